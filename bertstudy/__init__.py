@@ -1,0 +1,43 @@
+"""bertstudy: how to fine-tune BERT for text classification, as a study that anyone can rerun.
+
+    import bertstudy as bs
+    study = bs.setup(profile="control")
+    rows = study.run_all(bs.grid(study.base, fraction=[0.004, 0.01], seed=study.seeds))
+    study.figure("few_shot", rows)
+
+Names are loaded when first used: `bertstudy.figures` and `bertstudy.rows` work without torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_NAMES = {
+    "Run": "config",
+    "grid": "config",
+    "profile": "config",
+    "load_corpus": "corpora",
+    "Classifier": "model",
+    "run": "store",
+    "run_all": "store",
+    "rows": "store",
+    "missing": "store",
+    "describe": "store",
+    "setup": "notebook",
+    "execute": "notebook",
+    "render": "notebook",
+}
+_MODULES = ("corpora", "encoder", "figures", "paper", "stats", "store", "widgets")
+__all__ = [*_NAMES, *_MODULES]
+
+
+def __getattr__(name):
+    if name in _NAMES:
+        return getattr(import_module(f".{_NAMES[name]}", __name__), name)
+    if name in _MODULES:
+        return import_module(f".{name}", __name__)
+    raise AttributeError(f"module 'bertstudy' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

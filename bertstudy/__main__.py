@@ -1,0 +1,39 @@
+"""python -m bertstudy: report, figures, bench."""
+
+import argparse
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m bertstudy", description="Reports, figures and benchmarks of the study.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    report = commands.add_parser("report", help="run the notebooks by papermill and write their pages")
+    report.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")
+    report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
+    commands.add_parser("figures", help="draw all committed figures again from their rows")
+    bench = commands.add_parser("bench", help="measure against transformers.Trainer, side by side")
+    bench.add_argument("what", choices=["training", "inference"])
+    bench.add_argument("--documents", type=int, default=48)
+    bench.add_argument("--rounds", type=int, default=3)
+    bench.add_argument("--encoder", default="minilm")
+    bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
+    arguments = parser.parse_args()
+    if arguments.command == "report":
+        from .notebook import execute
+        from .paths import NOTEBOOKS
+
+        for name in arguments.notebooks or [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]:
+            page, seconds = execute(name, profile=arguments.profile)
+            print(f"{name}: {seconds:.0f} s, {page}", flush=True)
+    elif arguments.command == "figures":
+        from .notebook import redraw
+
+        for path in redraw():
+            print(path)
+    else:
+        from .bench import compare
+
+        compare(arguments.what, arguments.documents, arguments.rounds, arguments.encoder, arguments.corpus)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Segments into one batch without padding: all pieces in a row, and the bounds between the segments."""
+
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass
+class Batch:
+    """Documents laid end to end; no piece is padding.
+
+    ids, positions   (1, pieces) int64; positions start again at 0 in each segment
+    bounds           (segments + 1) int64 on the CPU: segment s is ids[0, bounds[s]:bounds[s + 1]]
+    documents        (documents + 1) int64 on the CPU: document d owns segments documents[d]:documents[d + 1]
+    labels           (documents) int64, or None
+    """
+
+    ids: torch.Tensor
+    positions: torch.Tensor
+    bounds: torch.Tensor
+    documents: torch.Tensor
+    labels: torch.Tensor | None = None
+    lengths: torch.Tensor = field(init=False)
+
+    def __post_init__(self):
+        self.lengths = self.bounds.diff()
+
+    @property
+    def pieces(self):
+        """Word pieces in the batch, [CLS] and [SEP] counted."""
+        return self.ids.shape[1]
+
+    def to(self, device):
+        """The same batch with ids, positions and labels on `device`; the bounds stay on the CPU."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels)
+
+
+def _starts(lengths):
+    return torch.tensor([0, *lengths]).cumsum(0)
+
+
+def pack(documents, labels=None):
+    """n documents, each a list of segments of ids, as one Batch. Labels: n ints, or None."""
+    segments = [segment for document in documents for segment in document]
+    return Batch(
+        ids=torch.tensor([[piece for segment in segments for piece in segment]]),
+        positions=torch.tensor([[position for segment in segments for position in range(len(segment))]]),
+        bounds=_starts([len(segment) for segment in segments]),
+        documents=_starts([len(document) for document in documents]),
+        labels=None if labels is None else torch.as_tensor(labels),
+    )
+
+
+def pad(batch, padding):
+    """The same segments as a rectangle, for encoders that must have one.
+
+    Gives ids (segments, longest), filled up with the piece `padding`, and the mask of the same shape, 1 where
+    a piece is real.
+    """
+    mask = torch.arange(int(batch.lengths.max())) < batch.lengths[:, None]
+    mask = mask.to(batch.ids.device)
+    ids = torch.full(mask.shape, padding, dtype=batch.ids.dtype, device=batch.ids.device)
+    ids[mask] = batch.ids[0]
+    return ids, mask.long()
+
+
+def size(document):
+    """Word pieces of a document over all its segments."""
+    return sum(map(len, document))
+
+
+def within(documents, order, budget):
+    """Cut `order` (indices into documents) into runs of at most `budget` word pieces, one document at the least."""
+    group, pieces = [], 0
+    for index in order:
+        if group and pieces + size(documents[index]) > budget:
+            yield group
+            group, pieces = [], 0
+        group.append(index)
+        pieces += size(documents[index])
+    if group:
+        yield group

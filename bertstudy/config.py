@@ -1,0 +1,237 @@
+"""A run is a value: every field that decides a result, the profiles that fill them in, and grids of runs."""
+
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import product
+from pathlib import Path
+
+from .registry import no_such
+
+PRECISIONS = ("fp32", "bf16")
+FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+def is_path(corpus):
+    """Whether a corpus is the reader's own file or folder rather than a name."""
+    return Path(corpus).suffix in FILE_TYPES or os.sep in corpus or "/" in corpus
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning, complete: two equal runs give the same row.
+
+    Plain scalars and strings only. Raises TypeError for an unknown field or a value of the wrong type, ValueError
+    for an unknown name, a number out of range, and a field that the others leave without effect. A field added
+    in a later version carries `metadata={"added": version}`, so that rows made before keep their ids.
+    """
+
+    # the documents
+    corpus: str = "imdb"  # a name (see corpora.CORPORA), a folder in data_dir, or the path of a file
+    text_column: str = "text"  # of the reader's own file
+    label_column: str = "label"
+    fraction: float = 1.0  # of the training documents, dev included; smaller samples lie inside larger ones (§5.6)
+    dev_fraction: float = 0.1  # of these, set aside to choose the epoch; 0: none, and the last epoch is kept
+    test_size: int = 0  # documents of the test set that are scored, the same in all runs; 0: all
+    seed: int = 0  # sample, dev split, head's first weights, order, dropout
+
+    # what the encoder sees (§5.3.1) and what is read of it (§5.3.2)
+    encoder: str = "google-bert/bert-base-uncased"  # "control", "minilm", a folder or a hub id
+    truncation: str = "head+tail:128"
+    window: int = 512  # word pieces with [CLS] and [SEP]
+    layers: str = "last"  # "11", "last", "concat:8-11", "mean:0-3", "max:0-11"
+    segment_pooling: str = "none"  # with truncation="chunks": "mean", "max", "attention"
+
+    # optimisation (§5.2, §5.3.3, §5.3.4)
+    learning_rate: float = 2e-5
+    layer_decay: float = 1.0  # ξ: each layer learns at ξ times the rate of the layer above
+    decay_embeddings: bool = True  # False: embeddings at the base rate, as in the authors' code
+    schedule: str = "slanted_triangular"
+    warmup: float = 0.1  # share of the steps
+    epochs: int = 4
+    min_steps: int = 0  # more epochs where the documents are so few that `epochs` makes fewer steps than this
+    batch_size: int = 24  # documents
+    weight_decay: float = 0.01
+    bias_correction: bool = True  # False: the paper's BERTAdam
+    max_grad_norm: float = 1.0  # over all parameters together
+    dropout: float = 0.1  # on hidden states
+    attention_dropout: float = 0.0  # the paper has 0.1; 0 is what fused attention allows
+    head_dropout: float = 0.1
+    precision: str = "fp32"
+
+    def __post_init__(self):
+        for one in fields(self):
+            object.__setattr__(self, one.name, _typed(one, getattr(self, one.name)))
+        self._check_numbers()
+        self._check_names()
+        self._check_effects()
+
+    def _check_numbers(self):
+        for name, holds, allowed in (
+            ("fraction", 0 < self.fraction <= 1, "above 0, up to 1"),
+            ("dev_fraction", 0 <= self.dev_fraction <= 0.5, "0 to 0.5"),
+            ("test_size", self.test_size >= 0, "0 (all) or more"),
+            ("seed", 0 <= self.seed < 2**31, "0 to 2147483647"),
+            ("window", self.window >= 3, "3 or more ([CLS], a piece, [SEP])"),
+            ("learning_rate", 0 < self.learning_rate < 1, "above 0, below 1 (the paper's is 2e-5)"),
+            ("layer_decay", 0 < self.layer_decay <= 1, "above 0, up to 1 (1: no decay)"),
+            ("warmup", 0 <= self.warmup < 1, "0 up to 1, as a share of the steps"),
+            ("epochs", self.epochs >= 1, "1 or more"),
+            ("min_steps", self.min_steps >= 0, "0 or more"),
+            ("batch_size", self.batch_size >= 1, "1 or more"),
+            ("weight_decay", 0 <= self.weight_decay < 1, "0 up to 1"),
+            ("max_grad_norm", self.max_grad_norm > 0, "above 0 (float('inf'): no clipping)"),
+            ("dropout", 0 <= self.dropout < 1, "0 up to 1"),
+            ("attention_dropout", 0 <= self.attention_dropout < 1, "0 up to 1"),
+            ("head_dropout", 0 <= self.head_dropout < 1, "0 up to 1"),
+        ):
+            if not holds:
+                raise ValueError(f"{name}={getattr(self, name)}: allowed is {allowed}.")
+
+    def _check_names(self):
+        from .optim import SCHEDULES
+        from .pooling import SEGMENT_POOLINGS, parse_layers
+        from .truncation import TRUNCATIONS
+
+        TRUNCATIONS.find(self.truncation)([], self.window - 2)
+        SEGMENT_POOLINGS.find(self.segment_pooling)
+        SCHEDULES.find(self.schedule)
+        parse_layers(self.layers, depth=10_000)  # how many there are is for the encoder to say
+        if self.precision not in PRECISIONS:
+            raise no_such("precision", self.precision, PRECISIONS)
+
+    def _check_effects(self):
+        chunked = self.truncation.partition(":")[0] == "chunks"
+        if chunked and self.segment_pooling == "none":
+            raise ValueError("segment_pooling='none' with truncation='chunks': choose mean, max or attention.")
+        if not chunked and self.segment_pooling != "none":
+            raise ValueError(
+                f"segment_pooling={self.segment_pooling!r} has no effect with truncation={self.truncation!r}, which "
+                f"leaves one segment a document: use truncation='chunks' or segment_pooling='none'."
+            )
+        if not self.decay_embeddings and self.layer_decay == 1:
+            raise ValueError("decay_embeddings=False has no effect with layer_decay=1: there is no decay to exempt from.")
+        if is_path(self.corpus):
+            return
+        for column in ("text_column", "label_column"):
+            if getattr(self, column) != column.removesuffix("_column"):
+                raise ValueError(
+                    f"{column}={getattr(self, column)!r} has no effect with corpus={self.corpus!r}: columns are named "
+                    f"for files only. For a file of your own give its path, as in corpus='data/reviews.csv'."
+                )
+
+
+def _typed(one, value):
+    """The field's value as its declared type; whole numbers may stand for floats, numpy scalars for Python's."""
+    value = value.item() if hasattr(value, "item") else value
+    if one.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not one.type:
+        raise TypeError(f"{one.name}={value!r}: expected {one.type.__name__}, got {type(value).__name__}.")
+    return value
+
+
+def identity(run):
+    """The fields that name a run: all of the first version, and later ones where they differ from their default."""
+    return {
+        one.name: getattr(run, one.name)
+        for one in fields(run)
+        if "added" not in one.metadata or getattr(run, one.name) != one.default
+    }
+
+
+def grid(base, **axes):
+    """All combinations of the axes' values over `base`, the last axis fastest: a plan.
+
+    >>> plan = grid(Run(), fraction=[0.004, 0.01], seed=range(3))  # 6 runs
+
+    Raises TypeError for an axis that is no field of Run and for a value given without a list.
+    """
+    known = asdict(base)
+    for name, values in axes.items():
+        if name not in known:
+            raise no_such("field", name, known, TypeError)
+        if isinstance(values, str) or not hasattr(values, "__iter__"):
+            raise TypeError(f"{name}={values!r}: a grid takes a list of values, as in {name}=[{values!r}].")
+    return [replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A scale to run the study at: what a run starts from, how many seeds, and what its results may be taken for."""
+
+    name: str
+    base: Run
+    seeds: int
+    most_documents: int | None  # points of a learning curve beyond this are left to the larger profiles
+    shows: str = field(repr=False)
+
+
+def _profiles():
+    control = Run(
+        corpus="movies",
+        encoder="control",
+        window=64,
+        truncation="head+tail:16",
+        learning_rate=1e-3,
+        epochs=4,
+        min_steps=60,
+        test_size=1000,
+    )
+    return [
+        Profile(
+            "control",
+            control,
+            seeds=3,
+            most_documents=1000,
+            shows="Composed texts and a small embedded encoder. It checks that the instrument works and shows how the "
+            "study runs; it is no evidence about language.",
+        ),
+        Profile(
+            "compact",
+            replace(
+                control,
+                corpus="imdb",
+                encoder="minilm",
+                window=512,
+                truncation="head+tail:128",
+                learning_rate=1e-4,
+                epochs=3,
+                min_steps=40,
+                test_size=2000,
+                precision="bf16",
+            ),
+            seeds=3,
+            most_documents=1000,
+            shows="Real corpora, sampled, and MiniLM-L6 (22 million parameters). It shows real effects at a small "
+            "scale; error rates are not comparable with BERT-base's on whole corpora.",
+        ),
+        Profile(
+            "paper",
+            Run(attention_dropout=0.1, precision="bf16"),
+            seeds=5,
+            most_documents=None,
+            shows="The paper's setting: BERT-base, whole corpora, over several seeds, the epoch chosen on dev.",
+        ),
+        Profile(
+            "smoke",
+            replace(control, epochs=1, min_steps=0, test_size=60),
+            seeds=2,
+            most_documents=250,
+            shows="The control profile at its smallest, for tests. Nothing in it is a result.",
+        ),
+    ]
+
+
+def profile(name="auto"):
+    """A profile by name. "auto" is paper where a CUDA device is seen, else control; BERTSTUDY_PROFILE overrules it.
+
+    Raises ValueError for an unknown name.
+    """
+    import torch
+
+    known = {one.name: one for one in _profiles()}
+    if name == "auto":
+        name = os.environ.get("BERTSTUDY_PROFILE") or ("paper" if torch.cuda.is_available() else "control")
+    if name not in known:
+        raise no_such("profile", name, ["auto", *known])
+    return known[name]

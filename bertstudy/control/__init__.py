@@ -1,0 +1,1 @@
+"""The embedded control: composed corpora and an encoder of their own, for runs without a network or a GPU."""

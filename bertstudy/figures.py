@@ -1,0 +1,113 @@
+"""Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+
+from . import paper, stats
+
+STYLE = Path(__file__).with_name("figures.mplstyle")
+ARMS = {"FiT": "fine-tuned (FiT)", "ITPT-FiT": "further pretrained within the task (ITPT-FiT)"}
+FIGURES = {}
+
+
+def figure(draw):
+    """Register a figure: draw(rows) gives a matplotlib figure, and `draw.data(rows)` the numbers in it as a table."""
+    FIGURES[draw.__name__] = draw
+    return draw
+
+
+def _per_point(rows, keys):
+    """Mean error with its interval over seeds, a line for each combination of the keys."""
+    lines = []
+    for values, group in rows.groupby(keys, sort=True):
+        mean, low, high = stats.mean_interval(group["error"])
+        if len(group) == 1:  # one seed: all that is known is the sampling error of the test set
+            n = group["documents"].iloc[0]["test"]
+            low, high = stats.wilson(round(mean * n / 100), n)
+        lines.append({**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high})
+    return pd.DataFrame(lines)
+
+
+def few_shot_data(rows):
+    """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
+    rows = rows.assign(arm="FiT", labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]])
+    rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
+    points = _per_point(rows, ["arm", "fraction", "labelled"])
+    theirs = paper.few_shot().rename(columns={"error": "paper"})[["arm", "fraction", "paper"]]
+    return points.merge(theirs, on=["arm", "fraction"], how="left")
+
+
+def _labels(count):
+    return f"{count:,.0f}"
+
+
+@figure
+def few_shot(rows):
+    """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
+
+    A dot is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's where there is one
+    seed). Hollow points are the paper's (IMDb, BERT-base, single runs).
+    """
+    ours, theirs = few_shot_data(rows), paper.few_shot()
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots()
+        for arm, color in zip(ARMS, sns.color_palette(), strict=False):
+            points, reference = ours[ours["arm"] == arm], theirs[theirs["arm"] == arm]
+            axes.plot(reference["documents"], reference["error"], color=color, alpha=0.5, linewidth=1, linestyle=":")
+            axes.plot(
+                *(reference["documents"], reference["error"]),
+                *("o",),
+                color=color,
+                markerfacecolor="white",
+                markersize=7,
+                label=f"paper: {arm}, IMDb, BERT-base, one run",
+            )
+            if points.empty:
+                continue
+            for fraction, seeds in rows.groupby("fraction"):
+                x = points.loc[points["fraction"] == fraction, "labelled"]
+                axes.plot([x.iloc[0]] * len(seeds), seeds["error"], "o", color=color, alpha=0.35, markersize=4, mew=0)
+            bars = [points["error"] - points["low"], points["high"] - points["error"]]
+            name = f"{ARMS[arm]}: mean of {_span(points['seeds'])}, 95 % interval"
+            axes.errorbar(points["labelled"], points["error"], bars, color=color, marker="o", capsize=4, label=name)
+        axes.set_xscale("log")
+        ticks = sorted({*theirs["documents"], *ours["labelled"]})
+        axes.set_xticks(ticks, [_labels(tick) for tick in ticks])
+        axes.xaxis.set_minor_locator(plt.NullLocator())
+        axes.set(xlabel=f"labelled documents ({_names(rows)}), logarithmic", ylabel="test error (%)")
+        axes.set_ylim(bottom=0)
+        axes.legend(loc="upper right")
+    return chart
+
+
+few_shot.data = few_shot_data
+
+
+def _span(counts):
+    low, high = counts.min(), counts.max()
+    if low != high:
+        return f"{low} to {high} seeds"
+    return f"{low} seeds" if low > 1 else "1 seed"
+
+
+def _names(rows):
+    return ", ".join(Path(name).name for name in sorted(set(rows["corpus"])))
+
+
+def incomplete(chart, missing):
+    """Mark a figure whose plan has runs without rows, and say which."""
+    chart.suptitle(f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})", color="#b00020", fontsize=9)
+    return chart
+
+
+def save(chart, data, path):
+    """Write a figure as SVG and PNG and its numbers as CSV, beside each other; the same rows give the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with plt.style.context(STYLE):
+        chart.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+        chart.savefig(path.with_suffix(".png"), metadata={"Software": None})
+    data.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4f")

@@ -1,0 +1,100 @@
+"""Tables of texts from the reader's own files, with errors that say which row, which column, and what to do."""
+
+import json
+import warnings
+from pathlib import Path
+
+import pandas as pd
+
+from .config import FILE_TYPES
+from .registry import no_such
+
+
+def find_file(folder, stem):
+    """The file of a split in a folder, `<stem>.parquet`, `.csv`, `.tsv` or `.jsonl`; None where there is none."""
+    return next((path for kind in FILE_TYPES if (path := Path(folder) / f"{stem}{kind}").is_file()), None)
+
+
+def _json_lines(path):
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            rows.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            raise ValueError(f"{path}, line {number}: not JSON ({error.msg}). Each line is one object.") from None
+        if not isinstance(rows[-1], dict):
+            raise ValueError(f'{path}, line {number}: expected an object such as {{"text": …, "label": …}}.')
+    return pd.DataFrame(rows)
+
+
+def _separated(path):
+    separator = "\t" if path.suffix == ".tsv" else ","
+    # Every cell as text, and "NA" or "null" are words like others: only an empty cell is missing.
+    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+
+
+def read_table(path):
+    """A CSV, TSV, JSONL or Parquet file as a DataFrame. Raises ValueError that says what is wrong with the file."""
+    path = Path(path)
+    if path.suffix not in FILE_TYPES:
+        raise no_such("file type", path.suffix, FILE_TYPES)
+    if not path.is_file():
+        raise ValueError(f"{path}: there is no such file.")
+    if path.stat().st_size == 0:
+        raise ValueError(f"{path}: the file is empty. It needs a header and rows.")
+    readers = {".parquet": pd.read_parquet, ".jsonl": _json_lines}
+    try:
+        return readers.get(path.suffix, _separated)(path)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"{path}: byte {error.start} is not UTF-8. Convert the file, for example: "
+            f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
+        ) from None
+    except pd.errors.ParserError as error:
+        raise ValueError(f"{path}: not a table ({error}). Texts with commas or line ends need quotes.") from None
+    except pd.errors.EmptyDataError:
+        raise ValueError(f"{path}: the file has no columns. It needs a header and rows.") from None
+
+
+def _column(table, name, path, field):
+    if name not in table.columns:
+        raise no_such(f"{path}: {field}", name, table.columns)
+    return table[name]
+
+
+def _as_label(value):
+    """A class name: whole floats lose their ".0", since a column of ints with a gap in it is read as floats."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
+
+
+def read_texts(path, text_column="text"):
+    """The texts of an unlabelled file, empty ones left out."""
+    texts = _column(read_table(path), text_column, path, "text_column")
+    return [text for text in texts.dropna().astype(str) if text.strip()]
+
+
+def read_labelled(path, text_column="text", label_column="label"):
+    """Texts and class names of a file, two lists of equal length.
+
+    Rows without a text are left out with a warning; a row without a label is an error, as is a file without rows.
+    """
+    table = read_table(path)
+    texts = _column(table, text_column, path, "text_column")
+    labels = _column(table, label_column, path, "label_column")
+    if table.empty:
+        raise ValueError(f"{path}: a header but no rows.")
+    filled = texts.notna() & texts.astype(str).str.strip().astype(bool)
+    unlabelled = labels.isna() | ~labels.astype(str).str.strip().astype(bool)
+    if (filled & unlabelled).any():
+        first = [int(row) + 1 for row in (filled & unlabelled).to_numpy().nonzero()[0][:5]]
+        raise ValueError(
+            f"{path}: {int((filled & unlabelled).sum())} rows have a text but no {label_column} (first: data row "
+            f"{', '.join(map(str, first))}). Label them, or move them to a file of unlabelled texts."
+        )
+    if not filled.any():
+        raise ValueError(f"{path}: the column {text_column!r} has no text in it.")
+    if not filled.all():
+        warnings.warn(f"{path}: {int((~filled).sum())} rows without a text are left out.", stacklevel=2)
+    return texts[filled].astype(str).tolist(), [_as_label(label) for label in labels[filled]]

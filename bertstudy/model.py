@@ -1,0 +1,123 @@
+"""The classifier: an encoder, a pooling over layers, a pooling over segments, dropout, a linear head (§3)."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from transformers import AutoConfig, AutoTokenizer
+
+from .batching import pack, size, within
+from .config import Run
+from .encoder import Encoder, encoder_config, load_tokenizer
+from .pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from .truncation import Segmenter
+
+BUDGET = 16_384  # word pieces computed at once: a batch of 24 documents at the paper's window is 12,288
+
+
+class Predictions(NamedTuple):
+    """labels: n names; probabilities: (n, classes) floats, in the order of the classifier's `labels`."""
+
+    labels: list[str]
+    probabilities: np.ndarray
+
+
+class Classifier(nn.Module):
+    """Texts to labels by the recipe of a `Run`. Build one with `Classifier.build`, read one with `Classifier.load`."""
+
+    def __init__(self, encoder, tokenizer, run, labels):
+        super().__init__()
+        self.run, self.labels, self.tokenizer = run, list(labels), tokenizer
+        self.segmenter = Segmenter(tokenizer, run.truncation, run.window)
+        self.encoder = encoder
+        pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
+        self.pool_layers = LAYER_POOLINGS.find(pooling)
+        width = encoder.config.hidden_size * (len(self.layers) if pooling == "concat" else 1)
+        self.pool_segments = SEGMENT_POOLINGS.find(run.segment_pooling)(width)
+        self.dropout = nn.Dropout(run.head_dropout)
+        self.head = nn.Linear(width, len(self.labels))
+        nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own weights
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def build(cls, run, labels):
+        """A classifier to be trained: the run's encoder, cut above the highest layer read, and a new head.
+
+        Raises ValueError where the encoder can't be loaded, lacks the layers, or has a smaller window.
+        """
+        check_encoder(run)
+        depth = parse_layers(run.layers, encoder_config(run.encoder).num_hidden_layers)[1].stop
+        torch.manual_seed(run.seed)
+        encoder = Encoder.load(run.encoder, depth, run.dropout, run.attention_dropout)
+        return cls(encoder, load_tokenizer(run.encoder), run, labels)
+
+    @property
+    def device(self):
+        return self.head.weight.device
+
+    def forward(self, batch):
+        """Logits (documents, classes), in float32, of a `Batch`."""
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16"):
+            vectors = self.pool_layers(self.encoder(batch, self.layers))
+            return self.head(self.dropout(self.pool_segments(vectors, batch.documents))).float()
+
+    @torch.inference_mode()
+    def logits(self, documents, budget=BUDGET):
+        """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
+        training = self.training
+        self.eval()
+        order = sorted(range(len(documents)), key=lambda index: size(documents[index]))
+        result = torch.empty(len(documents), len(self.labels))
+        for group in within(documents, order, budget):
+            result[group] = self(pack([documents[index] for index in group]).to(self.device)).cpu()
+        self.train(training)
+        return result
+
+    def predict(self, texts):
+        """Labels and probabilities of a list of texts, truncated as in training.
+
+        Raises TypeError for a single string and for anything that is not text.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        wrong = next((text for text in texts if not isinstance(text, str)), None)
+        if wrong is not None:
+            raise TypeError(f"predict takes texts; {wrong!r} is of type {type(wrong).__name__}.")
+        probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
+        return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
+
+    def save(self, folder):
+        """Write everything that `load` needs into a folder: weights (safetensors), tokenizer, recipe."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.encoder.config.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)
+        save_file({name: weight.contiguous().cpu() for name, weight in self.state_dict().items()}, folder / "model.safetensors")
+        recipe = {"run": asdict(self.run), "labels": self.labels}
+        (folder / "bertstudy.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder):
+        """A classifier that was saved, ready to predict. Raises FileNotFoundError where there is none."""
+        folder = Path(folder)
+        if not (folder / "bertstudy.json").is_file():
+            raise FileNotFoundError(f"{folder}: no bertstudy.json in it; give a folder written by Classifier.save.")
+        recipe = json.loads((folder / "bertstudy.json").read_text(encoding="utf-8"))
+        encoder = Encoder.from_config(AutoConfig.from_pretrained(folder))
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        classifier = cls(encoder, tokenizer, Run(**recipe["run"]), recipe["labels"])
+        classifier.load_state_dict(load_file(folder / "model.safetensors"))
+        return classifier.eval()
+
+
+def check_encoder(run):
+    """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
+    config = encoder_config(run.encoder)
+    parse_layers(run.layers, config.num_hidden_layers)
+    most = config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
+    if run.window > most:
+        raise ValueError(f"window={run.window}: encoder={run.encoder!r} reads at most {most} word pieces at once.")

@@ -1,0 +1,185 @@
+"""What a notebook needs around its experiment: parameters that can't be mistyped, execution, and a page to read."""
+
+import ast
+import json
+import os
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from . import figures, paper, store
+from .config import Profile, Run, profile as find_profile
+from .paths import NOTEBOOKS, REPORTS, RUNS
+from .registry import no_such
+
+FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
+PUBLISHING = "BERTSTUDY_PUBLISH"  # set while a report is made: figures then also go to reports/<profile>/figures
+
+
+class Study:
+    """A profile with a reader's changes to it. `base` is the run a plan starts from, `seeds` a range."""
+
+    def __init__(self, profile: Profile, base: Run, seeds: range):
+        self.profile, self.base, self.seeds = profile, base, seeds
+
+    @property
+    def corpus(self):
+        """The corpus of the base run."""
+        return store._corpus(self.base)
+
+    def fractions(self, fraction, points=FIGURE_4):
+        """The points of a learning curve: one fraction, or with 0 all points this profile has room for, which it says."""
+        if fraction:
+            return [replace(self.base, fraction=fraction).fraction]
+        most = self.profile.most_documents or len(self.corpus.train.texts)
+        kept = [point for point in points if point * len(self.corpus.train.texts) <= most]
+        if len(kept) < len(points):
+            print(
+                f"Profile {self.profile.name} stops at {most:,} labelled documents: {len(kept)} of {len(points)} points. "
+                f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
+            )
+        return kept
+
+    def look(self, documents=2000):
+        """Table 1's row for the corpus, lengths from a sample of so many documents, beside the paper's where it has one."""
+        from .corpora import CORPORA, table1
+        from .encoder import load_tokenizer
+
+        ours = table1(self.corpus, load_tokenizer(self.base.encoder), self.base.window, documents)
+        theirs = paper.table1(CORPORA[self.corpus.name].title) if self.corpus.name in CORPORA else {}
+        if self.corpus.composed:
+            print(f"One of them, {self.corpus.labels[self.corpus.train.classes[0]]}: {self.corpus.train.texts[0]}")
+        return pd.DataFrame({"here": ours, **({"paper": theirs} if theirs else {})}).loc[list(ours)]
+
+    def run_all(self, plan):
+        """The rows of a plan, made where they are missing (`store.run_all`)."""
+        return store.run_all(plan, self.profile.name)
+
+    def figure(self, name, rows):
+        """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""
+        chart = figures.FIGURES[name](rows)
+        if os.environ.get(PUBLISHING):
+            place = REPORTS / self.profile.name / "figures" / name
+            figures.save(chart, figures.FIGURES[name].data(rows), place)
+            store.write(place.with_suffix(".json"), {"figure": name, "rows": list(rows["id"])})
+        plt.close(chart)
+        return chart
+
+    def __repr__(self):
+        import torch
+
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+        base = self.base
+        return (
+            f"Profile {self.profile.name}, on {device}. {self.profile.shows}\n"
+            f"Corpus {Path(base.corpus).name}, encoder {Path(base.encoder).name}, {len(self.seeds)} seeds, "
+            f"rows in {store.folder(self.profile.name).relative_to(REPORTS.parent)}."
+        )
+
+
+def _injected():
+    """The names that papermill put into this kernel: those assigned in cells that it wrote."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    cells = shell.user_ns.get("In", []) if shell else []
+    written = [cell for cell in cells if cell.lstrip().startswith("# Parameters")]
+    return [
+        target.id
+        for cell in written
+        for line in ast.parse(cell).body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+    ]
+
+
+def setup(*, profile="auto", seeds=0, data_dir="", corpus="", encoder="", fraction=0.0, **more):
+    """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
+
+    Empty strings and zeros stand for the profile's own value. `more` are further fields of Run. Everything that can
+    be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
+    declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
+    """
+    from .model import check_encoder
+
+    declared = ["profile", "seeds", "data_dir", "corpus", "encoder", "fraction", *more]
+    for name in _injected():
+        if name not in declared:
+            raise no_such("parameter", name, declared, TypeError)
+    chosen = find_profile(profile)
+    if data_dir:
+        os.environ["BERTSTUDY_DATA"] = str(Path(data_dir).expanduser().absolute())
+    if seeds < 0 or seeds != int(seeds):
+        raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
+    changes = {"corpus": corpus, "encoder": encoder, "fraction": fraction, **more}
+    base = replace(chosen.base, **{name: value for name, value in changes.items() if value})
+    study = Study(chosen, base, range(seeds or chosen.seeds))
+    check_encoder(base)
+    assert study.corpus.labels
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+    return study
+
+
+def notebook_path(name):
+    """The notebook of this name, "05_fewshot" or only "05". Raises ValueError where there is none or more than one."""
+    found = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.stem == name or path.stem.split("_")[0] == name]
+    if len(found) != 1:
+        raise no_such("notebook", name, [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
+    return found[0]
+
+
+def execute(name, **parameters):
+    """Run a notebook by papermill with these parameters, its figures written to the report, and render its page.
+
+    Gives (page, seconds). The executed copy is in runs/; the page is reports/<profile>/<notebook>.html.
+    """
+    import papermill
+
+    source, begin = notebook_path(name), time.perf_counter()
+    profile = find_profile(parameters.get("profile", "auto")).name
+    executed = RUNS / "executed" / profile / source.name
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    os.environ[PUBLISHING] = "1"
+    try:
+        papermill.execute_notebook(source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False)
+    finally:
+        del os.environ[PUBLISHING]
+    return render(executed, REPORTS / profile / f"{source.stem}.html"), time.perf_counter() - begin
+
+
+def render(executed, page):
+    """An executed notebook as one self-contained HTML page: no scripts, no requests; code folded away."""
+    import nbformat
+    from nbconvert import HTMLExporter
+
+    notebook = nbformat.read(executed, as_version=4)
+    exporter = HTMLExporter(
+        template_name="page", extra_template_basedirs=[str(Path(__file__).parent)], exclude_input_prompt=True, exclude_output_prompt=True
+    )
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
+    page = Path(page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(html, encoding="utf-8")
+    return page
+
+
+def redraw():
+    """Draw every committed figure again from its rows. Gives the paths. Needs neither torch nor the corpora."""
+    drawn = []
+    for recipe in sorted(REPORTS.glob("*/figures/*.json")):
+        one, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
+        present = [row for row in one["rows"] if (store.folder(profile) / f"{row}.json").is_file()]
+        rows = store.rows(profile, present)
+        chart = figures.FIGURES[one["figure"]](rows)
+        if len(present) < len(one["rows"]):
+            figures.incomplete(chart, sorted(set(one["rows"]) - set(present)))
+        figures.save(chart, figures.FIGURES[one["figure"]].data(rows), recipe.with_suffix(""))
+        plt.close(chart)
+        drawn.append(recipe.with_suffix(".svg"))
+    return drawn

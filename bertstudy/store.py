@@ -1,0 +1,179 @@
+"""A result is a row: one JSON file a run, named by a hash of the run and of its corpus; made once, kept for good."""
+
+import base64
+import hashlib
+import json
+import os
+import platform
+import time
+import zlib
+from collections import Counter
+from dataclasses import asdict
+from datetime import datetime, timezone
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from filelock import FileLock
+
+from .config import identity
+from .paths import PACKAGE, REPORTS, RUNS
+
+# The files a result depends on: another hash of them marks a row as made by other code.
+RESULT_CODE = ("batching", "corpora", "encoder", "model", "optim", "pooling", "training", "truncation")
+PACKAGES = ("torch", "transformers", "accelerate", "numpy")
+
+
+def folder(profile):
+    """Where a profile's rows are."""
+    return REPORTS / profile / "rows"
+
+
+@lru_cache(maxsize=1)
+def code_hash():
+    """Twelve hex digits of the source that decides results."""
+    digest = hashlib.sha256()
+    for name in RESULT_CODE:
+        digest.update((PACKAGE / f"{name}.py").read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def run_id(run, fingerprint):
+    """Sixteen hex digits that name a run on a corpus of this fingerprint."""
+    text = json.dumps({**identity(run), "fingerprint": fingerprint}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def squeeze(classes):
+    """Classes (n ints below 65,536) as a short text, for a row."""
+    return base64.b85encode(zlib.compress(np.asarray(classes, dtype=np.uint16).tobytes(), 9)).decode()
+
+
+def unsqueeze(text):
+    """The classes again: (n) uint16."""
+    return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.uint16)
+
+
+def write(path, value):
+    """Write a JSON file whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
+    part.replace(path)
+
+
+def _device(device):
+    import torch
+
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{device.type}: {name}, {torch.get_num_threads()} threads"
+
+
+def _corpus(run):
+    from .corpora import load_corpus
+
+    return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+
+
+def compute(run, corpus, progress=True):
+    """Carry a run out and give its row. Nothing is stored here."""
+    from .corpora import draw
+    from .model import Classifier
+    from .training import evaluate, fit
+
+    begin = time.perf_counter()
+    documents = draw(corpus, run)
+    classifier = Classifier.build(run, corpus.labels)
+    train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
+    history = fit(classifier, train, dev if dev[0] else None, progress=progress)
+    tested = time.perf_counter()
+    error, loss, predicted = evaluate(classifier, *test)
+    kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if dev[0] else history[-1]
+    return {
+        "id": run_id(run, corpus.fingerprint),
+        "run": asdict(run),
+        "fingerprint": corpus.fingerprint,
+        "labels": list(corpus.labels),
+        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "history": history,
+        "epoch": kept["epoch"],
+        "error": error,
+        "loss": loss,
+        "predictions": squeeze(predicted),
+        "truth": squeeze(documents.test.classes),
+        "seconds": {"train": history[-1]["seconds"], "test": time.perf_counter() - tested, "all": time.perf_counter() - begin},
+        "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],
+        "device": _device(classifier.device),
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "code": code_hash(),
+        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def run(run, profile, progress=True):
+    """The row of a run: read where it exists, else computed and stored. Safe to call from several processes at once."""
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    state, corpus = PartialState(), _corpus(run)
+    path = folder(profile) / f"{run_id(run, corpus.fingerprint)}.json"
+    (RUNS / "locks").mkdir(parents=True, exist_ok=True)
+    lock = FileLock(RUNS / "locks" / f"{profile}-{path.stem}.lock")
+    if state.is_main_process:  # of a distributed run only the first process locks and writes
+        lock.acquire()
+    try:
+        found = [path.is_file()]
+        if state.num_processes > 1:
+            broadcast_object_list(found)
+        if not found[0]:
+            row = compute(run, corpus, progress)
+            if state.is_main_process:
+                write(path, row)
+        state.wait_for_everyone()
+    finally:
+        lock.release()
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def missing(plan, profile):
+    """The runs of a plan that have no row yet."""
+    return [one for one in plan if not (folder(profile) / f"{run_id(one, _corpus(one).fingerprint)}.json").is_file()]
+
+
+def run_all(plan, profile, progress=True):
+    """Carry out what is missing of a plan, one run after the other, and give the rows of all of it as a table.
+
+    Each row is stored when it is done: an interruption loses the run in progress and no other.
+    """
+    from tqdm import tqdm
+
+    todo = missing(plan, profile)
+    for one in tqdm(todo, unit="run", leave=False, disable=not progress or not todo):
+        run(one, profile, progress)
+    table = rows(profile, [run_id(one, _corpus(one).fingerprint) for one in plan])
+    other = int((table["code"] != code_hash()).sum())
+    print(f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {folder(profile).relative_to(REPORTS.parent)}.")
+    if other:
+        print(f"{other} of them were made by other code than this; delete those files to make them again.")
+    return table
+
+
+def rows(profile, ids=None):
+    """Stored rows as a table: a column for each field of the run, then id, error, documents, history and the rest.
+
+    With `ids` those rows, in that order. Reads files only: neither torch nor a corpus is needed.
+    """
+    paths = [folder(profile) / f"{one}.json" for one in ids] if ids is not None else sorted(folder(profile).glob("*.json"))
+    loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    return pd.DataFrame([{**one["run"], **{key: value for key, value in one.items() if key != "run"}} for one in loaded])
+
+
+def describe(plan):
+    """A plan as a table: what all its runs share is left out, runs that differ in the seed alone are counted."""
+    counted = Counter(tuple((key, value) for key, value in asdict(one).items() if key != "seed") for one in plan)
+    table = pd.DataFrame([{**dict(key), "seeds": count} for key, count in counted.items()])
+    varied = [name for name in table if name == "seeds" or table[name].nunique() > 1]
+    return table[varied]
