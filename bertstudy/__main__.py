@@ -4,7 +4,9 @@ import argparse
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m bertstudy", description="Reports, figures and benchmarks of the study.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bertstudy", description="Reports, figures and benchmarks of the study."
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     report = commands.add_parser("report", help="run the notebooks by papermill and write their pages")
     report.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")

@@ -109,7 +109,9 @@ class Run:
                 f"leaves one segment a document: use truncation='chunks' or segment_pooling='none'."
             )
         if not self.decay_embeddings and self.layer_decay == 1:
-            raise ValueError("decay_embeddings=False has no effect with layer_decay=1: there is no decay to exempt from.")
+            raise ValueError(
+                "decay_embeddings=False has no effect with layer_decay=1: there is no decay to exempt from."
+            )
         if is_path(self.corpus):
             return
         for column in ("text_column", "label_column"):

@@ -51,7 +51,9 @@ CORPORA = {
         ("question_title", "question_content", "best_answer"),
         "topic",
     ),
-    "ag_news": Entry("AG's News", "topic", 120_000, 7_600, "fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4"),
+    "ag_news": Entry(
+        "AG's News", "topic", 120_000, 7_600, "fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4"
+    ),
     "dbpedia": Entry(
         "DBPedia",
         "topic",
@@ -109,11 +111,15 @@ def _build(name, train, test, **more):
     """A Corpus from (texts, class names) of train and test. Checks that there are classes, and the same in both."""
     seen = set(train[1])
     if len(seen) < 2:
-        raise ValueError(f"corpus={name!r}: all training documents are {min(seen)!r}; classification takes two classes.")
+        raise ValueError(
+            f"corpus={name!r}: all training documents are {min(seen)!r}; classification takes two classes."
+        )
     unknown = sorted(set(test[1]) - seen)
     if unknown:
         raise ValueError(f"corpus={name!r}: test has classes that train lacks: {', '.join(unknown[:5])}.")
-    labels = tuple(sorted(seen, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label)))
+    labels = tuple(
+        sorted(seen, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label))
+    )
     number = {label: index for index, label in enumerate(labels)}
     splits = (Split(texts, np.array([number[one] for one in classes])) for texts, classes in (train, test))
     return Corpus(name, *splits, labels, **more)

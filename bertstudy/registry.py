@@ -46,5 +46,7 @@ class Registry(dict):
         if "argument" not in signature(self[name]).parameters:
             raise ValueError(f"{self.kind}={spec!r}: {name!r} takes no number after a colon.")
         if not argument.isdecimal() or int(argument) < 1:
-            raise ValueError(f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {name}:128.")
+            raise ValueError(
+                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {name}:128."
+            )
         return partial(self[name], argument=int(argument))

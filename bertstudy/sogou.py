@@ -15,11 +15,13 @@ CHANNELS = {
     "it": "technology",
 }
 DOCUMENT = re.compile(r"<url>(.*?)</url>.*?<contenttitle>(.*?)</contenttitle>\s*<content>(.*?)</content>", re.DOTALL)
+NARROW = {code: code - 0xFEE0 for first, last in ("０９", "ＡＺ", "ａｚ") for code in range(ord(first), ord(last) + 1)}
+NARROW[0x3000] = " "
 TRAIN, TEST = 9_000, 1_000  # documents a class
 
 
-def read_raw(path):
-    """(class, text) of the documents of one raw .dat file that belong to a class and have a text.
+def parse(path):
+    """(url, text) of the documents of one raw .dat file, the title before the content.
 
     The files are distributed in GB18030; a copy in UTF-8 is read as well. Full-width Latin letters and digits, which
     the archive uses throughout, become ordinary ones.
@@ -29,12 +31,14 @@ def read_raw(path):
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         text = data.decode("gb18030", errors="replace")
-    narrow = {code: code - 0xFEE0 for code in [*range(0xFF10, 0xFF1A), *range(0xFF21, 0xFF3B), *range(0xFF41, 0xFF5B)]}
-    narrow[0x3000] = " "
     for url, title, content in DOCUMENT.findall(text):
-        channel = re.match(r"https?://([a-z]+)\.sohu\.com", url.strip())
-        if channel and channel[1] in CHANNELS and content.strip():
-            yield CHANNELS[channel[1]], f"{title.strip()} {content.strip()}".translate(narrow)
+        yield url.strip(), f"{title.strip()} {content.strip()}".translate(NARROW).strip()
+
+
+def label_of(url):
+    """The class of a page by the channel it stood in, or None."""
+    channel = re.match(r"https?://([a-z]+)\.sohu\.com", url)
+    return CHANNELS.get(channel[1]) if channel else None
 
 
 def build(folder, train=TRAIN, test=TEST):
@@ -47,8 +51,9 @@ def build(folder, train=TRAIN, test=TEST):
         raise ValueError(f"{folder}: no .dat file of SogouCA or SogouCS here.")
     found = {name: {} for name in CHANNELS.values()}
     for path in paths:
-        for name, text in read_raw(path):
-            found[name].setdefault(text)
+        for url, text in parse(path):
+            if text and (name := label_of(url)):
+                found[name].setdefault(text)
     short = {name: len(texts) for name, texts in found.items() if len(texts) < train + test}
     if short:
         counts = ", ".join(f"{name} {count:,}" for name, count in short.items())

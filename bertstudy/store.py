@@ -9,7 +9,7 @@ import time
 import zlib
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -104,12 +104,16 @@ def compute(run, corpus, progress=True):
         "loss": loss,
         "predictions": squeeze(predicted),
         "truth": squeeze(documents.test.classes),
-        "seconds": {"train": history[-1]["seconds"], "test": time.perf_counter() - tested, "all": time.perf_counter() - begin},
+        "seconds": {
+            "train": history[-1]["seconds"],
+            "test": time.perf_counter() - tested,
+            "all": time.perf_counter() - begin,
+        },
         "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],
         "device": _device(classifier.device),
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "code": code_hash(),
-        "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -155,7 +159,9 @@ def run_all(plan, profile, progress=True):
         run(one, profile, progress)
     table = rows(profile, [run_id(one, _corpus(one).fingerprint) for one in plan])
     other = int((table["code"] != code_hash()).sum())
-    print(f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {folder(profile).relative_to(REPORTS.parent)}.")
+    print(
+        f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {folder(profile).relative_to(REPORTS.parent)}."
+    )
     if other:
         print(f"{other} of them were made by other code than this; delete those files to make them again.")
     return table
@@ -166,9 +172,13 @@ def rows(profile, ids=None):
 
     With `ids` those rows, in that order. Reads files only: neither torch nor a corpus is needed.
     """
-    paths = [folder(profile) / f"{one}.json" for one in ids] if ids is not None else sorted(folder(profile).glob("*.json"))
+    paths = (
+        [folder(profile) / f"{one}.json" for one in ids] if ids is not None else sorted(folder(profile).glob("*.json"))
+    )
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return pd.DataFrame([{**one["run"], **{key: value for key, value in one.items() if key != "run"}} for one in loaded])
+    return pd.DataFrame(
+        [{**one["run"], **{key: value for key, value in one.items() if key != "run"}} for one in loaded]
+    )
 
 
 def describe(plan):

@@ -1,0 +1,115 @@
+"""Tests write to folders of their own and use tiny encoders with random weights, large enough to make attention matter."""
+
+import os
+import tempfile
+from pathlib import Path
+
+SCRATCH = Path(tempfile.mkdtemp(prefix="bertstudy-tests-"))
+os.environ["BERTSTUDY_REPORTS"] = str(SCRATCH / "reports")
+os.environ["BERTSTUDY_RUNS"] = str(SCRATCH / "runs")
+REAL_DATA = os.environ.pop("BERTSTUDY_DATA", None) or str(Path(__file__).parents[2] / "shared" / "data")
+os.environ.pop("BERTSTUDY_PROFILE", None)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    torch.set_num_threads(1)
+
+# Code for a fresh interpreter in which importing torch fails as where it is not installed.
+NO_TORCH = """
+import sys
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+sys.meta_path.insert(0, NoTorch())
+"""
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
+    """A tiny encoder in a folder: config, safetensors, and a tokenizer whose words are single letters."""
+    from transformers import AutoConfig, AutoModel, BertTokenizerFast
+
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {piece: number for number, piece in enumerate([*special, *LETTERS, *(f"##{one}" for one in LETTERS)])}
+    sizes = dict(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * hidden)
+    if kind == "distilbert":
+        sizes = dict(dim=hidden, n_layers=layers, n_heads=4, hidden_dim=2 * hidden)
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=len(vocabulary),
+        max_position_embeddings=positions,
+        pad_token_id=0,
+        initializer_range=0.3,
+        **sizes,
+    )
+    torch.manual_seed(0)
+    model = AutoModel.from_config(config)
+    with torch.no_grad():
+        for weight in model.parameters():  # biases and LayerNorm too, so that nothing is zero by luck
+            weight.add_(0.05 * torch.randn_like(weight))
+    model.save_pretrained(folder)
+    BertTokenizerFast(vocab=vocabulary).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """A function: kind of model -> folder of a tiny one, made once a session."""
+    made = {}
+
+    def get(kind="bert"):
+        if kind not in made:
+            made[kind] = make_encoder(tmp_path_factory.mktemp(kind) / kind, kind)
+        return made[kind]
+
+    return get
+
+
+@pytest.fixture
+def letters(tmp_path):
+    """A corpus in a folder: 120 + 60 short texts of letters; class "a" has more of a to f, class "z" of u to z."""
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(0)
+    folder = tmp_path / "letters"
+    folder.mkdir()
+    for name, size in (("train", 120), ("test", 60)):
+        labels = np.arange(size) % 2
+        bias = {0: "abcdef", 1: "uvwxyz"}
+        texts = [" ".join(random.choice(list(bias[one] * 3 + LETTERS), random.integers(4, 30))) for one in labels]
+        pd.DataFrame({"text": texts, "label": ["az"[one] for one in labels]}).to_csv(
+            folder / f"{name}.csv", index=False
+        )
+    return str(folder)
+
+
+@pytest.fixture
+def small(tiny, letters):
+    """A Run that takes a second: tiny BERT on the letters."""
+    from bertstudy import Run
+
+    return Run(
+        corpus=letters, encoder=tiny(), window=24, truncation="head+tail:8", learning_rate=3e-3, epochs=2, batch_size=8
+    )
+
+
+@pytest.fixture
+def reports(tmp_path, monkeypatch):
+    """An empty store of the test's own."""
+    from bertstudy import notebook, store
+
+    monkeypatch.setattr(store, "REPORTS", tmp_path / "reports")
+    monkeypatch.setattr(notebook, "REPORTS", tmp_path / "reports")
+    return tmp_path / "reports"
+
+
+@pytest.fixture
+def real_data():
+    """The folder of real corpora: BERTSTUDY_DATA, or shared/data beside the repository."""
+    if not Path(REAL_DATA).is_dir():
+        pytest.skip("no real corpora here: set BERTSTUDY_DATA to a folder with imdb/train.parquet and so on")
+    return Path(REAL_DATA)

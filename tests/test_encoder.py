@@ -1,0 +1,118 @@
+import shutil
+import warnings
+
+import pytest
+import torch
+from transformers import AutoModel
+
+from bertstudy.batching import pack, pad
+from bertstudy.encoder import PROVEN, Encoder, _squared, encoder_config, load_tokenizer, padding_free_attention
+
+MIXED = [1, 2, 512, 7, 300, 30]
+
+
+def segments(lengths, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return [[torch.randint(5, 50, (length,), generator=generator).tolist()] for length in lengths]
+
+
+def padded_states(model, batch, layer=None):
+    ids, mask = pad(batch, 0)
+    output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    return (output.last_hidden_state if layer is None else output.hidden_states[layer + 1])[:, 0]
+
+
+def quiet(name, **options):
+    return Encoder.load(name, dropout=0.0, **options)
+
+
+@pytest.mark.parametrize("kind", PROVEN)
+@pytest.mark.parametrize("lengths", [MIXED, [1], [512], [3, 3, 3]], ids=str)
+def test_padding_free_equals_padded(tiny, kind, lengths):
+    batch, whole = pack(segments(lengths)), AutoModel.from_pretrained(tiny(kind), dtype=torch.float32).eval()
+    with torch.no_grad():
+        ours, theirs = quiet(tiny(kind)).eval()(batch, [2])[0], padded_states(whole, batch)
+        apart = torch.cat([padded_states(whole, pack([one])) for one in segments(lengths)])
+    assert (ours - theirs).abs().max() < 1e-4
+    assert (ours - apart).abs().max() < 1e-4
+    assert theirs.std() > 0.1  # the states differ enough for the comparison to mean something
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta"])
+def test_gradients_equal_those_of_the_padded_model(tiny, kind):
+    batch = pack(segments(MIXED))
+    ours = quiet(tiny(kind)).train()
+    theirs = AutoModel.from_pretrained(
+        tiny(kind), dtype=torch.float32, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    ).train()
+    ours(batch, [2])[0].pow(2).sum().backward()
+    padded_states(theirs, batch).pow(2).sum().backward()
+    named, compared = dict(theirs.named_parameters()), 0
+    for name, weight in ours.model.named_parameters():
+        if named[name].grad is None or named[name].grad.norm() < 1e-6:
+            continue
+        difference = (weight.grad - named[name].grad).norm() / named[name].grad.norm()
+        assert difference < 1e-4, name
+        compared += 1
+    assert compared > 30
+
+
+@pytest.mark.parametrize("layer", range(3))
+def test_an_encoder_cut_after_layer_l_gives_hidden_state_l_plus_1_of_the_whole(tiny, layer):
+    batch, whole = pack(segments([5, 40])), AutoModel.from_pretrained(tiny(), dtype=torch.float32).eval()
+    cut = quiet(tiny(), depth=layer + 1).eval()
+    assert len(cut.layers) == layer + 1
+    with torch.no_grad():
+        assert torch.allclose(cut(batch, [layer])[0], padded_states(whole, batch, layer), atol=1e-5)
+
+
+def test_several_layers_are_those_of_the_whole(tiny):
+    batch, whole = pack(segments([5, 40])), AutoModel.from_pretrained(tiny(), dtype=torch.float32).eval()
+    with torch.no_grad():
+        states = quiet(tiny()).eval()(batch, range(3))
+        for layer in range(3):
+            assert torch.allclose(states[layer], padded_states(whole, batch, layer), atol=1e-5)
+
+
+def test_padding_inside_attention_equals_one_call_a_segment():
+    torch.manual_seed(0)
+    rows = [torch.randn(1, 4, 17, 8) for _ in range(3)]
+    apart, _ = padding_free_attention(None, *rows, None, lengths=[1, 10, 6], scaling=0.3)
+    assert torch.allclose(_squared(*rows, [1, 10, 6], 0.0, 0.3), apart, atol=1e-6)
+
+
+def test_a_type_not_proven_equal_is_padded_and_says_so(tiny):
+    batch, whole = pack(segments([5, 40, 1])), AutoModel.from_pretrained(tiny("distilbert"), dtype=torch.float32).eval()
+    with pytest.warns(UserWarning, match="distilbert.*run padded"):
+        encoder = quiet(tiny("distilbert")).eval()
+    with torch.no_grad():
+        assert torch.allclose(encoder(batch, [2])[0], padded_states(whole, batch), atol=1e-5)
+
+
+def test_proven_types_say_nothing(tiny):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet(tiny("roberta"))
+
+
+def test_weights_that_are_only_pickled_are_refused(tiny, tmp_path):
+    folder = tmp_path / "pickled"
+    shutil.copytree(tiny(), folder)
+    model = AutoModel.from_pretrained(folder)
+    torch.save(model.state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(ValueError, match="only in .bin are refused"):
+        Encoder.load(str(folder))
+
+
+@pytest.mark.parametrize("load", [encoder_config, load_tokenizer, Encoder.load])
+def test_an_encoder_that_is_nowhere_says_what_to_do(load, monkeypatch):
+    monkeypatch.setattr("bertstudy.hub.reachable", lambda: False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match="encoder='no/such' can't be loaded.*Offline, use encoder='control'"):
+        load("no/such")
+
+
+def test_more_layers_than_there_are_is_an_error(tiny):
+    with pytest.raises(ValueError, match="has 3 layers; 4 were asked for"):
+        Encoder.load(tiny(), depth=4)

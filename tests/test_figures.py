@@ -1,0 +1,115 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from conftest import NO_TORCH
+
+from bertstudy import figures, paper, stats, widgets
+
+ROOT = Path(figures.__file__).parents[1]
+
+
+def row(fraction, seed, error, size=100):
+    run = {"corpus": "made", "fraction": fraction, "seed": seed}
+    return {
+        **run,
+        "id": f"{fraction}-{seed}",
+        "error": error,
+        "documents": {"train": size - 10, "dev": 10, "test": 2000},
+    }
+
+
+@pytest.fixture
+def rows():
+    points = [(0.004, 100, (30.0, 26.0, 28.0)), (0.01, 250, (20.0,))]
+    return pd.DataFrame([row(part, seed, one, n) for part, n, errors in points for seed, one in enumerate(errors)])
+
+
+def test_the_numbers_of_the_few_shot_figure(rows):
+    data = figures.few_shot_data(rows)
+    assert data["labelled"].tolist() == [100, 250]
+    assert data["error"].tolist() == [28.0, 20.0]
+    assert data["seeds"].tolist() == [3, 1]
+    assert data["paper"].tolist() == [17.26, 11.5]
+    half = 4.302653 * 2.0 / 3**0.5
+    assert data.loc[0, ["low", "high"]].tolist() == pytest.approx([28 - half, 28 + half], rel=1e-5)
+    assert data.loc[1, ["low", "high"]].tolist() == pytest.approx(stats.wilson(400, 2000))
+
+
+def test_the_few_shot_figure_shows_seeds_means_intervals_and_the_papers_points(rows):
+    chart = figures.few_shot(rows)
+    axes = chart.axes[0]
+    lines = {tuple(map(float, line.get_ydata())): line for line in axes.lines}
+    assert (28.0, 20.0) in lines
+    assert any(sorted(ys) == [26.0, 28.0, 30.0] for ys in lines)
+    hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+    assert [len(line.get_ydata()) for line in hollow] == [7, 7]
+    assert axes.get_xscale() == "log"
+    assert "labelled documents (made)" in axes.get_xlabel()
+    assert axes.get_ylabel() == "test error (%)"
+    legend = " ".join(text.get_text() for text in axes.get_legend().get_texts())
+    assert "1 to 3 seeds" in legend
+    assert "paper: FiT" in legend
+    plt.close(chart)
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_the_same_rows_give_the_same_bytes(name, rows, tmp_path):
+    written = []
+    for part in ("one", "two"):
+        chart = figures.FIGURES[name](rows)
+        figures.save(chart, figures.FIGURES[name].data(rows), tmp_path / part / name)
+        plt.close(chart)
+        written.append([(tmp_path / part / f"{name}{kind}").read_bytes() for kind in (".svg", ".png", ".csv")])
+    assert written[0] == written[1]
+    assert all(len(one) > 100 for one in written[0])
+
+
+def test_an_incomplete_figure_says_so(rows):
+    chart = figures.incomplete(figures.few_shot(rows), ["first", "second", "third", "fourth"])
+    assert chart.get_suptitle().startswith("INCOMPLETE: 4 runs missing (first; second; third; …)")
+    plt.close(chart)
+
+
+def test_figures_do_without_torch():
+    code = NO_TORCH + "import bertstudy as bs; bs.figures, bs.paper, bs.stats; print('fine')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "fine", done.stderr
+
+
+def test_the_papers_few_shot_numbers():
+    points = paper.few_shot()
+    assert len(points) == 14
+    first = points[(points["fraction"] == 0.004)].set_index("arm")
+    assert first["error"].to_dict() == {"FiT": 17.26, "ITPT-FiT": 9.23}
+    assert first["documents"].tolist() == [100, 100]
+    with pytest.raises(KeyError, match="'Table9' is not in the paper"):
+        paper.item("Table9")
+
+
+def test_intervals():
+    low, high = stats.wilson(5, 50)  # Wilson's formula by hand: (0.1384 ± 0.0949) / 1.0768 with z = 1.96
+    assert (low, high) == pytest.approx((4.3475, 21.3601), abs=1e-3)
+    assert stats.mean_interval([1.0, 2.0, 3.0]) == pytest.approx((2.0, 2 - 2.484138, 2 + 2.484138), rel=1e-5)
+    mean, low, high = stats.mean_interval([4.0])
+    assert mean == 4.0
+    assert low != low
+    assert high != high
+
+
+@pytest.mark.parametrize(("target", "expected"), [(30, 100), (25, 100 * 2.5**0.5), (20, 250), (19, None)])
+def test_labels_needed_are_read_between_the_points(target, expected):
+    points = pd.DataFrame({"labelled": [250, 100], "error": [20.0, 30.0]})
+    needed = widgets.documents_for(points, target)
+    assert needed == (None if expected is None else pytest.approx(expected))
+
+
+def test_the_slider_answers(rows, capsys):
+    control = widgets.labels_needed(rows)
+    slider = control.children[0]
+    assert (slider.min, round(slider.max)) == (20.0, 28)
+    control.f(25.0)
+    assert "FiT: about" in capsys.readouterr().out

@@ -1,0 +1,142 @@
+"""The reader's own files: each loads or fails as a person would expect."""
+
+import os
+import warnings
+
+import pandas as pd
+import pytest
+
+from bertstudy import load_corpus
+
+TEN = [(f"text number {index}", "good" if index % 2 else "bad") for index in range(10)]
+CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in TEN)
+
+
+def write(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+LOADS = {
+    "plain": ("a.csv", CSV, ("bad", "good"), 10),
+    "tabs": ("a.tsv", CSV.replace(",", "\t"), ("bad", "good"), 10),
+    "windows line ends": ("a.csv", CSV.replace("\n", "\r\n"), ("bad", "good"), 10),
+    "byte order mark": ("a.csv", b"\xef\xbb\xbf" + CSV.encode(), ("bad", "good"), 10),
+    "int labels": ("a.csv", "text,label\n" + "".join(f"t{i},{i % 3 * 5}\n" for i in range(12)), ("0", "5", "10"), 12),
+    "words that look missing": ("a.csv", CSV + "NA,good\nnull,bad\n", ("bad", "good"), 12),
+    "commas and line ends in quotes": ("a.csv", CSV + '"one, two\nthree",good\n', ("bad", "good"), 11),
+    "a document of 100,000 words": ("a.csv", CSV + "word " * 100_000 + ",good\n", ("bad", "good"), 11),
+    "json lines": (
+        "a.jsonl",
+        "".join(f'{{"text": "{text}", "label": {index % 2}}}\n' for index, (text, _) in enumerate(TEN)) + "\n",
+        ("0", "1"),
+        10,
+    ),
+    "other columns beside": (
+        "a.csv",
+        CSV.replace("text,label", "text,label,id").replace("d\n", "d,7\n"),
+        ("bad", "good"),
+        10,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LOADS)
+def test_files_that_load(case, tmp_path):
+    name, content, labels, size = LOADS[case]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        corpus = load_corpus(write(tmp_path, name, content))
+    assert corpus.labels == labels
+    assert len(corpus.train.texts) + len(corpus.test.texts) == size
+    assert not set(corpus.train.texts) & set(corpus.test.texts)
+    assert all("\r" not in text and "\ufeff" not in text for text in corpus.train.texts)
+
+
+FAILS = {
+    "empty": ("a.csv", "", "the file is empty"),
+    "only line ends": ("a.csv", "\n\n", "no columns"),
+    "header only": ("a.csv", "text,label\n", "a header but no rows"),
+    "missing column": ("a.csv", CSV.replace("text,", "txt,"), "text_column='text' is unknown. Did you mean 'txt'"),
+    "one class": ("a.csv", "text,label\na,x\nb,x\nc,x\n", "all training documents are 'x'"),
+    "no text at all": ("a.csv", "text,label\n,x\n ,y\n", "has no text in it"),
+    "label missing": ("a.csv", CSV + "a text without,\n", r"1 rows have a text but no label \(first: data row 11\)"),
+    "not utf-8": ("a.csv", CSV.encode() + "caf\u00e9,good\n".encode("latin-1"), "line 12: not UTF-8.*iconv"),
+    "not a table": ("a.csv", CSV + "one,two,three,four\n", "not a table .*line 12.*quotes"),
+    "broken json": ("a.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: not JSON"),
+    "json without objects": ("a.jsonl", "[1, 2]\n", "line 1: expected an object"),
+    "the same text again and again": ("a.csv", "text,label\n" + "same,x\nsame,y\n" * 9, "too few different texts"),
+    "a type nobody reads": ("a.xlsx", "x", "unknown"),
+}
+
+
+@pytest.mark.parametrize("case", FAILS)
+def test_files_that_fail(case, tmp_path):
+    name, content, says = FAILS[case]
+    with pytest.raises(ValueError, match=says):
+        load_corpus(write(tmp_path, name, content))
+
+
+def test_rows_without_a_text_are_left_out_and_counted(tmp_path):
+    with pytest.warns(UserWarning, match="2 rows without a text are left out"):
+        corpus = load_corpus(write(tmp_path, "a.csv", CSV + ",good\n   ,bad\n"))
+    assert len(corpus.train.texts) + len(corpus.test.texts) == 10
+
+
+def test_missing_values_in_parquet_are_missing(tmp_path):
+    table = pd.DataFrame({"text": [*(text for text, _ in TEN), None], "label": [index % 2 for index in range(11)]})
+    table.to_parquet(tmp_path / "a.parquet")
+    with pytest.warns(UserWarning, match="1 rows without a text"):
+        corpus = load_corpus(str(tmp_path / "a.parquet"))
+    assert corpus.labels == ("0", "1")
+    table.loc[3, "label"] = None
+    table.to_parquet(tmp_path / "b.parquet")
+    with pytest.raises(ValueError, match="1 rows have a text but no label"):
+        load_corpus(str(tmp_path / "b.parquet"))
+
+
+def test_named_columns(tmp_path):
+    path = write(tmp_path, "a.csv", CSV.replace("text,label", "review,stars"))
+    corpus = load_corpus(path, text_column="review", label_column="stars")
+    assert corpus.labels == ("bad", "good")
+    with pytest.raises(ValueError, match="label_column='star' is unknown. Did you mean 'stars'"):
+        load_corpus(path, text_column="review", label_column="star")
+
+
+def test_a_folder_of_train_test_and_unlabelled(tmp_path):
+    write(tmp_path, "train.csv", CSV)
+    write(tmp_path, "test.tsv", "text\tlabel\nnew\tgood\n")
+    write(tmp_path, "unlabelled.jsonl", '{"text": "loose"}\n{"text": ""}\n')
+    corpus = load_corpus(str(tmp_path))
+    assert (len(corpus.train.texts), corpus.test.texts, corpus.unlabelled) == (10, ["new"], ["loose"])
+
+
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [("text,label\na,\n", "no label"), ("text,label\na,ugly\n", "test has classes that train lacks: ugly")],
+)
+def test_labels_missing_in_test(tmp_path, test, says):
+    write(tmp_path, "train.csv", CSV)
+    write(tmp_path, "test.csv", test)
+    with pytest.raises(ValueError, match=says):
+        load_corpus(str(tmp_path))
+
+
+@pytest.mark.parametrize(("name", "says"), [("nowhere.csv", "no such file"), ("nowhere/at/all", "no such file")])
+def test_a_path_that_is_not_there(name, says):
+    with pytest.raises(ValueError, match=says):
+        load_corpus(name)
+
+
+def test_a_folder_without_a_train_file(tmp_path):
+    with pytest.raises(ValueError, match="no train.parquet, .csv, .tsv or .jsonl"):
+        load_corpus(str(tmp_path))
+
+
+def test_a_changed_file_is_read_again(tmp_path):
+    path = write(tmp_path, "a.csv", CSV)
+    first = load_corpus(path)
+    write(tmp_path, "a.csv", CSV.replace("number", "count"))
+    os.utime(path, (1, 1))
+    assert load_corpus(path).fingerprint != first.fingerprint

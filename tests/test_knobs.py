@@ -1,0 +1,94 @@
+"""No dead knobs: for every field of Run, changing it changes documents, ids, logits, groups, learning rates or steps."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from bertstudy import Classifier, Run, load_corpus
+from bertstudy.corpora import draw
+from bertstudy.training import fit
+
+# field -> (changes to both, another value); other fields' values are those of the fixture `small`
+CHUNKS = {"truncation": "chunks", "segment_pooling": "mean"}
+EXAMPLES = {
+    "corpus": ({}, "other"),
+    "text_column": ({}, "second_text"),
+    "label_column": ({}, "second_label"),
+    "fraction": ({}, 0.5),
+    "dev_fraction": ({}, 0.2),
+    "test_size": ({}, 10),
+    "seed": ({}, 1),
+    "encoder": ({}, "other"),
+    "truncation": ({}, "head"),
+    "window": ({}, 20),
+    "layers": ({}, "0"),
+    "segment_pooling": (CHUNKS, "max"),
+    "learning_rate": ({}, 1e-4),
+    "layer_decay": ({}, 0.5),
+    "decay_embeddings": ({"layer_decay": 0.5}, False),
+    "schedule": ({}, "warmup_linear"),
+    "warmup": ({}, 0.5),
+    "epochs": ({}, 3),
+    "min_steps": ({}, 60),
+    "batch_size": ({}, 12),
+    "weight_decay": ({}, 0.5),
+    "bias_correction": ({}, False),
+    "max_grad_norm": ({}, 0.01),
+    "dropout": ({}, 0.4),
+    "attention_dropout": ({}, 0.4),
+    "head_dropout": ({}, 0.4),
+    "precision": ({}, "bf16"),
+}
+
+
+def outcome(run):
+    """What a run comes to: its documents, the trained classifier's logits on the test texts, and its history."""
+    corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+    documents = draw(corpus, run)
+    classifier = Classifier.build(run, corpus.labels)
+    train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
+    history = fit(classifier, train, dev, progress=False)
+    return documents.test.texts, classifier.logits(test[0]).numpy(), [one["loss"] for one in history]
+
+
+@pytest.fixture
+def setting(small, tiny, letters, tmp_path):
+    """The run to change, on files with second columns, and another corpus and encoder to change to."""
+    for path in (tmp_path / "letters").glob("*.csv"):
+        table = pd.read_csv(path, keep_default_na=False)
+        table["second_text"] = table["text"].str[::-1]
+        table["second_label"] = ["az"[index % 3 == 0] for index in range(len(table))]
+        table.to_csv(path, index=False)
+    other = tmp_path / "other.csv"
+    pd.concat([table, table.assign(text=table["text"] + " q")]).to_csv(other, index=False)
+    return small, {"corpus": str(other), "encoder": tiny("electra")}
+
+
+def test_every_field_has_an_example():
+    assert set(EXAMPLES) == {one.name for one in fields(Run)}
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_changing_a_field_changes_the_outcome(name, setting):
+    small, others = setting
+    common, value = EXAMPLES[name]
+    base = replace(small, **common)
+    texts, logits, losses = outcome(base)
+    changed_texts, changed_logits, changed_losses = outcome(replace(base, **{name: others.get(name, value)}))
+    same = (
+        texts == changed_texts
+        and logits.shape == changed_logits.shape
+        and np.allclose(logits, changed_logits, atol=1e-4)
+        and np.allclose(losses[: len(changed_losses)], changed_losses[: len(losses)], atol=1e-5)
+    )
+    assert not same
+
+
+def test_the_comparison_itself_finds_no_difference_between_equal_runs(setting):
+    first, second = (outcome(setting[0]) for _ in range(2))
+    assert first[0] == second[0]
+    assert np.array_equal(first[1], second[1])
+    assert torch.allclose(torch.tensor(first[2]), torch.tensor(second[2]))

@@ -1,0 +1,171 @@
+"""Every notebook: its anatomy (contract C5), a run through papermill and through nbval, and mistakes in its parameters."""
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from bertstudy import notebook
+from bertstudy.paths import NOTEBOOKS
+
+PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+NAMES = [path.stem for path in PATHS]
+
+
+def code_cells(path):
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def assigned(source):
+    return {
+        target.id: line.value
+        for line in ast.parse(source).body
+        if isinstance(line, ast.Assign)
+        for target in line.targets
+    }
+
+
+def test_there_are_notebooks():
+    assert NAMES
+
+
+@pytest.mark.parametrize("path", PATHS, ids=NAMES)
+def test_anatomy(path):
+    book = nbformat.read(path, as_version=4)
+    nbformat.validate(book)
+    assert book.metadata.kernelspec.name == "python3"
+    assert book.cells[0].cell_type == "markdown"
+    assert book.cells[0].source.startswith("# ")
+    assert "§" in book.cells[0].source
+    cells = code_cells(path)
+    assert [cell for cell in cells if "parameters" in cell.metadata.get("tags", [])] == cells[:1]
+    assert not any(cell.outputs or cell.execution_count for cell in cells)
+    before = [book.cells[index - 1].cell_type for index, cell in enumerate(book.cells) if cell.cell_type == "code"]
+    assert set(before) == {"markdown"}
+    for cell in cells:
+        assert len(cell.source.splitlines()) <= 20
+        assert not re.search(r"^\s*class |import \*|matplotlib|\.backward\(|optimizer", cell.source, re.MULTILINE)
+    text = " ".join(cell.source.lower() for cell in book.cells if cell.cell_type == "markdown")
+    assert all(
+        heading in text for heading in ("## the idea", "## the plan", "## what may not be concluded", "## try it")
+    )
+
+
+@pytest.mark.parametrize("path", PATHS, ids=NAMES)
+def test_parameters_are_flat_explained_and_read(path):
+    parameters, *rest = code_cells(path)
+    values = assigned(parameters.source)
+    assert all(isinstance(value, ast.Constant) for value in values.values())
+    assert all("  # " in line for line in parameters.source.splitlines())
+    later = "\n".join(cell.source for cell in rest)
+    assert all(re.search(rf"\b{name}\b", later) for name in values)
+    call = next(one for one in ast.walk(ast.parse(rest[0].source)) if isinstance(one, ast.Call))
+    assert {keyword.arg for keyword in call.keywords} == set(values)
+
+
+def papermill(path, out, **parameters):
+    options = [part for name, value in parameters.items() for part in ("-p", name, str(value))]
+    command = [sys.executable, "-m", "papermill", str(path), str(out), "-p", "profile", "smoke", *options]
+    return subprocess.run(command, capture_output=True, text=True, cwd=out.parent, timeout=300)
+
+
+@pytest.mark.parametrize("path", PATHS, ids=NAMES)
+def test_runs_by_papermill_from_another_folder_and_renders(path, tmp_path):
+    done = papermill(path, tmp_path / "out.ipynb")
+    assert done.returncode == 0, done.stderr[-3000:]
+    page = notebook.render(tmp_path / "out.ipynb", tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Profile smoke" in page
+    assert "Nothing in it is a result" in page
+    assert "<svg" in page
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
+    assert "<script" not in page
+    assert "Traceback" not in page
+
+
+@pytest.mark.parametrize("path", PATHS, ids=NAMES)
+def test_runs_by_nbval(path):
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:xdist",
+        str(path),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "BERTSTUDY_PROFILE": "smoke"},
+        timeout=300,
+        cwd=NOTEBOOKS,
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert f"{len(code_cells(path))} passed" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("parameters", "says"),
+    [
+        ({"fractoin": 0.004}, "parameter='fractoin' is unknown. Did you mean 'fraction'"),
+        ({"fraction": 7}, "fraction=7.0: allowed is above 0, up to 1"),
+        ({"corpus": "imbd"}, "corpus='imbd' is unknown. Did you mean 'imdb'"),
+        ({"encoder": "no/such"}, "encoder='no/such' can't be loaded"),
+        ({"data_dir": "no/such"}, "data_dir='no/such': there is no such folder"),
+        ({"corpus": "imdb"}, "Offline, put imdb/train.parquet"),
+        ({"profile": "papre"}, "Did you mean 'paper'"),
+        ({"seeds": -1}, "seeds=-1"),
+    ],
+    ids=str,
+)
+def test_a_mistake_in_the_parameters_fails_in_the_first_cells(parameters, says, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    done = papermill(NOTEBOOKS / "05_fewshot.ipynb", tmp_path / "out.ipynb", **parameters)
+    assert done.returncode != 0
+    assert says in re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
+    cells = [cell for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells if cell.cell_type == "code"]
+    ran = [
+        cell
+        for cell in cells
+        if cell.get("execution_count") and "papermill-error-cell-tag" not in cell.metadata.get("tags", [])
+    ]
+    assert len(ran) <= 4
+
+
+def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatch):
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
+    page, seconds = notebook.execute("05", profile="smoke", fraction=0.004)
+    assert page == reports / "smoke" / "05_fewshot.html"
+    assert seconds > 0
+    made = reports / "smoke" / "figures"
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    assert set(before) == {"few_shot.svg", "few_shot.png", "few_shot.csv", "few_shot.json"}
+    notebook.redraw()
+    assert {path.name: path.read_bytes() for path in made.iterdir()} == before
+    next((reports / "smoke" / "rows").glob("*.json")).unlink()
+    notebook.redraw()
+    assert (made / "few_shot.png").read_bytes() != before["few_shot.png"]
+
+
+def test_a_notebook_that_is_not_there_is_told():
+    with pytest.raises(ValueError, match="Did you mean '05_fewshot'"):
+        notebook.notebook_path("05_fewshots")
+
+
+def test_text_that_looks_like_markup_shows_as_text(tmp_path):
+    cell = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", text="<script>alert(1)</script>")])
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# <b>title</b>"), cell])
+    nbformat.write(book, tmp_path / "a.ipynb")
+    page = Path(notebook.render(tmp_path / "a.ipynb", tmp_path / "a.html")).read_text()
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page

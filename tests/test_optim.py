@@ -1,0 +1,105 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bertstudy import Classifier, Run
+from bertstudy.optim import BETAS, EPS, SCHEDULES, Optimizer, layer_rates, parameter_groups
+
+
+def rates(name, steps=100, warmup=0.1):
+    return [SCHEDULES[name](step, steps, warmup) for step in range(steps)]
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+@pytest.mark.parametrize("warmup", [0.0, 0.1, 0.5])
+@pytest.mark.parametrize("steps", [1, 2, 7, 1000])
+def test_every_schedule_stays_between_zero_and_one(name, warmup, steps):
+    values = rates(name, steps, warmup)
+    assert all(0 <= value <= 1 for value in values)
+    assert max(values) > 0 or steps == 1  # the authors' one begins at 0, and a single step is its beginning
+
+
+def test_slanted_triangular_is_howard_and_ruders():
+    values = rates("slanted_triangular")
+    assert values[0] == pytest.approx(1 / 32)
+    assert values[10] == 1
+    assert values[5] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert values[55] == pytest.approx((1 + 0.5 * 31) / 32)
+    assert values[-1] == pytest.approx((1 + 31 / 90) / 32)
+
+
+def test_the_authors_warmup_linear_drops_at_the_end_of_the_warm_up():
+    values = rates("warmup_linear")
+    assert values[9] == pytest.approx(0.9)
+    assert values[10] == pytest.approx(0.9)
+    assert values[5] == pytest.approx(0.5)
+    assert values[60] == pytest.approx(0.4)
+
+
+def test_linear_and_constant():
+    assert rates("linear")[10] == 1
+    assert rates("linear")[55] == pytest.approx(0.5)
+    assert rates("constant")[5] == pytest.approx(0.5)
+    assert set(rates("constant")[10:]) == {1.0}
+
+
+def test_layer_rates_follow_equation_2():
+    assert layer_rates(3, 1.0, 0.5, True) == [0.125, 0.25, 0.5, 1.0]
+    assert layer_rates(3, 1.0, 0.5, False) == [1.0, 0.25, 0.5, 1.0]
+
+
+def test_groups_hold_every_parameter_once_at_its_layers_rate(tiny):
+    run = Run(encoder=tiny(), learning_rate=1e-3, layer_decay=0.5, weight_decay=0.02)
+    classifier = Classifier.build(run, ["a", "b"])
+    groups = parameter_groups(classifier, run)
+    grouped = [id(weight) for group in groups for weight in group["params"]]
+    assert sorted(grouped) == sorted(id(weight) for weight in classifier.parameters())
+    by_name = {group["name"]: group["lr"] for group in groups}
+    expected = {"embeddings": 1.25e-4, "layer 0": 2.5e-4, "layer 1": 5e-4, "layer 2": 1e-3, "head": 1e-3}
+    assert by_name == pytest.approx(expected)
+    spared = {id(weight) for group in groups if group["weight_decay"] == 0 for weight in group["params"]}
+    for name, weight in classifier.named_parameters():
+        assert (id(weight) in spared) == (name.endswith("bias") or "LayerNorm" in name), name
+
+
+def bert_adam(weight, gradients, rate, decay):
+    """The paper's optimiser, spelled out: no bias correction, eps outside the root, decay beside the update."""
+    weight, first, second = weight.clone(), torch.zeros_like(weight), torch.zeros_like(weight)
+    for gradient in gradients:
+        first = BETAS[0] * first + (1 - BETAS[0]) * gradient
+        second = BETAS[1] * second + (1 - BETAS[1]) * gradient**2
+        weight = weight - rate * (first / (second.sqrt() + EPS) + decay * weight)
+    return weight
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+def test_without_bias_correction_it_is_bert_adam(corrected):
+    generator = torch.Generator().manual_seed(0)
+    start, gradients = torch.randn(50, generator=generator), torch.randn(8, 50, generator=generator)
+    weight = torch.nn.Parameter(start.clone())
+    run = Run(learning_rate=1e-2, schedule="constant", warmup=0.0, bias_correction=corrected)
+    optimizer = Optimizer([{"params": [weight], "lr": 1e-2, "weight_decay": 0.1}], run, steps=8)
+    for gradient in gradients:
+        weight.grad = gradient.clone()
+        optimizer.step()
+    if corrected:
+        reference = torch.nn.Parameter(start.clone())
+        adamw = torch.optim.AdamW([reference], lr=1e-2, weight_decay=0.1, betas=BETAS, eps=EPS)
+        for gradient in gradients:
+            reference.grad = gradient.clone()
+            adamw.step()
+        expected = reference.detach()
+    else:
+        expected = bert_adam(start, gradients, 1e-2, 0.1)
+    assert torch.allclose(weight.detach(), expected, atol=1e-6)
+
+
+def test_layer_decay_on_shared_layers_is_an_error(tmp_path):
+    from conftest import make_encoder
+
+    run = Run(encoder=make_encoder(tmp_path / "albert", "albert"), layer_decay=0.9)
+    with pytest.warns(UserWarning, match="run padded"):
+        classifier = Classifier.build(replace(run, layer_decay=1.0), ["a", "b"])
+    with pytest.raises(ValueError, match="share their weights"):
+        parameter_groups(classifier, run)

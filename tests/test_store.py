@@ -1,0 +1,155 @@
+import json
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import NO_TORCH
+
+from bertstudy import grid, load_corpus, store
+
+
+@pytest.fixture
+def counted(monkeypatch):
+    """Count the runs that are really carried out."""
+    made, compute = [], store.compute
+
+    def counting(run, corpus, progress=True):
+        made.append(run)
+        return compute(run, corpus, progress)
+
+    monkeypatch.setattr(store, "compute", counting)
+    return made
+
+
+def test_a_row_is_made_once_and_says_all(small, reports, counted):
+    row = store.run(small, "smoke", progress=False)
+    again = store.run(small, "smoke", progress=False)
+    assert row == again
+    assert len(counted) == 1
+    assert row["run"] == asdict(small)
+    assert row["fingerprint"] == load_corpus(small.corpus).fingerprint
+    assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
+    predictions, truth = store.unsqueeze(row["predictions"]), store.unsqueeze(row["truth"])
+    assert truth.tolist() == load_corpus(small.corpus).test.classes.tolist()
+    assert row["error"] == pytest.approx(100 * (predictions != truth).mean())
+    kept = row["history"][row["epoch"] - 1]
+    assert (kept["dev_error"], kept["dev_loss"]) == min((one["dev_error"], one["dev_loss"]) for one in row["history"])
+    assert row["seconds"]["train"] > 0
+    assert row["pieces_per_second"] > 0
+    assert {"torch", "transformers", "python"} <= set(row["versions"])
+    assert row["device"].startswith("cpu")
+    assert len(row["code"]) == 12
+
+
+def test_no_text_of_the_corpus_is_in_a_row(small, reports):
+    store.run(small, "smoke", progress=False)
+    stored = next((reports / "smoke" / "rows").glob("*.json")).read_text()
+    corpus = load_corpus(small.corpus)
+    assert not any(text in stored for text in [*corpus.train.texts, *corpus.test.texts])
+
+
+def test_a_plan_is_completed_from_where_it_stopped(small, reports, counted, capsys):
+    plan = grid(small, truncation=["head", "tail"], seed=range(2))
+    store.run(plan[2], "smoke", progress=False)
+    assert store.missing(plan, "smoke") == [plan[0], plan[1], plan[3]]
+    table = store.run_all(plan, "smoke", progress=False)
+    assert len(counted) == 4
+    assert "4 runs: 3 made now, 1 read" in capsys.readouterr().out
+    assert table["truncation"].tolist() == ["head", "head", "tail", "tail"]
+    assert table["seed"].tolist() == [0, 1, 0, 1]
+    assert store.missing(plan, "smoke") == []
+
+
+def test_an_interruption_loses_the_run_in_progress_and_no_other(small, reports, monkeypatch):
+    plan, compute = grid(small, seed=range(3)), store.compute
+
+    def interrupted(run, corpus, progress=True):
+        if run.seed == 1:
+            raise KeyboardInterrupt
+        return compute(run, corpus, progress)
+
+    monkeypatch.setattr(store, "compute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        store.run_all(plan, "smoke", progress=False)
+    written = list((reports / "smoke").rglob("*"))
+    assert [path.suffix for path in written if path.is_file()] == [".json"]
+    monkeypatch.setattr(store, "compute", compute)
+    assert len(store.run_all(plan, "smoke", progress=False)) == 3
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "row.json"
+    store.write(path, {"a": 1})
+    with pytest.raises(TypeError):
+        store.write(path, {"a": object()})
+    assert json.loads(path.read_text()) == {"a": 1}
+
+
+def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
+    code = (
+        "import sys, json; from bertstudy import Run, grid, store;"
+        "made = []; compute = store.compute;"
+        "store.compute = lambda run, *rest: (made.append(run.seed), compute(run, *rest))[1];"
+        "store.run_all(grid(Run(**json.loads(sys.argv[1])), seed=range(3)), 'smoke', progress=False);"
+        "print('made', len(made))"
+    )
+    environment = {
+        "BERTSTUDY_REPORTS": str(tmp_path / "r"),
+        "BERTSTUDY_RUNS": str(tmp_path / "x"),
+        "PATH": "/usr/bin:/bin",
+    }
+    command = [sys.executable, "-c", code, json.dumps(asdict(small))]
+    running = [
+        subprocess.Popen(
+            command, env=environment, cwd=Path(store.__file__).parents[1], stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    made = [int(one.communicate(timeout=240)[0].split("made ")[-1]) for one in running]
+    assert [one.returncode for one in running] == [0, 0]
+    assert sum(made) == 3
+    assert len(list((tmp_path / "r" / "smoke" / "rows").glob("*.json"))) == 3
+
+
+def test_rows_made_by_other_code_are_reported(small, reports, capsys, monkeypatch):
+    store.run_all([small], "smoke", progress=False)
+    assert "other code" not in capsys.readouterr().out
+    monkeypatch.setattr(store, "code_hash", lambda: "000000000000")
+    store.run_all([small], "smoke", progress=False)
+    assert "1 of them were made by other code" in capsys.readouterr().out
+
+
+def test_ids_are_stable_and_of_every_field_and_of_the_corpus(small):
+    fixed = replace(small, corpus="imdb", encoder="minilm")
+    assert store.run_id(replace(fixed), "0" * 16) == store.run_id(fixed, "0" * 16)
+    assert store.run_id(fixed, "1" * 16) != store.run_id(fixed, "0" * 16)
+    changes = {"seed": 1, "truncation": "head", "learning_rate": 1e-5, "bias_correction": False, "encoder": "control"}
+    ids = {store.run_id(replace(fixed, **{name: value}), "0" * 16) for name, value in changes.items()}
+    assert len(ids | {store.run_id(fixed, "0" * 16)}) == 6
+
+
+@pytest.mark.parametrize("count", [1, 60, 25_000])
+def test_predictions_are_kept_in_a_compact_form(count):
+    classes = np.random.default_rng(0).integers(0, 14, count)
+    text = store.squeeze(classes)
+    assert store.unsqueeze(text).tolist() == classes.tolist()
+    assert len(text) < 40 + count
+
+
+def test_reading_rows_needs_neither_torch_nor_the_corpus(small, reports):
+    store.run(small, "smoke", progress=False)
+    code = NO_TORCH + "import bertstudy as bs; table = bs.rows('smoke'); print(len(table), table['error'].iloc[0] >= 0)"
+    environment = {"BERTSTUDY_REPORTS": str(reports), "PATH": "/usr/bin:/bin"}
+    root = Path(store.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["1", "True"]
+
+
+def test_describe_counts_seeds_and_leaves_out_what_is_shared(small):
+    table = store.describe(grid(small, truncation=["head", "tail"], seed=range(3)))
+    assert table.to_dict("list") == {"truncation": ["head", "tail"], "seeds": [3, 3]}

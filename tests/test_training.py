@@ -1,0 +1,123 @@
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from accelerate import Accelerator
+
+from bertstudy import Classifier, load_corpus
+from bertstudy.corpora import draw
+from bertstudy.optim import Optimizer
+from bertstudy.training import backward, epochs_of, evaluate, fit
+
+
+def encoded(run):
+    documents = draw(load_corpus(run.corpus), run)
+    classifier = Classifier.build(run, ["a", "z"])
+    parts = [(classifier.segmenter(split.texts), split.classes.tolist()) for split in documents]
+    return classifier, *parts
+
+
+def gradient(classifier, documents, labels, budget):
+    classifier.zero_grad()
+    loss = backward(Accelerator(), classifier, documents, labels, budget)
+    return loss, torch.cat([weight.grad.flatten() for weight in classifier.parameters() if weight.grad is not None])
+
+
+def test_loss_and_gradient_do_not_depend_on_the_micro_batches(small):
+    run = replace(small, dropout=0.0, head_dropout=0.0)
+    classifier, (documents, labels), _, _ = encoded(run)
+    chosen, classes = documents[:13], labels[:13]
+    whole, expected = gradient(classifier, chosen, classes, 10**9)
+    for budget in (1, 60, 200):
+        loss, cut = gradient(classifier, chosen, classes, budget)
+        assert loss == pytest.approx(whole, rel=1e-5)
+        assert torch.allclose(cut, expected, atol=1e-5)
+    logits = classifier.logits(chosen)
+    assert whole == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(classes)).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize("processes", [2])
+def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
+    """Thirteen documents: the batch of eight splits evenly, the last of five does not; then one of one document."""
+    code = Path(__file__).with_name("two_processes.py")
+    weights = []
+    for count in (1, processes):
+        target = tmp_path / f"{count}.pt"
+        launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(count), "--master_port", str(29500 + count)]
+        command = [sys.executable, *(launch if count > 1 else []), str(code), small.encoder, small.corpus, str(target)]
+        subprocess.run(command, check=True, capture_output=True, timeout=240)
+        weights.append(torch.load(target))
+    assert weights[0]["loss"] == pytest.approx(weights[1]["loss"], rel=1e-4)
+    assert torch.allclose(weights[0]["weights"], weights[1]["weights"], atol=1e-5)
+    assert not torch.allclose(weights[0]["weights"], weights[0]["before"], atol=1e-3)
+
+
+def test_clipping_is_over_all_parameters_together(small, monkeypatch):
+    norms, step = [], Optimizer.step
+
+    def watched(optimizer):
+        weights = [weight for group in optimizer.adamw.param_groups for weight in group["params"]]
+        norms.append(torch.cat([one.grad.flatten() for one in weights if one.grad is not None]).norm().item())
+        step(optimizer)
+
+    monkeypatch.setattr(Optimizer, "step", watched)
+    classifier, train, _, _ = encoded(replace(small, max_grad_norm=0.05, epochs=1))
+    fit(classifier, train, progress=False)
+    assert len(norms) > 10
+    assert norms == pytest.approx([0.05] * len(norms), rel=1e-3)
+
+
+def test_it_learns_and_the_history_says_how(small):
+    classifier, train, dev, test = encoded(replace(small, epochs=6))
+    history = fit(classifier, train, dev, progress=False)
+    steps = math.ceil(len(train[0]) / small.batch_size)
+    assert [one["epoch"] for one in history] == [1, 2, 3, 4, 5, 6]
+    assert [one["step"] for one in history] == [steps * epoch for epoch in range(1, 7)]
+    assert history[-1]["loss"] < 0.6 * history[0]["loss"]
+    assert history[-1]["pieces"] == 6 * sum(len(segment) for document in train[0] for segment in document)
+    assert evaluate(classifier, *test)[0] < 20
+
+
+def test_the_best_epoch_by_dev_is_kept(small):
+    classifier, train, dev, _ = encoded(replace(small, epochs=4, learning_rate=2e-2, schedule="constant"))
+    history = fit(classifier, train, dev, progress=False)
+    best = min((one["dev_error"], one["dev_loss"]) for one in history)
+    assert evaluate(classifier, *dev)[:2] == pytest.approx(best)
+    assert best < (history[-1]["dev_error"], history[-1]["dev_loss"])  # else the last would do as well
+
+
+def test_without_dev_the_last_epoch_is_kept(small):
+    classifier, train, dev, _ = encoded(replace(small, dev_fraction=0.0))
+    assert dev[0] == []
+    history = fit(classifier, train, progress=False)
+    assert [one["dev_error"] for one in history] == [None, None]
+
+
+def test_few_documents_make_more_epochs(small):
+    assert epochs_of(replace(small, epochs=2, min_steps=40), 24) == 14  # 3 steps an epoch
+    assert epochs_of(replace(small, epochs=2, min_steps=4), 24) == 2
+
+
+def test_the_same_seed_gives_the_same_weights_another_seed_others(small):
+    weights = []
+    for seed in (0, 0, 1):
+        classifier, train, dev, _ = encoded(replace(small, seed=seed, epochs=1))
+        fit(classifier, train, dev, progress=False)
+        weights.append(torch.cat([weight.detach().flatten() for weight in classifier.parameters()]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.allclose(weights[0], weights[2])
+
+
+def test_evaluate_counts_errors(small):
+    classifier, (documents, _), _, _ = encoded(small)
+    predicted = classifier.logits(documents).argmax(-1).numpy()
+    wrong = np.where(np.arange(len(predicted)) < 27, 1 - predicted, predicted)
+    error, loss, again = evaluate(classifier, documents, wrong)
+    assert error == pytest.approx(100 * 27 / len(predicted))
+    assert loss > 0
+    assert (again == predicted).all()
