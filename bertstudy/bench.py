@@ -16,21 +16,20 @@ from .encoder import load_tokenizer, where
 from .model import Classifier
 from .training import fit
 
-# Three contests in training: (what it is called, what we change, what Trainer is given beyond its defaults).
-TRAINING = [
-    ("default settings", {}, {}),
-    ("fp32, dropout 0.1 everywhere", {"precision": "fp32", "attention_dropout": 0.1}, {}),
-    (
-        "fp32, dropout 0.1, Trainer groups by length",
-        {"precision": "fp32", "attention_dropout": 0.1},
-        {"train_sampling_strategy": "group_by_length"},
-    ),
-]
-INFERENCE = [("default settings", {}, {}), ("fp32", {"precision": "fp32"}, {})]
+# What a contest is called, what we change for it, and what Trainer is given beyond its defaults.
+EQUAL = {"precision": "fp32", "attention_dropout": 0.1}
+CONTESTS = {
+    "training": [
+        ("default settings", {}, {}),
+        ("the same precision and dropouts", EQUAL, {}),
+        ("the same, Trainer groups by length", EQUAL, {"train_sampling_strategy": "group_by_length"}),
+    ],
+    "inference": [("default settings", {}, {}), ("the same precision", {"precision": "fp32"}, {})],
+}
 
 
 def composed_texts(tokenizer, count):
-    """Texts of whole words as long as IMDb's reviews: lognormal, mean 292 word pieces, an eighth beyond 512 (Table 1)."""
+    """Texts of whole words as long as IMDb's reviews: lognormal, mean 292 pieces, an eighth beyond 512 (Table 1)."""
     random = np.random.default_rng(0)
     words = [word for word in tokenizer.get_vocab() if word.isalpha() and len(word) > 2]
     lengths = np.clip(random.lognormal(5.45, 0.66, count), 10, 3000).astype(int)
@@ -78,34 +77,34 @@ def _seconds(act):
     return time.perf_counter() - begin
 
 
+def _contest(what, run, texts, options, rounds):
+    """Documents a second of ours and of Trainer's, each the median over rounds in which both are timed in turn."""
+    ours, labels = Classifier.build(run, ["a", "b"]), [index % 2 for index in range(len(texts))]
+    documents = ours.segmenter(texts)
+    with tempfile.TemporaryDirectory() as folder:
+        theirs = _trainer(run, documents, labels, options, folder)
+        ours.to(theirs.args.device)
+        acts = {
+            "training": (lambda: fit(ours, (documents, labels), progress=False), theirs.train),
+            "inference": (lambda: ours.logits(documents), lambda: theirs.predict(theirs.eval_dataset)),
+        }
+        taken = [[_seconds(act) for act in acts[what]] for _ in range(rounds)]
+    return [len(texts) / median(column) for column in zip(*taken, strict=True)]
+
+
 def compare(what, count=48, rounds=3, encoder="minilm", corpus=""):
     """Measure "training" or "inference" and print documents a second of both and their ratio, a line a contest.
 
-    Each round times both, one after the other; a figure is the median over rounds. Gives the ratios.
+    Gives the ratios by the contest's name.
     """
     base = replace(profile("compact").base, encoder=encoder, epochs=1, min_steps=0)
-    labels = [index % 2 for index in range(count)]
-    ratios = {}
-    print(
-        f"{what}: {count} documents, batch {base.batch_size}, {encoder}, {torch.get_num_threads()} threads, {rounds} rounds",
-        flush=True,
-    )
-    for name, changes, options in TRAINING if what == "training" else INFERENCE:
+    texts, ratios = _texts(base, corpus, count), {}
+    head = f"{what}: {count} documents, batch {base.batch_size}, {encoder}"
+    print(f"{head}, {torch.get_num_threads()} threads, median of {rounds} rounds", flush=True)
+    for name, changes, options in CONTESTS[what]:
         run = replace(base, **changes)
-        ours = Classifier.build(run, ["a", "b"])
-        documents = ours.segmenter(_texts(run, corpus, count))
-        with tempfile.TemporaryDirectory() as folder:
-            theirs = _trainer(run, documents, labels, options, folder)
-            if what == "training":
-                act = (lambda: fit(ours, (documents, labels), progress=False)), theirs.train
-            else:
-                ours.to(theirs.args.device)
-                act = (lambda: ours.logits(documents)), (lambda: theirs.predict(theirs.eval_dataset))
-            taken = [[_seconds(one) for one in act] for _ in range(rounds)]
-        mine, other = (count / median(column) for column in zip(*taken, strict=True))
-        ratios[name] = mine / other
-        print(
-            f"  {name} ({run.precision}): ours {mine:.2f} docs/s, Trainer {other:.2f} docs/s, {ratios[name]:.1f}x",
-            flush=True,
-        )
+        ours, theirs = _contest(what, run, texts, options, rounds)
+        ratios[name] = ours / theirs
+        rates = f"ours {ours:.2f} docs/s, Trainer {theirs:.2f} docs/s"
+        print(f"  {name} ({run.precision}): {rates}, {ratios[name]:.1f}x", flush=True)
     return ratios

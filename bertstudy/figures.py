@@ -46,8 +46,8 @@ def few_shot_data(rows):
 def few_shot(rows):
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
-    A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's where there is one
-    seed). Hollow points are the paper's (IMDb, BERT-base, single runs).
+    A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's
+    where there is one seed). Hollow points are the paper's (IMDb, BERT-base, single runs).
     """
     ours, theirs = few_shot_data(rows), paper.few_shot()
     with plt.style.context(STYLE):

@@ -33,20 +33,20 @@ class Study:
         return store._corpus(self.base)
 
     def fractions(self, fraction, points=FIGURE_4):
-        """The points of a learning curve: one fraction, or with 0 all points this profile has room for, which it says."""
+        """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
         if fraction:
             return [replace(self.base, fraction=fraction).fraction]
         most = self.profile.most_documents or len(self.corpus.train.texts)
         kept = [point for point in points if point * len(self.corpus.train.texts) <= most]
         if len(kept) < len(points):
             print(
-                f"Profile {self.profile.name} stops at {most:,} labelled documents: {len(kept)} of {len(points)} points. "
+                f"Profile {self.profile.name} stops at {most:,} documents: {len(kept)} of {len(points)} points. "
                 f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
             )
         return kept
 
     def look(self, documents=2000):
-        """Table 1's row for the corpus, lengths from a sample of so many documents, beside the paper's where it has one."""
+        """Table 1's row for the corpus, lengths from a sample of so many, beside the paper's if it has one."""
         from .corpora import CORPORA, table1
         from .encoder import load_tokenizer
 
@@ -73,12 +73,10 @@ class Study:
     def __repr__(self):
         import torch
 
-        device = (
-            torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
-        )
+        device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
         base = self.base
         return (
-            f"Profile {self.profile.name}, on {device}. {self.profile.shows}\n"
+            f"Profile {self.profile.name}, on {device}, {torch.get_num_threads()} threads. {self.profile.shows}\n"
             f"Corpus {Path(base.corpus).name}, encoder {Path(base.encoder).name}, {len(self.seeds)} seeds, "
             f"rows in {store.folder(self.profile.name).relative_to(REPORTS.parent)}."
         )

@@ -159,9 +159,8 @@ def run_all(plan, profile, progress=True):
         run(one, profile, progress)
     table = rows(profile, [run_id(one, _corpus(one).fingerprint) for one in plan])
     other = int((table["code"] != code_hash()).sum())
-    print(
-        f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {folder(profile).relative_to(REPORTS.parent)}."
-    )
+    place = folder(profile).relative_to(REPORTS.parent)
+    print(f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {place}.")
     if other:
         print(f"{other} of them were made by other code than this; delete those files to make them again.")
     return table

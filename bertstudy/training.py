@@ -13,7 +13,6 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm import tqdm
 
 from .batching import pack, size, within
-from .model import BUDGET
 from .optim import Optimizer, parameter_groups
 
 
@@ -34,7 +33,7 @@ def evaluate(classifier, documents, labels):
     return error, cross_entropy(logits, labels).item(), predicted.numpy()
 
 
-def backward(accelerator, model, documents, labels, budget=BUDGET):
+def backward(accelerator, model, documents, labels, budget):
     """Add a batch's gradient to the parameters and give its loss: the mean over its documents.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces, and over
@@ -53,11 +52,12 @@ def backward(accelerator, model, documents, labels, budget=BUDGET):
     return accelerator.reduce(total, "mean").item()
 
 
-def fit(classifier, train, dev=None, budget=BUDGET, progress=True):
+def fit(classifier, train, dev=None, budget=None, progress=True):
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
     train, dev: (documents of segments, classes as ints). The best epoch has the lowest dev error, among equals the
-    lowest dev loss; without dev it is the last. `budget` bounds memory, not the result: see `backward`.
+    lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the result: see
+    `backward`.
 
     Gives the history, one dict an epoch: epoch, step, loss, learning_rate (the last base rate), dev_error (percent),
     dev_loss, seconds and pieces (word pieces trained on) since the start.
@@ -78,7 +78,7 @@ def fit(classifier, train, dev=None, budget=BUDGET, progress=True):
             for start in range(0, len(order), run.batch_size):
                 batch = order[start : start + run.batch_size]
                 chosen = [documents[one] for one in batch]
-                loss = backward(accelerator, model, chosen, [labels[one] for one in batch], budget)
+                loss = backward(accelerator, model, chosen, [labels[one] for one in batch], budget or classifier.budget)
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
                 losses += [loss] * len(batch)

@@ -1,4 +1,4 @@
-"""Tests write to folders of their own and use tiny encoders with random weights, large enough to make attention matter."""
+"""Tests write to folders of their own and use tiny encoders with weights large enough for attention to matter."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""No dead knobs: for every field of Run, changing it changes documents, ids, logits, groups, learning rates or steps."""
+"""No dead knobs: changing any field of Run changes documents, ids, logits, groups, learning rates or steps."""
 
 from dataclasses import fields, replace
 

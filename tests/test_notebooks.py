@@ -1,4 +1,4 @@
-"""Every notebook: its anatomy (contract C5), a run through papermill and through nbval, and mistakes in its parameters."""
+"""Every notebook: its anatomy (contract C5), papermill, nbval, and mistakes in its parameters."""
 
 import ast
 import os

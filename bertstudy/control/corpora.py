@@ -11,7 +11,7 @@ LABEL_NOISE = 0.02
 SIZES = (25_000, 5_000)  # train and test documents
 VERDICT_AT = {"head": 0.3, "tail": 0.4, "both": 0.3}  # where a review says what it thinks
 
-NAMES = ["anna", "boris", "clara", "david", "elena", "frank", "greta", "henry", "irene", "jonas", "karin", "leo", "maria", "nils", "olga", "paul"]
+NAMES = ["anna", "boris", "clara", "david", "elena", "frank", "greta", "henry", "irene", "jonas", "karin", "leo"]
 OPENINGS = [
     "we saw this on a wet thursday with {name}",
     "{name} had been asking for weeks to go",
@@ -64,9 +64,9 @@ TURNS = ["but", "still ,", "and yet", "all the same"]
 
 
 def _review(random, label):
-    pick = lambda options: options[random.integers(len(options))].format(
-        name=pick(NAMES) if options is not NAMES else ""
-    )
+    def pick(options):
+        return options[random.integers(len(options))].replace("{name}", NAMES[random.integers(len(NAMES))])
+
     other = "neg" if label == "pos" else "pos"
     place = list(VERDICT_AT)[random.choice(len(VERDICT_AT), p=list(VERDICT_AT.values()))]
     plot = [pick(PLOT) for _ in range(random.integers(2, 9))]

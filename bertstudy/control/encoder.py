@@ -1,4 +1,4 @@
-"""The control encoder: a small BERT with a vocabulary of its own. Provisional: its weights are random, by a fixed seed."""
+"""The control encoder: a small BERT with a vocabulary of its own. Provisional: random weights, by a fixed seed."""
 
 import shutil
 from functools import lru_cache
