@@ -1,8 +1,10 @@
 """Fine-tuning: a loop on Accelerate. One process or several (`accelerate launch`), the same steps either way."""
 
+import ctypes
 import math
+import sys
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 import numpy as np
 import torch
@@ -14,6 +16,16 @@ from tqdm import tqdm
 
 from .batching import pack, size, within
 from .optim import Optimizer, parameter_groups
+
+
+TRIM_EVERY = 20  # steps
+
+
+def _trim():
+    """Give freed memory back to the system: batches of ever different sizes leave glibc's heap in pieces."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def epochs_of(run, documents):
@@ -81,6 +93,8 @@ def fit(classifier, train, dev=None, budget=None, progress=True):
                 loss = backward(accelerator, model, chosen, [labels[one] for one in batch], budget or classifier.budget)
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
+                if optimizer.taken % TRIM_EVERY == 0:
+                    _trim()
                 losses += [loss] * len(batch)
                 pieces += sum(map(size, chosen))
                 bar.set_postfix(loss=f"{np.mean(losses):.3f}", refresh=False)
