@@ -8,7 +8,7 @@ from statistics import median
 import numpy as np
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, Trainer, TrainingArguments
+from transformers import AutoModelForSequenceClassification, PrinterCallback, Trainer, TrainingArguments
 from transformers.utils import logging
 
 from .config import profile
@@ -31,7 +31,7 @@ CONTESTS = {
 def composed_texts(tokenizer, count):
     """Texts of whole words as long as IMDb's reviews: lognormal, mean 292 pieces, an eighth beyond 512 (Table 1)."""
     random = np.random.default_rng(0)
-    words = [word for word in tokenizer.get_vocab() if word.isalpha() and len(word) > 2]
+    words = [word for word in tokenizer.get_vocab() if word.isalpha()]
     lengths = np.clip(random.lognormal(5.45, 0.66, count), 10, 3000).astype(int)
     return [" ".join(random.choice(sorted(words), length)) for length in lengths]
 
@@ -64,9 +64,11 @@ def _trainer(run, documents, labels, options, folder):
     data = Dataset.from_list(
         [{"input_ids": ids[0], "labels": label} for ids, label in zip(documents, labels, strict=True)]
     )
-    return Trainer(
+    trainer = Trainer(
         model, arguments, train_dataset=data, eval_dataset=data, processing_class=load_tokenizer(run.encoder)
     )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def _seconds(act):

@@ -17,7 +17,6 @@ from tqdm import tqdm
 from .batching import pack, size, within
 from .optim import Optimizer, parameter_groups
 
-
 TRIM_EVERY = 20  # steps
 
 

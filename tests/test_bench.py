@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from bertstudy import bench
+from bertstudy.encoder import load_tokenizer
+
+
+@pytest.mark.parametrize("what", ["training", "inference"])
+@pytest.mark.filterwarnings("ignore")
+def test_both_sides_run_and_the_ratio_is_printed(what, tiny, capsys):
+    ratios = bench.compare(what, count=4, rounds=1, encoder=tiny())
+    printed = capsys.readouterr().out
+    assert list(ratios) == [name for name, _, _ in bench.CONTESTS[what]]
+    assert all(ratio > 0 for ratio in ratios.values())
+    for name, ratio in ratios.items():
+        assert f"  {name} (" in printed
+        assert f", {ratio:.1f}x" in printed
+
+
+def test_composed_texts_are_as_long_as_imdbs(tiny):
+    tokenizer = load_tokenizer(tiny())
+    lengths = np.array(
+        [len(ids) for ids in tokenizer(bench.composed_texts(tokenizer, 3000), verbose=False)["input_ids"]]
+    )
+    assert 280 < lengths.mean() < 304
+    assert 10 < 100 * (lengths > 512).mean() < 15

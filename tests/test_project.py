@@ -1,0 +1,87 @@
+"""What stands in several files says the same in all of them."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+import bertstudy
+
+ROOT = Path(__file__).parents[1]
+
+
+def normal(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def pins(lines):
+    return {
+        normal(name): version
+        for name, version in re.findall(r"^\s*([\w.-]+)==(\S+)\s*$", "\n".join(lines), re.MULTILINE)
+    }
+
+
+CONSTRAINTS = pins((ROOT / "constraints.txt").read_text().splitlines())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def test_conda_users_get_the_same_versions():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    listed = next(one["pip"] for one in environment["dependencies"] if isinstance(one, dict))
+    ours = pins(listed)
+    assert len(ours) >= 15
+    assert ours == {name: CONSTRAINTS[name] for name in ours}
+    asked = (
+        "jupyterlab",
+        "papermill",
+        "torch",
+        "transformers",
+        "datasets",
+        "matplotlib",
+        "seaborn",
+        "ipywidgets",
+        "nbval",
+    )
+    assert set(asked) <= set(ours)
+
+
+def test_every_requirement_is_pinned_in_the_constraints_and_open_in_the_package():
+    extras = PROJECT["optional-dependencies"]
+    for requirement in [*PROJECT["dependencies"], *extras["offline"], *extras["test"]]:
+        assert normal(re.match(r"[\w.-]+", requirement)[0]) in CONSTRAINTS
+        assert "==" not in requirement
+    assert CONSTRAINTS["torch"] == "2.13.0"
+
+
+def test_ci_runs_the_readmes_test_command():
+    readme, ci = (ROOT / "README.md").read_text(), (ROOT / ".ci" / "run").read_text()
+    first_screen = readme[: readme.index("## ")]
+    assert re.search(r"^make report\b", first_screen, re.MULTILINE)
+    assert re.search(r"^make test\b", first_screen, re.MULTILINE)
+    assert "\nmake test\n" in ci
+
+
+def test_everything_the_readme_links_to_is_there():
+    readme = (ROOT / "README.md").read_text()
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", readme) if not link.startswith("http")]
+    assert len(links) > 3
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_every_module_has_a_docstring_and_no_lazy_name_is_missing():
+    for path in (ROOT / "bertstudy").rglob("*.py"):
+        assert path.read_text().startswith('"""'), path
+    for name in bertstudy.__all__:
+        assert getattr(bertstudy, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'grids'"):
+        bertstudy.grids  # noqa: B018
+
+
+def test_importing_the_package_is_light():
+    code = "import sys, bertstudy; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout.strip() == "False"
