@@ -152,7 +152,7 @@ def run_all(plan, profile, progress=True):
 
     Each row is stored when it is done: an interruption loses the run in progress and no other.
     """
-    from tqdm import tqdm
+    from tqdm.auto import tqdm
 
     todo = missing(plan, profile)
     for one in tqdm(todo, unit="run", leave=False, disable=not progress or not todo):

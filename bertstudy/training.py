@@ -12,7 +12,7 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
-from tqdm import tqdm
+from tqdm.auto import tqdm
 
 from .batching import pack, size, within
 from .optim import Optimizer, parameter_groups
