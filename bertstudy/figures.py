@@ -9,6 +9,7 @@ import seaborn as sns
 from . import paper, stats
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
+PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
 ARMS = {"FiT": "fine-tuned (FiT)", "ITPT-FiT": "further pretrained within the task (ITPT-FiT)"}
 FIGURES = {}
 
@@ -33,9 +34,17 @@ def _per_point(rows, keys):
     return pd.DataFrame(lines)
 
 
+def arm_of(further_pretraining):
+    """The paper's name for a row: FiT, ITPT-FiT, IDPT-FiT, CDPT-FiT; corpora by name stay as they are."""
+    return PAPER_ARMS.get(further_pretraining, f"{further_pretraining}, then FiT")
+
+
 def few_shot_data(rows):
     """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
-    rows = rows.assign(arm="FiT", labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]])
+    rows = rows.assign(
+        arm=rows["further_pretraining"].map(arm_of),
+        labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]],
+    )
     rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
     points = _per_point(rows, ["arm", "fraction", "labelled"])
     theirs = paper.few_shot().rename(columns={"error": "paper"})[["arm", "fraction", "paper"]]
@@ -54,22 +63,15 @@ def few_shot(rows):
         chart, axes = plt.subplots()
         for arm, color in zip(ARMS, sns.color_palette(), strict=False):
             points, reference = ours[ours["arm"] == arm], theirs[theirs["arm"] == arm]
-            axes.plot(reference["documents"], reference["error"], color=color, alpha=0.5, linewidth=1, linestyle=":")
-            axes.plot(
-                *(reference["documents"], reference["error"]),
-                *("o",),
-                color=color,
-                markerfacecolor="white",
-                markersize=7,
-                label=f"paper: {arm}, IMDb, BERT-base, one run",
-            )
+            x, y = reference["documents"], reference["error"]
+            axes.plot(x, y, color=color, alpha=0.5, linewidth=1, linestyle=":")
+            name = f"paper: {arm}, IMDb, BERT-base, one run"
+            axes.plot(x, y, "o", color=color, markerfacecolor="white", markersize=7, label=name)
             if points.empty:
                 continue
-            for fraction, seeds in rows.groupby("fraction"):
-                x = points.loc[points["fraction"] == fraction, "labelled"]
-                axes.plot(
-                    [x.iloc[0] * 1.06] * len(seeds), seeds["error"], "o", color=color, alpha=0.5, markersize=4, mew=0
-                )
+            seeds = rows[rows["further_pretraining"].map(arm_of) == arm].merge(points[["fraction", "labelled"]])
+            x, y = 1.06 * seeds["labelled"], seeds["error"]
+            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
             bars = [points["error"] - points["low"], points["high"] - points["error"]]
             name = f"{ARMS[arm]}: mean of {_span(points['seeds'])}, 95 % interval"
             axes.errorbar(points["labelled"], points["error"], bars, color=color, marker="o", capsize=4, label=name)

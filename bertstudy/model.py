@@ -47,15 +47,17 @@ class Classifier(nn.Module):
         nn.init.zeros_(self.head.bias)
 
     @classmethod
-    def build(cls, run, labels):
+    def build(cls, run, labels, weights=None):
         """A classifier to be trained: the run's encoder, cut above the highest layer read, and a new head.
+
+        `weights` is a folder to take the encoder's weights from instead, one that was further pretrained.
 
         Raises ValueError where the encoder can't be loaded, lacks the layers, or has a smaller window.
         """
         check_encoder(run)
         depth = parse_layers(run.layers, encoder_config(run.encoder).num_hidden_layers)[1].stop
         torch.manual_seed(run.seed)
-        encoder = Encoder.load(run.encoder, depth, run.dropout, run.attention_dropout)
+        encoder = Encoder.load(str(weights or run.encoder), depth, run.dropout, run.attention_dropout)
         return cls(encoder, load_tokenizer(run.encoder), run, labels)
 
     @property

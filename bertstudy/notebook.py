@@ -32,6 +32,10 @@ class Study:
         """The corpus of the base run."""
         return store._corpus(self.base)
 
+    def pretrained(self, source="within_task"):
+        """The base run after further pretraining on a source, with this profile's steps."""
+        return replace(self.base, **{**self.profile.pretraining, "further_pretraining": source})
+
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
         if fraction:

@@ -8,7 +8,7 @@ import platform
 import time
 import zlib
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import version
@@ -18,11 +18,22 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from .config import identity
+from .config import Run, identity
 from .paths import PACKAGE, REPORTS, RUNS
 
 # The files a result depends on: another hash of them marks a row as made by other code.
-RESULT_CODE = ("batching", "corpora", "encoder", "model", "optim", "pooling", "training", "truncation")
+RESULT_CODE = (
+    "batching",
+    "corpora",
+    "encoder",
+    "model",
+    "optim",
+    "pooling",
+    "pretraining",
+    "sentences",
+    "training",
+    "truncation",
+)
 PACKAGES = ("torch", "transformers", "accelerate", "numpy")
 
 
@@ -82,11 +93,13 @@ def compute(run, corpus, progress=True):
     """Carry a run out and give its row. Nothing is stored here."""
     from .corpora import draw
     from .model import Classifier
+    from .pretraining import further_pretrained
     from .training import evaluate, fit
 
     begin = time.perf_counter()
     documents = draw(corpus, run)
-    classifier = Classifier.build(run, corpus.labels)
+    pretrained = further_pretrained(run, progress)
+    classifier = Classifier.build(run, corpus.labels, pretrained)
     train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
     history = fit(classifier, train, dev if dev[0] else None, progress=progress)
     tested = time.perf_counter()
@@ -97,6 +110,7 @@ def compute(run, corpus, progress=True):
         "run": asdict(run),
         "fingerprint": corpus.fingerprint,
         "labels": list(corpus.labels),
+        "pretraining": pretrained and json.loads((pretrained / "history.json").read_text(encoding="utf-8")),
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
         "history": history,
         "epoch": kept["epoch"],
@@ -175,9 +189,8 @@ def rows(profile, ids=None):
         [folder(profile) / f"{one}.json" for one in ids] if ids is not None else sorted(folder(profile).glob("*.json"))
     )
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    return pd.DataFrame(
-        [{**one["run"], **{key: value for key, value in one.items() if key != "run"}} for one in loaded]
-    )
+    defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
+    return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])
 
 
 def describe(plan):

@@ -1,96 +1,246 @@
-"""Composed reviews with a planted structure, so that what the study should find in them is known beforehand.
+"""Composed corpora with a planted structure, so that what the study should find in them is known beforehand (C7).
 
-A provisional bank of phrases. A review opens, tells some of the plot and gives its verdict: near the beginning,
-near the end, or both. `LABEL_NOISE` of the labels are wrong on purpose: no reader can do better.
+A generator puts hand-written clauses together by a plan: which sentences a text has, in which order, and which of
+them decide its label. What is planted is stated in the constants below, and `expected_error` computes from the plan
+what a reader with no other fault than a truncation would get wrong.
+
+What only unlabelled text reveals: most verdicts pair a clause of the domain ("the third act sags") with an everyday
+one ("it was a waste of money"). A hundred labels show few of the domain's words; many texts show which keep company.
 """
 
-import numpy as np
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
-COMPOSED = ("movies",)
-LABEL_NOISE = 0.02
-SIZES = (25_000, 5_000)  # train and test documents
-VERDICT_AT = {"head": 0.3, "tail": 0.4, "both": 0.3}  # where a review says what it thinks
+from ..truncation import TRUNCATIONS
+from .bank import fill, pieces, sections
 
-NAMES = ["anna", "boris", "clara", "david", "elena", "frank", "greta", "henry", "irene", "jonas", "karin", "leo"]
-OPENINGS = [
-    "we saw this on a wet thursday with {name}",
-    "{name} had been asking for weeks to go",
-    "the small cinema by the river showed it for one night",
-    "this is the second picture of a young director",
-    "i knew nothing about it when the lights went down",
-    "my sister {name} brought the disc along",
-]
-PLOT = [
-    "{name} inherits a lighthouse and a debt",
-    "the story moves between a harbour town and the capital",
-    "a letter arrives that was posted thirty years ago",
-    "{name} plays a clerk who finds the wrong file",
-    "half of it takes place on a night train",
-    "two brothers share a workshop and hardly speak",
-    "the camera stays close to the faces",
-    "it runs for a little under two hours",
-    "{name} drives the same road three times",
-    "the music is played on a single cello",
-    "there is a wedding and later a trial",
-    "the second half is set ten winters on",
-    "an old map turns up in the cellar",
-    "{name} and the doctor meet on the ferry",
-    "most scenes were shot in daylight",
-    "a dog follows them to the border",
-]
-VERDICTS = {
-    "pos": [
-        "we enjoyed every minute of it",
-        "the ensemble is luminous",
-        "it is a lovely and generous picture",
-        "the dialogue crackles",
-        "i was happy from the first shot to the last",
-        "the pacing is taut and the ending earned",
-        "a wonderful evening that i would recommend to anyone",
-        "nothing in it feels forced",
-    ],
-    "neg": [
-        "we regretted every minute of it",
-        "every line reading is wooden",
-        "it is a dull and careless picture",
-        "the third act sags",
-        "i was bored from the first shot to the last",
-        "the plot is muddled and the ending cheap",
-        "an awful evening that i would wish on nobody",
-        "not one joke in it lands",
-    ],
+LABEL_NOISE = 0.02  # labels that are wrong on purpose: no reader can do better
+VERDICT_AT = {"head": 0.38, "tail": 0.4, "both": 0.07, "middle": 0.15}  # where in a review its verdict stands
+VERDICT_AS = {"paired": 0.4, "domain": 0.25, "plain": 0.1, "negated": 0.1, "conceded": 0.15}  # and what it is made of
+TOPIC_AT = {"head": 0.5, "tail": 0.3, "both": 0.2}  # where in a Chinese article the sentences of its subject stand
+
+
+class Part(NamedTuple):
+    """A stretch of a text. sign: 1 where it decides the label, -1 where it speaks for another one, else 0."""
+
+    text: str
+    sign: int = 0
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A corpus to be composed: its labels, how many train and test documents, and the plan of one of them."""
+
+    labels: tuple[str, ...]
+    sizes: tuple[int, int]
+    plan: Callable[[random.Random, str], list[Part]]
+    kind: str
+    language: str = "en"
+
+
+def _draw(chances, choose):
+    return choose.choices(list(chances), list(chances.values()))[0]
+
+
+def _sentence(parts):
+    """Parts as one sentence: a capital at its beginning, a full stop at its end."""
+    first, *rest = parts
+    last = rest.pop() if rest else None
+    capital = first._replace(text=first.text[:1].upper() + first.text[1:])
+    return (
+        [capital._replace(text=capital.text + ".")]
+        if last is None
+        else [capital, *rest, last._replace(text=last.text + ".")]
+    )
+
+
+def _verdict(choose, bank, good, strength):
+    """One sentence that says what the reviewer thought. `strength` is "", "_mild" or "_strong"."""
+    side, other = ("praise", "blame") if good else ("blame", "praise")
+
+    def clause(kind, whose=side):
+        return fill(choose.choice(bank[f"{whose}_{kind}{strength}"]), choose)
+
+    form = _draw(VERDICT_AS, choose)
+    if form == "paired":
+        pair = [clause("domain"), clause("plain")]
+        choose.shuffle(pair)
+        return _sentence([Part(pair[0] + choose.choice((",", ", and")), 1), Part(pair[1], 1)])
+    if form != "conceded":
+        return _sentence([Part(clause(form), 1)])
+    against, verdict = clause(choose.choice(("domain", "plain")), other), clause(choose.choice(("domain", "plain")))
+    if choose.random() < 0.5:
+        return _sentence([Part(f"although {against},", -1), Part(verdict, 1)])
+    return _sentence([Part(f"{against},", -1), Part(f"{choose.choice(bank['connective_turn'])} {verdict}", 1)])
+
+
+def _review(bank_name, choose, good, strength=None):
+    """Opening, plot or visit, the verdict where VERDICT_AT puts it, sometimes an ending. strength: see `_verdict`."""
+    bank = sections(bank_name)
+
+    def neutral(section):
+        return _sentence([Part(fill(choose.choice(bank[section]), choose))])
+
+    def verdict():
+        if strength == "mixed":
+            return _sentence([Part(choose.choice(bank["mixed"]), 1)])
+        return _verdict(choose, bank, good, f"_{strength}" if strength else "")
+
+    body = [
+        neutral("aside" if choose.random() < 0.2 else "neutral")
+        for _ in range(1 + min(int(choose.expovariate(0.51)), 14))
+    ]
+    place = _draw(VERDICT_AT, choose)
+    if place == "middle":
+        body.insert(max(1, len(body) // 2), verdict())
+    head = [verdict()] if place in ("head", "both") else []
+    tail = [verdict()] if place in ("tail", "both") else []
+    opening = [neutral("opening")] if choose.random() < (0.15 if head else 0.85) else []
+    ending = [neutral("ending")] if choose.random() < 0.15 else []
+    return [part for sentence in [*opening, *head, *body, *tail, *ending] for part in sentence]
+
+
+def _movies(choose, label):
+    return _review("movies", choose, label == "positive")
+
+
+def _restaurants(choose, label):
+    return _review("restaurants", choose, label == "positive", choose.choice(("mild", "strong")))
+
+
+def _stars(choose, label):
+    return _review("restaurants", choose, int(label) > 3, {"3": "mixed", "2": "mild", "4": "mild"}.get(label, "strong"))
+
+
+def _question(choose, label):
+    return [Part(fill(choose.choice(sections("questions")[label]), choose).capitalize() + "?", 1)]
+
+
+def _topic(choose, label):
+    bank = sections("topics")
+    signs = [1, *(int(choose.random() < 0.5) for _ in range(choose.randint(1, 3)))]
+    choose.shuffle(signs)
+    lines = [(choose.choice(bank[label] if sign else bank["neutral"]), sign) for sign in signs]
+    return [part for line, sign in lines for part in _sentence([Part(fill(line, choose), sign)])]
+
+
+def _chinese(choose, label):
+    bank = sections("chinese")
+
+    def line(section, sign):
+        return Part(fill(choose.choice(bank[section]), choose) + "。", sign)
+
+    place = _draw(TOPIC_AT, choose)
+    body = [line("neutral", 0) for _ in range(1 + min(int(choose.expovariate(0.46)), 40))]
+    head = [line(label, 1)] if place in ("head", "both") else []
+    tail = [line(label, 1)] if place in ("tail", "both") else []
+    return [*head, *body, *tail]
+
+
+COMPOSED = {
+    "movies": Composed(("negative", "positive"), (25_000, 5_000), _movies, "sentiment"),
+    "restaurants": Composed(("negative", "positive"), (20_000, 4_000), _restaurants, "sentiment"),
+    "restaurants_5": Composed(("1", "2", "3", "4", "5"), (20_000, 4_000), _stars, "sentiment"),
+    "questions": Composed(
+        ("abbreviation", "description", "entity", "human", "location", "number"), (4_000, 1_000), _question, "question"
+    ),
+    "topics": Composed(("business", "science", "sports", "world"), (12_000, 4_000), _topic, "topic"),
+    "chinese_news": Composed(
+        ("business", "entertainment", "house", "sports", "technology", "women"), (6_000, 2_000), _chinese, "topic", "zh"
+    ),
 }
-TURNS = ["but", "still ,", "and yet", "all the same"]
+UNLABELLED = 50_000
 
 
-def _review(random, label):
-    def pick(options):
-        return options[random.integers(len(options))].replace("{name}", NAMES[random.integers(len(NAMES))])
-
-    other = "neg" if label == "pos" else "pos"
-    place = list(VERDICT_AT)[random.choice(len(VERDICT_AT), p=list(VERDICT_AT.values()))]
-    plot = [pick(PLOT) for _ in range(random.integers(2, 9))]
-    verdict = pick(VERDICTS[label])
-    if random.random() < 0.2:
-        verdict = f"although {pick(VERDICTS[other])} , {pick(TURNS)} {verdict}"
-    head = [verdict] if place in ("head", "both") else []
-    tail = [pick(VERDICTS[label]) if place == "both" else verdict] if place != "head" else []
-    return " . ".join([pick(OPENINGS), *head, *plot, *tail]) + " ."
+def _text(parts, language):
+    return ("" if language == "zh" else " ").join(part.text for part in parts)
 
 
-def compose(name, sizes=SIZES, seed=0):
-    """Train and test of a composed corpus, each (texts, class names). The same seed gives the same texts."""
-    splits = []
-    for part, size in enumerate(sizes):
-        random = np.random.default_rng([seed, part])
-        labels = random.permutation(np.arange(size) % 2)
-        texts = [_review(random, ("neg", "pos")[label]) for label in labels]
-        wrong = random.random(size) < LABEL_NOISE
-        splits.append((texts, [("neg", "pos")[label] for label in labels ^ wrong]))
-    return splits
+class Plan(NamedTuple):
+    """One document: its parts, the label they speak for, and the label it is given, which may be noise."""
+
+    parts: list[Part]
+    label: str
+    given: str
 
 
-def words():
-    """Every word the composed corpora are made of."""
-    phrases = [*OPENINGS, *PLOT, *VERDICTS["pos"], *VERDICTS["neg"], *TURNS, *NAMES, "although . ,"]
-    return sorted({word for phrase in phrases for word in phrase.replace("{name}", "").split()})
+def _fresh(corpus, choose, size, seen):
+    """So many plans, the labels in turn, no text of which is in `seen`; their texts are added to it."""
+    plans = []
+    while len(plans) < size:
+        label = corpus.labels[len(plans) % len(corpus.labels)]
+        parts = corpus.plan(choose, label)
+        if (text := _text(parts, corpus.language)) not in seen:
+            seen.add(text)
+            others = [one for one in corpus.labels if one != label]
+            plans.append(Plan(parts, label, choose.choice(others) if choose.random() < LABEL_NOISE else label))
+    choose.shuffle(plans)
+    return plans
+
+
+@lru_cache(maxsize=4)
+def plans(name):
+    """The plans of a corpus's train and test documents, the same at every call; no text stands twice."""
+    corpus, choose, seen = COMPOSED[name], random.Random(name), set()
+    return [_fresh(corpus, choose, size, seen) for size in corpus.sizes]
+
+
+def compose(name):
+    """Train and test of a composed corpus, each (texts, class names). The same at every call."""
+    language = COMPOSED[name].language
+    return [([_text(one.parts, language) for one in part], [one.given for one in part]) for part in plans(name)]
+
+
+def unlabelled(name, size=UNLABELLED):
+    """Texts of the same making without labels, none of which is in train or test."""
+    corpus, seen = COMPOSED[name], {text for texts, _ in compose(name) for text in texts}
+    return [_text(one.parts, corpus.language) for one in _fresh(corpus, random.Random(f"{name} more"), size, seen)]
+
+
+def general(size=20_000):
+    """Texts on everyday subjects, English and every fifth Chinese, which lack most of the corpora's words.
+
+    A text keeps to one subject, or to one side of the everyday words of feeling, which is how those come to be known.
+    """
+    choose, english, chinese = random.Random("general"), sections("general"), sections("chinese")
+    subjects = [section for section in english if section not in ("names", "surnames", "places")]
+    texts = []
+    for number in range(size):
+        if number % 5 == 4:
+            lines = choose.choices(chinese["general"], k=choose.randint(3, 8))
+            texts.append("".join(fill(line, choose) + "。" for line in lines))
+            continue
+        subject = choose.choice(("feelings_good", "feelings_bad") if choose.random() < 0.35 else subjects)
+        lines = choose.choices(english[subject], k=choose.randint(3, 8))
+        texts.append(_text([part for line in lines for part in _sentence([Part(fill(line, choose))])], "en"))
+    return texts
+
+
+def expected_error(name, truncation, window):
+    """Test error in percent of a reader whose only fault is a truncation, computed from the plans.
+
+    It sees the deciding clause, and errs where the label is noise; or only a clause that speaks for another label,
+    and is misled; or neither, and guesses among the labels. With truncation "chunks" it is the perfect reader.
+    """
+    corpus, cut = COMPOSED[name], TRUNCATIONS.find(truncation)
+    wrong = 0.0
+    for parts, label, given in plans(name)[1]:
+        ends = [0]
+        for part in parts:
+            ends.append(ends[-1] + len(pieces(part.text)))
+        kept = {position for segment in cut(list(range(ends[-1])), window - 2) for position in segment}
+        signs = {
+            part.sign
+            for part, start, end in zip(parts, ends, ends[1:], strict=False)
+            if kept.issuperset(range(start, end))
+        }
+        if 1 in signs:
+            wrong += given != label
+        elif -1 in signs:
+            wrong += given == label if len(corpus.labels) == 2 else 1
+        else:
+            wrong += 1 - 1 / len(corpus.labels)
+    return 100 * wrong / corpus.sizes[1]

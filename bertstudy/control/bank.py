@@ -1,0 +1,62 @@
+"""The phrase bank: sections of hand-written clauses in bank/*.txt, and the filling of their slots."""
+
+import re
+from functools import lru_cache
+from pathlib import Path
+
+SLOT = re.compile(r"\{([^}]+)\}")
+# slot -> (file, section) its fillers stand in; {number} is drawn
+FILLERS = {
+    "name": ("general", "names"),
+    "surname": ("general", "surnames"),
+    "place": ("general", "places"),
+    "day": ("fillers", "day"),
+    "title": ("fillers", "title"),
+    "dish": ("fillers", "dish"),
+    "thing": ("questions", "thing"),
+    "person": ("questions", "person"),
+    "spot": ("questions", "spot"),
+    "short_form": ("questions", "short_form"),
+    "人名": ("chinese", "names"),
+    "地名": ("chinese", "places"),
+}
+NUMBERS = range(2, 91)
+
+
+@lru_cache(maxsize=16)
+def sections(name):
+    """The sections of bank/<name>.txt: a dict of tuples of lines."""
+    found, lines = {}, None
+    for line in Path(__file__).with_name("bank").joinpath(f"{name}.txt").read_text(encoding="utf-8").splitlines():
+        if line.startswith("## "):
+            lines = found.setdefault(line[3:], [])
+        elif line:
+            lines.append(line)
+    return {section: tuple(content) for section, content in found.items()}
+
+
+def fill(line, random):
+    """A line with its slots filled, those of its fillers too."""
+
+    def filler(match):
+        if match[1] == "number":
+            return str(random.choice(NUMBERS))
+        file, section = FILLERS[match[1]]
+        chosen = random.choice(sections(file)[section])
+        return chosen.title() if section in ("names", "surnames", "places", "day") else chosen
+
+    while "{" in line:
+        line = SLOT.sub(filler, line)
+    return line
+
+
+def pieces(text):
+    """The word pieces of a text: words, marks, and single Chinese characters, which the vocabulary all holds whole."""
+    return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]", text.lower())
+
+
+def words():
+    """Every word piece the composed texts are made of, sorted."""
+    names = [path.stem for path in Path(__file__).with_name("bank").glob("*.txt")]
+    lines = [line for name in names for content in sections(name).values() for line in content]
+    return sorted({piece for line in lines for piece in pieces(SLOT.sub(" ", line))} | {str(n) for n in NUMBERS})
