@@ -22,10 +22,14 @@ PUBLISHING = "BERTSTUDY_PUBLISH"  # set while a report is made: figures then als
 
 
 class Study:
-    """A profile with a reader's changes to it. `base` is the run a plan starts from, `seeds` a range."""
+    """A profile with a reader's changes to it.
 
-    def __init__(self, profile: Profile, base: Run, seeds: range):
+    base: the run a plan starts from; seeds: a range; sources: what to pretrain on besides the task's own texts.
+    """
+
+    def __init__(self, profile: Profile, base: Run, seeds: range, steps: int = 0, sources: str = ""):
         self.profile, self.base, self.seeds = profile, base, seeds
+        self._steps, self.sources = {"pretraining_steps": steps} if steps else {}, sources.split() or profile.sources
 
     @property
     def corpus(self):
@@ -34,7 +38,7 @@ class Study:
 
     def pretrained(self, source="within_task"):
         """The base run after further pretraining on a source, with this profile's steps."""
-        return replace(self.base, **{**self.profile.pretraining, "further_pretraining": source})
+        return replace(self.base, **{**self.profile.pretraining, **self._steps, "further_pretraining": source})
 
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
@@ -100,30 +104,33 @@ def _injected():
     ]
 
 
-def setup(*, profile="auto", seeds=0, data_dir="", corpus="", encoder="", fraction=0.0, **more):
+def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
-    Empty strings and zeros stand for the profile's own value. `more` are further fields of Run. Everything that can
-    be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
+    Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
+    corpora for it, separated by blanks; `more` are fields of Run. Everything that can be checked before the first run
+    is: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
-    from .corpora import data_folder
+    from . import corpora
     from .model import check_encoder
 
-    declared = ["profile", "seeds", "data_dir", "corpus", "encoder", "fraction", *more]
+    declared = ["profile", "seeds", "data_dir", "steps", "sources", *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
     chosen = find_profile(profile)
     if data_dir:
-        os.environ["BERTSTUDY_DATA"] = str(data_folder(data_dir).absolute())
+        os.environ["BERTSTUDY_DATA"] = str(corpora.data_folder(data_dir).absolute())
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
-    changes = {"corpus": corpus, "encoder": encoder, "fraction": fraction, **more}
-    base = replace(chosen.base, **{name: value for name, value in changes.items() if value})
-    study = Study(chosen, base, range(seeds or chosen.seeds))
+    base = replace(chosen.base, **{name: value for name, value in more.items() if value})
+    study = Study(chosen, base, range(seeds or chosen.seeds), steps, sources)
     check_encoder(base)
-    assert study.corpus.labels
+    study.corpus  # noqa: B018 - loaded, or an error that says why not
+    for source in study.sources if sources else ():
+        for name in corpora.sources(study.pretrained(source)):
+            corpora.load_corpus(name)
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

@@ -80,7 +80,10 @@ def letters(tmp_path):
     for name, size in (("train", 120), ("test", 60)):
         labels = np.arange(size) % 2
         bias = {0: "abcdef", 1: "uvwxyz"}
-        texts = [" ".join(random.choice(list(bias[one] * 3 + LETTERS), random.integers(4, 30))) for one in labels]
+        texts = []
+        for one in labels:
+            words = random.choice(list(bias[one] * 3 + LETTERS), random.integers(4, 30))
+            texts.append(" ".join(word + "!" * (place % 5 == 4) for place, word in enumerate(words)))
         pd.DataFrame({"text": texts, "label": ["az"[one] for one in labels]}).to_csv(
             folder / f"{name}.csv", index=False
         )

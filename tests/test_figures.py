@@ -12,8 +12,15 @@ from bertstudy import figures, paper, stats, widgets
 ROOT = Path(figures.__file__).parents[1]
 
 
-def row(fraction, seed, error, size=100):
-    run = {"corpus": "made", "fraction": fraction, "seed": seed}
+def row(fraction, seed, error, size=100, source="none", steps=0):
+    run = {
+        "corpus": "made",
+        "fraction": fraction,
+        "seed": seed,
+        "further_pretraining": source,
+        "pretraining_steps": steps,
+    }
+    run["pretraining"] = [{"step": steps, "loss": 5.0 - steps / 100}] if steps else None
     return {
         **run,
         "id": f"{fraction}-{seed}",
@@ -26,6 +33,58 @@ def row(fraction, seed, error, size=100):
 def rows():
     points = [(0.004, 100, (30.0, 26.0, 28.0)), (0.01, 250, (20.0,))]
     return pd.DataFrame([row(part, seed, one, n) for part, n, errors in points for seed, one in enumerate(errors)])
+
+
+@pytest.fixture
+def pretrained():
+    cells = {("none", 0): (30.0, 28.0), ("within_task", 50): (22.0, 21.0), ("within_task", 100): (20.0, 19.0)}
+    cells[("questions", 100)] = (31.0, 27.0)
+    return pd.DataFrame(
+        [row(0.004, seed, one, 100, *cell) for cell, errors in cells.items() for seed, one in enumerate(errors)]
+    )
+
+
+def test_both_arms_are_told_apart(pretrained):
+    data = figures.few_shot_data(pretrained[pretrained["pretraining_steps"] != 50])
+    arms = data.set_index("arm")
+    assert arms.loc["FiT", "error"] == 29.0
+    assert arms.loc["ITPT-FiT", ["error", "paper"]].tolist() == [19.5, 9.23]
+    assert arms.loc["questions, then FiT", "error"] == 29.0
+
+
+def test_the_numbers_of_the_steps_figure(pretrained):
+    data = figures.pretraining_steps_data(pretrained[pretrained["further_pretraining"] != "questions"])
+    assert data["pretraining_steps"].tolist() == [0, 50, 100]
+    assert data["error"].tolist() == [29.0, 21.5, 19.5]
+    assert data["held_out_loss"].tolist()[1:] == [4.5, 4.0]
+
+
+def test_the_numbers_of_the_sources_figure_are_paired_by_seed(pretrained):
+    data = figures.pretraining_sources_data(pretrained[pretrained["pretraining_steps"] != 50])
+    data = data.set_index("further_pretraining")
+    assert data.loc["within_task", "gain"] == pytest.approx(9.5)
+    half = 12.7062 * 0.5  # t of one degree of freedom; the gains are 10 and 9
+    assert data.loc["within_task", ["gain_low", "gain_high"]].tolist() == pytest.approx(
+        [9.5 - half, 9.5 + half], rel=1e-4
+    )
+    assert data.loc["questions", "gain"] == pytest.approx(0.0)
+    assert data.loc["none", "gain"] == 0
+
+
+@pytest.mark.parametrize("name", ["pretraining_steps", "pretraining_sources"])
+def test_the_pretraining_figures_are_labelled(name, pretrained):
+    rows = pretrained if name == "pretraining_sources" else pretrained[pretrained["further_pretraining"] != "questions"]
+    chart = figures.FIGURES[name](rows)
+    axes = chart.axes[0]
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+    assert "Test error" in axes.get_title() or "%" in axes.get_title()
+    if name == "pretraining_steps":
+        hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+        assert [len(line.get_ydata()) for line in hollow] == [11]
+    else:
+        assert "29.0" in [text.get_text() for text in axes.texts]
+    plt.close(chart)
 
 
 def test_the_numbers_of_the_few_shot_figure(rows):
@@ -57,11 +116,11 @@ def test_the_few_shot_figure_shows_seeds_means_intervals_and_the_papers_points(r
 
 
 @pytest.mark.parametrize("name", figures.FIGURES)
-def test_the_same_rows_give_the_same_bytes(name, rows, tmp_path):
+def test_the_same_rows_give_the_same_bytes(name, pretrained, tmp_path):
     written = []
     for part in ("one", "two"):
-        chart = figures.FIGURES[name](rows)
-        figures.save(chart, figures.FIGURES[name].data(rows), tmp_path / part / name)
+        chart = figures.FIGURES[name](pretrained)
+        figures.save(chart, figures.FIGURES[name].data(pretrained), tmp_path / part / name)
         plt.close(chart)
         written.append([(tmp_path / part / f"{name}{kind}").read_bytes() for kind in (".svg", ".png", ".csv")])
     assert written[0] == written[1]

@@ -9,10 +9,18 @@ import torch
 
 from bertstudy import Classifier, Run, load_corpus
 from bertstudy.corpora import draw
+from bertstudy.pretraining import further_pretrained
 from bertstudy.training import fit
 
 # field -> (changes to both, another value); other fields' values are those of the fixture `small`
 CHUNKS = {"truncation": "chunks", "segment_pooling": "mean"}
+PRETRAINED = {
+    "further_pretraining": "within_task",
+    "pretraining_steps": 3,
+    "pretraining_learning_rate": 2e-3,
+    "pretraining_window": 32,
+    "pretraining_batch_size": 4,
+}
 EXAMPLES = {
     "corpus": ({}, "other"),
     "text_column": ({}, "second_text"),
@@ -41,6 +49,16 @@ EXAMPLES = {
     "attention_dropout": ({}, 0.4),
     "head_dropout": ({}, 0.4),
     "precision": ({}, "bf16"),
+    "further_pretraining": ({}, "within_task"),
+    "pretraining_steps": (PRETRAINED, 5),
+    "pretraining_unlabelled": (PRETRAINED, True),
+    "pretraining_learning_rate": (PRETRAINED, 1e-4),
+    "pretraining_batch_size": (PRETRAINED, 5),
+    "pretraining_window": (PRETRAINED, 16),
+    "pretraining_head_steps": (PRETRAINED, 4),
+    "pretraining_seed": (PRETRAINED, 1),
+    "next_sentence": (PRETRAINED, False),
+    "whole_word": (PRETRAINED, True),
 }
 
 
@@ -48,7 +66,7 @@ def outcome(run):
     """What a run comes to: its documents, the trained classifier's logits on the test texts, and its history."""
     corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
     documents = draw(corpus, run)
-    classifier = Classifier.build(run, corpus.labels)
+    classifier = Classifier.build(run, corpus.labels, further_pretrained(run, progress=False))
     train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
     history = fit(classifier, train, dev, progress=False)
     return documents.test.texts, classifier.logits(test[0]).numpy(), [one["loss"] for one in history]
@@ -76,8 +94,11 @@ def test_changing_a_field_changes_the_outcome(name, setting):
     small, others = setting
     common, value = EXAMPLES[name]
     base = replace(small, **common)
+    changes = {name: others.get(name, value)}
+    if name == "further_pretraining":
+        changes["pretraining_steps"] = 3
     texts, logits, losses = outcome(base)
-    changed_texts, changed_logits, changed_losses = outcome(replace(base, **{name: others.get(name, value)}))
+    changed_texts, changed_logits, changed_losses = outcome(replace(base, **changes))
     same = (
         texts == changed_texts
         and logits.shape == changed_logits.shape

@@ -18,7 +18,7 @@ SIZES = {
     "control-large": dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=6, intermediate_size=768),
 }
 POSITIONS = 128
-STEPS, RATE = 2000, 1e-3
+STEPS, RATE, WINDOW = {"control": 4000, "control-large": 2500}, 1e-3, 64
 TEXTS = 20_000
 
 
@@ -29,12 +29,12 @@ def vocabulary():
     return {piece: number for number, piece in enumerate(dict.fromkeys([*SPECIAL, *words(), *letters]))}
 
 
-def build(name, steps=STEPS, texts=TEXTS, folder=None):
+def build(name, steps=None, texts=TEXTS, folder=None):
     """Pretrain the encoder of this name and write it, in half precision, with its history. Gives the history.
 
     Its last entry has the held-out masked-LM loss, which the tests find again in the written weights.
     """
-    folder = folder or ENCODERS / name
+    folder, steps = folder or ENCODERS / name, steps or STEPS[name]
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = BertTokenizerFast(vocab=vocabulary(), do_lower_case=True)
     tokenizer.save_pretrained(folder)
@@ -44,7 +44,7 @@ def build(name, steps=STEPS, texts=TEXTS, folder=None):
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **SIZES[name], **none)
     model = BertForPreTraining(config)
     model.save_pretrained(folder)
-    settings = Pretraining(str(folder), steps=steps, learning_rate=RATE, bias_correction=True)
+    settings = Pretraining(str(folder), steps=steps, learning_rate=RATE, window=WINDOW)
     measure = [steps * part // 10 for part in range(10)]
     history = pretrain(PretrainingModel(model), general(texts), settings, measure=measure)
     model.half().save_pretrained(folder)

@@ -73,7 +73,7 @@ def _verdict(choose, bank, good, strength):
         return _sentence([Part(clause(form), 1)])
     against, verdict = clause(choose.choice(("domain", "plain")), other), clause(choose.choice(("domain", "plain")))
     if choose.random() < 0.5:
-        return _sentence([Part(f"although {against},", -1), Part(verdict, 1)])
+        return _sentence([Part(f"{choose.choice(sections('fillers')['concession'])} {against},", -1), Part(verdict, 1)])
     return _sentence([Part(f"{against},", -1), Part(f"{choose.choice(bank['connective_turn'])} {verdict}", 1)])
 
 
