@@ -4,8 +4,10 @@ A generator puts hand-written clauses together by a plan: which sentences a text
 them decide its label. What is planted is stated in the constants below, and `expected_error` computes from the plan
 what a reader with no other fault than a truncation would get wrong.
 
-What only unlabelled text reveals: most verdicts pair a clause of the domain ("the third act sags") with an everyday
-one ("it was a waste of money"). A hundred labels show few of the domain's words; many texts show which keep company.
+What only unlabelled text reveals: which words of the domain are praise and which are blame. In half of the verdicts two
+words of one side stand together, one of the domain ("the third act was turgid") and often an everyday one ("and
+awful"). A hundred labels show few of these words; many texts show which keep company, and the general corpus has
+shown before which everyday words do.
 """
 
 import random
@@ -19,7 +21,15 @@ from .bank import fill, pieces, sections
 
 LABEL_NOISE = 0.02  # labels that are wrong on purpose: no reader can do better
 VERDICT_AT = {"head": 0.38, "tail": 0.4, "both": 0.07, "middle": 0.15}  # where in a review its verdict stands
-VERDICT_AS = {"paired": 0.4, "domain": 0.25, "plain": 0.1, "negated": 0.1, "conceded": 0.15}  # and what it is made of
+VERDICT_AS = {
+    "frame": 0.55,
+    "paired": 0.15,
+    "domain": 0.1,
+    "plain": 0.05,
+    "negated": 0.05,
+    "conceded": 0.1,
+}  # and what of
+PAIRS = {("domain", "plain"): 0.5, ("domain", "domain"): 0.4, ("plain", "plain"): 0.1}  # the two words of a frame
 TOPIC_AT = {"head": 0.5, "tail": 0.3, "both": 0.2}  # where in a Chinese article the sentences of its subject stand
 
 
@@ -57,14 +67,27 @@ def _sentence(parts):
     )
 
 
-def _verdict(choose, bank, good, strength):
+def _frame(choose, domain, good, strength, pair):
+    """A clause with two words of one side: `pair` says for each whether it is the domain's or an everyday one."""
+    words, side = sections("words"), "good" if good else "bad"
+    plain = [f"{side}{strength}"] if strength else [f"{side}_mild", f"{side}_strong"]
+    lists = {"plain": sum((words[one] for one in plain), ()), "domain": words.get(f"{domain}_{side}{strength}", ())}
+    first, second = (choose.choice(lists[kind]) for kind in choose.sample(pair, 2))
+    one, two = choose.sample(words[f"{domain}_subject"], 2)
+    return choose.choice(words["frame"]).format(one=one, two=two, a=first, b=second)
+
+
+def _verdict(choose, domain, good, strength):
     """One sentence that says what the reviewer thought. `strength` is "", "_mild" or "_strong"."""
     side, other = ("praise", "blame") if good else ("blame", "praise")
+    bank = sections(domain)
 
     def clause(kind, whose=side):
         return fill(choose.choice(bank[f"{whose}_{kind}{strength}"]), choose)
 
     form = _draw(VERDICT_AS, choose)
+    if form == "frame":
+        return _sentence([Part(_frame(choose, domain, good, strength, _draw(PAIRS, choose)), 1)])
     if form == "paired":
         pair = [clause("domain"), clause("plain")]
         choose.shuffle(pair)
@@ -87,11 +110,11 @@ def _review(bank_name, choose, good, strength=None):
     def verdict():
         if strength == "mixed":
             return _sentence([Part(choose.choice(bank["mixed"]), 1)])
-        return _verdict(choose, bank, good, f"_{strength}" if strength else "")
+        return _verdict(choose, bank_name, good, f"_{strength}" if strength else "")
 
     body = [
         neutral("aside" if choose.random() < 0.2 else "neutral")
-        for _ in range(1 + min(int(choose.expovariate(0.51)), 14))
+        for _ in range(1 + min(int(choose.expovariate(0.48)), 14))
     ]
     place = _draw(VERDICT_AT, choose)
     if place == "middle":
@@ -153,6 +176,7 @@ COMPOSED = {
     ),
 }
 UNLABELLED = 50_000
+FELT = 0.5  # of the general corpus's English texts: how many speak of feelings, all on one side
 
 
 def _text(parts, language):
@@ -207,15 +231,26 @@ def general(size=20_000):
     """
     choose, english, chinese = random.Random("general"), sections("general"), sections("chinese")
     subjects = [section for section in english if section not in ("names", "surnames", "places")]
+
+    def sentence(line):
+        return _text(_sentence([Part(fill(line, choose))]), "en")
+
     texts = []
     for number in range(size):
+        length = choose.randint(3, 8)
         if number % 5 == 4:
-            lines = choose.choices(chinese["general"], k=choose.randint(3, 8))
-            texts.append("".join(fill(line, choose) + "。" for line in lines))
-            continue
-        subject = choose.choice(("feelings_good", "feelings_bad") if choose.random() < 0.35 else subjects)
-        lines = choose.choices(english[subject], k=choose.randint(3, 8))
-        texts.append(_text([part for line in lines for part in _sentence([Part(fill(line, choose))])], "en"))
+            texts.append("".join(fill(line, choose) + "。" for line in choose.choices(chinese["general"], k=length)))
+        elif choose.random() < FELT:
+            good = choose.random() < 0.5
+            lines = english["feelings_good" if good else "feelings_bad"]
+            plain = ("plain", "plain")
+            felt = [
+                choose.choice(lines) if choose.random() < 0.3 else _frame(choose, "general", good, "", plain)
+                for _ in range(length)
+            ]
+            texts.append(" ".join(map(sentence, felt)))
+        else:
+            texts.append(" ".join(map(sentence, choose.choices(english[choose.choice(subjects)], k=length))))
     return texts
 
 
