@@ -22,23 +22,15 @@ PUBLISHING = "BERTSTUDY_PUBLISH"  # set while a report is made: figures then als
 
 
 class Study:
-    """A profile with a reader's changes to it.
+    """A profile with a reader's changes to it. `base` is the run a plan starts from, `seeds` a range."""
 
-    base: the run a plan starts from; seeds: a range; sources: what to pretrain on besides the task's own texts.
-    """
-
-    def __init__(self, profile: Profile, base: Run, seeds: range, steps: int = 0, sources: str = ""):
+    def __init__(self, profile: Profile, base: Run, seeds: range):
         self.profile, self.base, self.seeds = profile, base, seeds
-        self._steps, self.sources = {"pretraining_steps": steps} if steps else {}, sources.split() or profile.sources
 
     @property
     def corpus(self):
         """The corpus of the base run."""
         return store._corpus(self.base)
-
-    def pretrained(self, source="within_task"):
-        """The base run after further pretraining on a source, with this profile's steps."""
-        return replace(self.base, **{**self.profile.pretraining, **self._steps, "further_pretraining": source})
 
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
@@ -104,18 +96,17 @@ def _injected():
     ]
 
 
-def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
+def setup(*, profile="auto", seeds=0, data_dir="", **more):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
-    Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
-    corpora for it, separated by blanks; `more` are fields of Run. Everything that can be checked before the first run
-    is: raises TypeError for a name given to papermill that the notebook does not
+    Empty strings and zeros stand for the profile's own value. `more` are fields of Run. Everything that can be
+    checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
     from . import corpora
     from .model import check_encoder
 
-    declared = ["profile", "seeds", "data_dir", "steps", "sources", *more]
+    declared = ["profile", "seeds", "data_dir", *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -125,12 +116,9 @@ def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
-    study = Study(chosen, base, range(seeds or chosen.seeds), steps, sources)
+    study = Study(chosen, base, range(seeds or chosen.seeds))
     check_encoder(base)
     study.corpus  # noqa: B018 - loaded, or an error that says why not
-    for source in study.sources if sources else ():
-        for name in corpora.sources(study.pretrained(source)):
-            corpora.load_corpus(name)
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

@@ -46,16 +46,3 @@ def table1(corpus):
     }
     printed = item("Table1").query("row == @corpus").set_index("column")["value"]
     return {"corpus": corpus, **{ours: printed[theirs].replace(",", "").rstrip("%") for theirs, ours in names.items()}}
-
-
-def pretraining_steps():
-    """Figure 3 as a table: steps of within-task pretraining, error in percent on IMDb after it."""
-    points = item("Figure3")
-    steps = [1000 * int(re.match(r"(\d+)k", row)[1]) for row in points["row"]]
-    return pd.DataFrame({"steps": steps, "error": points["value"].astype(float).to_numpy()})
-
-
-def pretraining_sources():
-    """Table 5 as a table: a row a pretraining corpus, a column a task, test errors in percent."""
-    printed = item("Table5").assign(value=lambda table: table["value"].astype(float))
-    return printed.pivot(index="row", columns="column", values="value").loc[printed["row"].unique()]

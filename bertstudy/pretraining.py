@@ -11,6 +11,7 @@ import random
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [
 HELD_OUT = 0.05  # of the documents, to measure loss on
 SAVE_EVERY = 50  # steps
 WEIGHT_DECAY = 0.01
+MOST_UNSAMPLED = 1000  # texts
 HEAD_RATE = 1e-3  # of a head that is trained alone, from new weights
 
 
@@ -137,6 +139,13 @@ def examples(documents, settings, epoch, tokenizer):
     ]
 
 
+@lru_cache(maxsize=8)
+def _kinds_of_pieces(tokenizer):
+    """The ids of special pieces and of ordinary ones."""
+    special = np.array(tokenizer.all_special_ids)
+    return special, np.setdiff1d(np.arange(len(tokenizer)), special)
+
+
 def mask(ids, random_state, tokenizer, whole_word=False):
     """Mask 15 % of the pieces: 80 % of them become [MASK], 10 % a random piece, 10 % stay (BERT's rule).
 
@@ -144,7 +153,8 @@ def mask(ids, random_state, tokenizer, whole_word=False):
     pieces are never chosen, and at least one piece is. With whole_word all pieces of a word are chosen together.
     """
     ids = np.asarray(ids)
-    allowed = ~np.isin(ids, tokenizer.all_special_ids)
+    special, ordinary = _kinds_of_pieces(tokenizer)
+    allowed = ~np.isin(ids, special)
     words = np.arange(len(ids))
     if whole_word:
         continues = np.array([piece.startswith("##") for piece in tokenizer.convert_ids_to_tokens(ids.tolist())])
@@ -157,7 +167,6 @@ def mask(ids, random_state, tokenizer, whole_word=False):
     draw, masked = random_state.random(len(ids)), ids.copy()
     masked[chosen & (draw < TO_MASK)] = tokenizer.mask_token_id
     swap = chosen & (draw >= TO_MASK) & (draw < TO_MASK + TO_RANDOM)
-    ordinary = np.setdiff1d(np.arange(len(tokenizer)), tokenizer.all_special_ids)
     masked[swap] = random_state.choice(ordinary, int(swap.sum()))
     return masked, chosen
 
@@ -291,6 +300,12 @@ def split_held_out(documents):
     return [one for index, one in enumerate(documents) if index % every], documents[::every]
 
 
+def enough(texts, settings):
+    """The texts, or of very many a sample that is twice as large as there are segments to be read in all the steps."""
+    wanted = max(MOST_UNSAMPLED, 2 * (settings.head_steps + settings.steps) * settings.batch_size)
+    return random.Random(settings.seed).sample(texts, wanted) if wanted < len(texts) else texts
+
+
 class Progress:
     """All that a pretraining has come to: weights, optimizers and history, saved whole or not at all."""
 
@@ -321,7 +336,7 @@ def pretrain(model, texts, settings, state_file=None, measure=(), progress=True)
     later call with the same arguments goes on from it. Raises ValueError where the texts are too few for one batch.
     """
     tokenizer, accelerator = load_tokenizer(settings.encoder), Accelerator()
-    train, held_out = split_held_out(sentence_ids(texts, tokenizer))
+    train, held_out = split_held_out(sentence_ids(enough(texts, settings), tokenizer))
     model.to(accelerator.device).train()
     head_steps = settings.head_steps if model.new_head else 0
     now = Progress(model, settings, head_steps, state_file)

@@ -41,6 +41,9 @@ def test_numbers_become_the_declared_type():
         ({"truncation": "chunks"}, ValueError, "choose mean, max or attention"),
         ({"decay_embeddings": False}, ValueError, "no effect with layer_decay=1"),
         ({"text_column": "review"}, ValueError, "no effect with corpus='imdb'"),
+        ({"pretraining_steps": 5}, ValueError, "no effect with further_pretraining='none'"),
+        ({"whole_word": True}, ValueError, "no effect with further_pretraining='none'"),
+        ({"further_pretraining": "within_task"}, ValueError, "pretraining_steps=0 changes nothing"),
     ],
 )
 def test_a_wrong_field_is_told(fields, error, says):
@@ -73,7 +76,9 @@ def test_a_field_added_later_stays_out_of_the_identity_at_its_default():
 
     assert identity(Later()) == identity(Run())
     assert identity(replace(Later(), extra=1))["extra"] == 1
-    assert set(identity(Run())) == {one.name for one in fields(Run)}
+    assert set(identity(Run())) == {one.name for one in fields(Run) if "added" not in one.metadata}
+    pretrained = Run(further_pretraining="within_task", pretraining_steps=5)
+    assert set(identity(pretrained)) - set(identity(Run())) == {"further_pretraining", "pretraining_steps"}
 
 
 def test_profiles(monkeypatch):

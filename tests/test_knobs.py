@@ -75,11 +75,14 @@ def outcome(run):
 @pytest.fixture
 def setting(small, tiny, letters, tmp_path):
     """The run to change, on files with second columns, and another corpus and encoder to change to."""
-    for path in (tmp_path / "letters").glob("*.csv"):
+    for part in ("train", "test"):
+        path = tmp_path / "letters" / f"{part}.csv"
         table = pd.read_csv(path, keep_default_na=False)
+        table["text"] = table["text"].str.replace(" e", "e")  # words of several pieces
         table["second_text"] = table["text"].str[::-1]
         table["second_label"] = ["az"[index % 3 == 0] for index in range(len(table))]
         table.to_csv(path, index=False)
+    table[["text"]].assign(text=table["text"].str[::-1]).to_csv(tmp_path / "letters" / "unlabelled.csv", index=False)
     other = tmp_path / "other.csv"
     pd.concat([table, table.assign(text=table["text"] + " q")]).to_csv(other, index=False)
     return small, {"corpus": str(other), "encoder": tiny("electra")}

@@ -80,7 +80,7 @@ def test_it_learns_and_the_history_says_how(small):
     assert [one["step"] for one in history] == [steps * epoch for epoch in range(1, 7)]
     assert history[-1]["loss"] < 0.6 * history[0]["loss"]
     assert history[-1]["pieces"] == 6 * sum(len(segment) for document in train[0] for segment in document)
-    assert evaluate(classifier, *test)[0] < 20
+    assert evaluate(classifier, *test)[0] < 30
 
 
 def test_the_best_epoch_by_dev_is_kept(small):
