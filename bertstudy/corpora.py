@@ -333,13 +333,14 @@ def table1(corpus, tokenizer, window=512, documents=0):
     percent beyond the window (with [CLS] and [SEP]), train and test sizes. Lengths are of the training documents, or
     of a sample of so many."""
     entry = CORPORA.get(corpus.name)
+    known = entry or COMPOSED.get(corpus.name)
     texts = corpus.train.texts
     if 0 < documents < len(texts):
         texts = [texts[index] for index in np.random.default_rng(0).choice(len(texts), documents, replace=False)]
     lengths = np.array([len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]])
     return {
         "corpus": entry.title if entry else corpus.name,
-        "kind": entry.kind if entry else "",
+        "kind": known.kind if known else "",
         "classes": len(corpus.labels),
         "average length": float(lengths.mean()),
         "longest": int(lengths.max()),
