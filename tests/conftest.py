@@ -9,12 +9,11 @@ os.environ["BERTSTUDY_REPORTS"] = str(SCRATCH / "reports")
 os.environ["BERTSTUDY_RUNS"] = str(SCRATCH / "runs")
 REAL_DATA = os.environ.pop("BERTSTUDY_DATA", None) or str(Path(__file__).parents[2] / "shared" / "data")
 os.environ.pop("BERTSTUDY_PROFILE", None)
+if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process, those the tests start too: threads that wait for each
+    os.environ["OMP_NUM_THREADS"] = "1"  # other on cores that are busy make everything many times slower
 
 import pytest  # noqa: E402
 import torch  # noqa: E402
-
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)
 
 # Code for a fresh interpreter in which importing torch fails as where it is not installed.
 NO_TORCH = """
