@@ -225,8 +225,8 @@ def _profiles():
             control,
             seeds=3,
             most_documents=1000,
-            shows="Composed texts and a small embedded encoder. It checks that the instrument works and shows how the "
-            "study runs; it is no evidence about language.",
+            shows="Composed texts and a small embedded encoder, to check the instrument by and to show how the study "
+            "runs. Nothing in it is evidence about language.",
         ),
         Profile(
             "compact",
