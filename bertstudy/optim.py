@@ -48,6 +48,11 @@ def layer_rates(depth, learning_rate, layer_decay, decay_embeddings):
     return [layers[0] * layer_decay if decay_embeddings else learning_rate, *layers]
 
 
+def has_weight_decay(name):
+    """Whether a parameter of this name has weight decay: all but biases and LayerNorm."""
+    return not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
+
+
 def parameter_groups(classifier, run):
     """AdamW groups of a Classifier: one a layer and kind; biases and LayerNorm have no weight decay.
 
@@ -63,7 +68,7 @@ def parameter_groups(classifier, run):
     groups = {}
     for name, weight in classifier.named_parameters():
         level = place.get(id(weight), 0 if id(weight) in inside else depth + 1)
-        decays = not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
+        decays = has_weight_decay(name)
         group = groups.setdefault(
             (level, decays),
             {

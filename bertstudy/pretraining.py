@@ -25,7 +25,7 @@ from tqdm.auto import tqdm
 from .batching import Batch, pack
 from .corpora import source_texts
 from .encoder import Encoder, load_pretraining_model, load_tokenizer, weights_hash
-from .optim import Optimizer
+from .optim import Optimizer, has_weight_decay
 from .paths import RUNS
 from .sentences import split
 
@@ -278,8 +278,7 @@ def _groups(named, settings):
     """AdamW groups: biases and LayerNorm without weight decay."""
     groups = [{"lr": settings.learning_rate, "weight_decay": decay, "params": []} for decay in (WEIGHT_DECAY, 0.0)]
     for name, weight in named:
-        spared = name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name
-        groups[spared]["params"].append(weight)
+        groups[not has_weight_decay(name)]["params"].append(weight)
     return groups
 
 
