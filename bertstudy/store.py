@@ -89,6 +89,11 @@ def _corpus(run):
     return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
 
 
+def _path(run, profile):
+    """Where the row of a run is, or will be."""
+    return folder(profile) / f"{run_id(run, _corpus(run).fingerprint)}.json"
+
+
 def compute(run, corpus, progress=True):
     """Carry a run out and give its row. Nothing is stored here."""
     from .corpora import draw
@@ -136,8 +141,7 @@ def run(run, profile, progress=True):
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    state, corpus = PartialState(), _corpus(run)
-    path = folder(profile) / f"{run_id(run, corpus.fingerprint)}.json"
+    state, path = PartialState(), _path(run, profile)
     (RUNS / "locks").mkdir(parents=True, exist_ok=True)
     lock = FileLock(RUNS / "locks" / f"{profile}-{path.stem}.lock")
     if state.is_main_process:  # of a distributed run only the first process locks and writes
@@ -147,7 +151,7 @@ def run(run, profile, progress=True):
         if state.num_processes > 1:
             broadcast_object_list(found)
         if not found[0]:
-            row = compute(run, corpus, progress)
+            row = compute(run, _corpus(run), progress)
             if state.is_main_process:
                 write(path, row)
         state.wait_for_everyone()
@@ -158,7 +162,7 @@ def run(run, profile, progress=True):
 
 def missing(plan, profile):
     """The runs of a plan that have no row yet."""
-    return [one for one in plan if not (folder(profile) / f"{run_id(one, _corpus(one).fingerprint)}.json").is_file()]
+    return [one for one in plan if not _path(one, profile).is_file()]
 
 
 def run_all(plan, profile, progress=True):
@@ -171,7 +175,7 @@ def run_all(plan, profile, progress=True):
     todo = missing(plan, profile)
     for one in tqdm(todo, unit="run", leave=False, disable=not progress or not todo):
         run(one, profile, progress)
-    table = rows(profile, [run_id(one, _corpus(one).fingerprint) for one in plan])
+    table = rows(profile, [_path(one, profile).stem for one in plan])
     other = int((table["code"] != code_hash()).sum())
     place = folder(profile).relative_to(REPORTS.parent)
     print(f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {place}.")
