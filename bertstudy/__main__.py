@@ -13,7 +13,7 @@ def main():
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
     commands.add_parser("figures", help="draw all committed figures again from their rows")
     bench = commands.add_parser("bench", help="measure against transformers.Trainer, side by side")
-    bench.add_argument("what", choices=["training", "inference"])
+    bench.add_argument("what", choices=["training", "inference", "pretraining"])
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--encoder", default="minilm")
@@ -22,14 +22,17 @@ def main():
     if arguments.command == "report":
         from .notebook import execute
         from .paths import NOTEBOOKS
+        from .report import index
 
         for name in arguments.notebooks or [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]:
             page, seconds = execute(name, profile=arguments.profile)
             print(f"{name}: {seconds:.0f} s, {page}", flush=True)
+        print(index())
     elif arguments.command == "figures":
         from .notebook import redraw
+        from .report import index
 
-        for path in redraw():
+        for path in [*redraw(), index()]:
             print(path)
     else:
         from .bench import compare

@@ -1,4 +1,4 @@
-"""Ours against `transformers.Trainer`: the same documents, weights and batch, alternating in one process."""
+"""Ours against `transformers.Trainer`: the same texts, weights and batch, alternating in one process."""
 
 import tempfile
 import time
@@ -8,12 +8,20 @@ from statistics import median
 import numpy as np
 import torch
 from datasets import Dataset
-from transformers import AutoModelForSequenceClassification, PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+    DataCollatorForLanguageModeling,
+    PrinterCallback,
+    Trainer,
+    TrainingArguments,
+)
 from transformers.utils import logging
 
 from .config import profile
-from .encoder import load_tokenizer, where
+from .encoder import load_pretraining_model, load_tokenizer, where
 from .model import Classifier
+from .pretraining import Pretraining, PretrainingModel, examples, pretrain, sentence_ids, split_held_out
 from .training import fit
 
 # What a contest is called, what we change for it, and what Trainer is given beyond its defaults.
@@ -25,15 +33,22 @@ CONTESTS = {
         ("the same, Trainer groups by length", EQUAL, {"train_sampling_strategy": "group_by_length"}),
     ],
     "inference": [("default settings", {}, {}), ("the same precision", {"precision": "fp32"}, {})],
+    "pretraining": [("default settings", {}, {}), ("the same precision", {"precision": "fp32"}, {})],
 }
+SENTENCE = 20  # pieces, of the composed texts
+UNITS = {"training": "docs", "inference": "docs", "pretraining": "pieces"}
 
 
 def composed_texts(tokenizer, count):
     """Texts of whole words as long as IMDb's reviews: lognormal, mean 292 pieces, an eighth beyond 512 (Table 1)."""
     random = np.random.default_rng(0)
-    words = [word for word in tokenizer.get_vocab() if word.isalpha()]
-    lengths = np.clip(random.lognormal(5.45, 0.66, count), 10, 3000).astype(int)
-    return [" ".join(random.choice(sorted(words), length)) for length in lengths]
+    words = sorted(word for word in tokenizer.get_vocab() if word.isalpha())
+    texts = [
+        random.choice(words, length) for length in np.clip(random.lognormal(5.45, 0.66, count), 10, 3000).astype(int)
+    ]
+    for text in texts:
+        text[SENTENCE - 1 :: SENTENCE] = "."
+    return [" ".join(text) for text in texts]
 
 
 def _texts(run, corpus, count):
@@ -45,11 +60,9 @@ def _texts(run, corpus, count):
     return [texts[index] for index in np.random.default_rng(0).choice(len(texts), count, replace=False)]
 
 
-def _trainer(run, documents, labels, options, folder):
-    """Trainer on documents cut as ours are, padded by its default collator to the longest of each batch."""
-    logging.set_verbosity_error()
-    model = AutoModelForSequenceClassification.from_pretrained(where(run.encoder), num_labels=2)
-    arguments = TrainingArguments(
+def _trainer(run, model, data, folder, arguments, **options):
+    """Trainer with the run's batch and rate; its default collator pads to the longest of each batch."""
+    settings = TrainingArguments(
         folder,
         num_train_epochs=1,
         per_device_train_batch_size=run.batch_size,
@@ -59,14 +72,10 @@ def _trainer(run, documents, labels, options, folder):
         save_strategy="no",
         logging_strategy="no",
         disable_tqdm=True,
-        **options,
+        **arguments,
     )
-    data = Dataset.from_list(
-        [{"input_ids": ids[0], "labels": label} for ids, label in zip(documents, labels, strict=True)]
-    )
-    trainer = Trainer(
-        model, arguments, train_dataset=data, eval_dataset=data, processing_class=load_tokenizer(run.encoder)
-    )
+    tokenizer = load_tokenizer(run.encoder)
+    trainer = Trainer(model, settings, train_dataset=data, eval_dataset=data, processing_class=tokenizer, **options)
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -79,23 +88,50 @@ def _seconds(act):
     return time.perf_counter() - begin
 
 
-def _contest(what, run, texts, options, rounds):
-    """Documents a second of ours and of Trainer's, each the median over rounds in which both are timed in turn."""
+def _fine_tuning(what, run, texts, arguments, folder):
+    """The two acts of "training" or "inference" and the documents of one; Trainer's are cut as ours are."""
     ours, labels = Classifier.build(run, ["a", "b"]), [index % 2 for index in range(len(texts))]
     documents = ours.segmenter(texts)
+    data = [{"input_ids": ids[0], "labels": label} for ids, label in zip(documents, labels, strict=True)]
+    model = AutoModelForSequenceClassification.from_pretrained(where(run.encoder), num_labels=2)
+    theirs = _trainer(run, model, Dataset.from_list(data), folder, arguments)
+    ours.to(theirs.args.device)
+    if what == "training":
+        return lambda: fit(ours, (documents, labels), progress=False), theirs.train, len(texts)
+    return lambda: ours.logits(documents), lambda: theirs.predict(theirs.eval_dataset), len(texts)
+
+
+def _pretraining(run, texts, folder):
+    """The two acts of masked-LM pretraining and their pieces, on segments of 128. Ours cuts its texts while timed."""
+    run = replace(run, batch_size=run.pretraining_batch_size)
+    settings = Pretraining(run.encoder, next_sentence=False, precision=run.precision)
+    tokenizer = load_tokenizer(run.encoder)
+    train, _ = split_held_out(sentence_ids(texts, tokenizer))
+    segments = [ids for ids, _, _ in examples(train, settings, 0, tokenizer)]
+    segments = segments[: len(segments) // run.batch_size * run.batch_size]  # ours has whole batches only
+    settings = replace(settings, steps=len(segments) // run.batch_size)
+    ours = PretrainingModel(*load_pretraining_model(run.encoder), precision=run.precision)
+    theirs = AutoModelForMaskedLM.from_pretrained(where(run.encoder))
+    collate = DataCollatorForLanguageModeling(tokenizer)
+    data = Dataset.from_list([{"input_ids": ids} for ids in segments])
+    trainer = _trainer(run, theirs, data, folder, {}, data_collator=collate)
+    return lambda: pretrain(ours, texts, settings, looks=1, progress=False), trainer.train, sum(map(len, segments))
+
+
+def _contest(what, run, texts, arguments, rounds):
+    """Documents or pieces a second of ours and of Trainer's: medians over rounds in which both are timed in turn."""
+    logging.set_verbosity_error()
     with tempfile.TemporaryDirectory() as folder:
-        theirs = _trainer(run, documents, labels, options, folder)
-        ours.to(theirs.args.device)
-        acts = {
-            "training": (lambda: fit(ours, (documents, labels), progress=False), theirs.train),
-            "inference": (lambda: ours.logits(documents), lambda: theirs.predict(theirs.eval_dataset)),
-        }
-        taken = [[_seconds(act) for act in acts[what]] for _ in range(rounds)]
-    return [len(texts) / median(column) for column in zip(*taken, strict=True)]
+        if what == "pretraining":
+            *acts, amount = _pretraining(run, texts, folder)
+        else:
+            *acts, amount = _fine_tuning(what, run, texts, arguments, folder)
+        taken = [[_seconds(act) for act in acts] for _ in range(rounds)]
+    return [amount / median(column) for column in zip(*taken, strict=True)]
 
 
 def compare(what, count=48, rounds=3, encoder="minilm", corpus=""):
-    """Measure "training" or "inference" and print documents a second of both and their ratio, a line a contest.
+    """Measure "training", "inference" or "pretraining" and print the rates of both and their ratio, a line a contest.
 
     Gives the ratios by the contest's name.
     """
@@ -107,6 +143,6 @@ def compare(what, count=48, rounds=3, encoder="minilm", corpus=""):
         run = replace(base, **changes)
         ours, theirs = _contest(what, run, texts, options, rounds)
         ratios[name] = ours / theirs
-        rates = f"ours {ours:.2f} docs/s, Trainer {theirs:.2f} docs/s"
+        rates = f"ours {ours:.2f} {UNITS[what]}/s, Trainer {theirs:.2f} {UNITS[what]}/s"
         print(f"  {name} ({run.precision}): {rates}, {ratios[name]:.1f}x", flush=True)
     return ratios

@@ -76,6 +76,10 @@ class Run:
     next_sentence: bool = later(True)  # off for texts of one sentence
     whole_word: bool = later(False)  # mask all pieces of a word together
 
+    # what is measured beside the error
+    evaluations: int = later(1)  # times an epoch that dev is scored; the best of them is kept
+    retention: str = later("none")  # masked-LM loss kept on these texts, "general" or a corpus, and on the domain's
+
     def __post_init__(self):
         for one in fields(self):
             object.__setattr__(self, one.name, _typed(one, getattr(self, one.name)))
@@ -106,6 +110,7 @@ class Run:
             ("pretraining_batch_size", self.pretraining_batch_size >= 1, "1 or more"),
             ("pretraining_window", self.pretraining_window >= 8, "8 or more"),
             ("pretraining_head_steps", self.pretraining_head_steps >= 0, "0 or more"),
+            ("evaluations", self.evaluations >= 1, "1 or more"),
             ("pretraining_seed", 0 <= self.pretraining_seed < 2**31, "0 to 2147483647"),
         ):
             if not holds:
@@ -135,6 +140,13 @@ class Run:
         if not self.decay_embeddings and self.layer_decay == 1:
             raise ValueError(
                 "decay_embeddings=False has no effect with layer_decay=1: there is no decay to exempt from."
+            )
+        if self.evaluations > 1 and self.dev_fraction == 0:
+            raise ValueError(f"evaluations={self.evaluations} has no effect with dev_fraction=0: there is no dev part.")
+        if self.retention != "none" and self.layers != "last":
+            raise ValueError(
+                f"retention={self.retention!r} puts the pretrained head back onto the last layer: it needs "
+                f"layers='last', not {self.layers!r}."
             )
         if self.further_pretraining == "none":
             self._check_no_pretraining()
@@ -197,6 +209,16 @@ def grid(base, **axes):
     return [replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]
 
 
+SHOWS = {  # what the results of a profile may be taken for
+    "control": "Composed texts and a small embedded encoder, to check the instrument by and to show how the study "
+    "runs. Nothing in it is evidence about language.",
+    "compact": "Real corpora, sampled, and MiniLM-L6 (22 million parameters). It shows real effects at a small "
+    "scale; error rates are not comparable with BERT-base's on whole corpora.",
+    "paper": "The paper's setting: BERT-base, whole corpora, over several seeds, the epoch chosen on dev.",
+    "smoke": "The control profile at its smallest, for tests. Nothing in it is a result.",
+}
+
+
 @dataclass(frozen=True)
 class Profile:
     """A scale to run the study at: what a run starts from, how many seeds, and what its results may be taken for."""
@@ -204,8 +226,19 @@ class Profile:
     name: str
     base: Run
     seeds: int
+    sweep_seeds: int  # for the tables with many settings (01 to 04)
+    documents: int | None  # to train on in these, dev included; None: all
+    long: tuple[str, ...]  # corpora with long documents
+    rates: tuple[float, ...]  # Figure 2's learning rates
+    general: str  # texts that are not of the task, to measure what is retained on
     most_documents: int | None  # points of a learning curve beyond this are left to the larger profiles
-    shows: str = field(repr=False)
+    pretraining: dict  # the fields of Run that further pretraining takes at this scale
+    sources: tuple[str, ...]  # other texts than the task's own to pretrain on
+
+    @property
+    def shows(self):
+        """What its results may be taken for."""
+        return SHOWS[self.name]
 
 
 def _profiles():
@@ -224,9 +257,16 @@ def _profiles():
             "control",
             control,
             seeds=3,
+            sweep_seeds=2,
+            documents=400,
+            long=("long_reviews",),
+            rates=(5e-4, 1.25e-3, 2.5e-3, 1e-2),
+            general="general",
             most_documents=1000,
-            shows="Composed texts and a small embedded encoder, to check the instrument by and to show how the study "
-            "runs. Nothing in it is evidence about language.",
+            pretraining=dict(
+                pretraining_steps=300, pretraining_learning_rate=2e-3, pretraining_window=64, next_sentence=False
+            ),
+            sources=("restaurants", "topics"),
         ),
         Profile(
             "compact",
@@ -243,23 +283,40 @@ def _profiles():
                 precision="bf16",
             ),
             seeds=3,
+            sweep_seeds=2,
+            documents=500,
+            long=("imdb",),
+            rates=(1e-4, 2.5e-4, 5e-4, 2e-3),
+            general="ag_news",
             most_documents=1000,
-            shows="Real corpora, sampled, and MiniLM-L6 (22 million parameters). It shows real effects at a small "
-            "scale; error rates are not comparable with BERT-base's on whole corpora.",
+            pretraining=dict(pretraining_steps=1000, pretraining_learning_rate=1e-4, pretraining_head_steps=300),
+            sources=("yelp_polarity", "trec", "ag_news"),
         ),
         Profile(
             "paper",
             Run(attention_dropout=0.1, precision="bf16"),
             seeds=5,
+            sweep_seeds=3,
+            documents=None,
+            long=("imdb", "sogou"),
+            rates=(2e-5, 5e-5, 1e-4, 4e-4),
+            general="dbpedia",
             most_documents=None,
-            shows="The paper's setting: BERT-base, whole corpora, over several seeds, the epoch chosen on dev.",
+            pretraining=dict(pretraining_steps=100_000),
+            sources=("yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia", "cross_domain"),
         ),
         Profile(
             "smoke",
             replace(control, epochs=1, min_steps=0, test_size=60),
             seeds=2,
+            sweep_seeds=1,
+            documents=40,
+            long=("long_reviews",),
+            rates=(5e-4, 1e-2),
+            general="general",
             most_documents=250,
-            shows="The control profile at its smallest, for tests. Nothing in it is a result.",
+            pretraining=dict(pretraining_steps=4, pretraining_batch_size=4, pretraining_window=64, next_sentence=False),
+            sources=("questions",),
         ),
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import files, hub, sogou
 from .config import is_path
-from .control.corpora import COMPOSED, compose, unlabelled
+from .control.corpora import COMPOSED, compose, general, unlabelled
 from .registry import no_such
 
 
@@ -30,6 +30,8 @@ class Entry:
     label: str = "label"
     language: str = "en"
 
+
+CHINESE = "google-bert/bert-base-chinese"  # the paper's encoder for Chinese corpora
 
 CORPORA = {
     "imdb": Entry("IMDb", "sentiment", 25_000, 25_000, "stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"),
@@ -298,6 +300,11 @@ def source_texts(run):
     if run.pretraining_unlabelled:
         texts += [text for corpus in read for text in corpus.unlabelled]
     return [text for text in dict.fromkeys(texts) if _plain(text) not in taken]
+
+
+def texts_of(name):
+    """Texts to measure masked-LM loss on: "general" is what the control encoders were pretrained on, else a corpus."""
+    return general() if name == "general" else load_corpus(name).train.texts
 
 
 class Documents(NamedTuple):

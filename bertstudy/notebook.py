@@ -18,19 +18,51 @@ from .paths import NOTEBOOKS, REPORTS, RUNS
 from .registry import no_such
 
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
-PUBLISHING = "BERTSTUDY_PUBLISH"  # set while a report is made: figures then also go to reports/<profile>/figures
+PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
 
 
 class Study:
-    """A profile with a reader's changes to it. `base` is the run a plan starts from, `seeds` a range."""
+    """A profile with a reader's changes to it.
 
-    def __init__(self, profile: Profile, base: Run, seeds: range):
-        self.profile, self.base, self.seeds = profile, base, seeds
+    base: the run a plan starts from; seeds: a range, sweep_seeds: one for tables with many settings; sources: what to
+    pretrain on besides the task's own texts.
+    """
+
+    def __init__(self, profile: Profile, base: Run, seeds: int = 0, steps: int = 0, sources: str = ""):
+        self.profile, self.base = profile, base
+        self.seeds, self.sweep_seeds = range(seeds or profile.seeds), range(seeds or profile.sweep_seeds)
+        self._steps, self.sources = {"pretraining_steps": steps} if steps else {}, sources.split() or profile.sources
 
     @property
     def corpus(self):
         """The corpus of the base run."""
         return store._corpus(self.base)
+
+    def on(self, corpus="", **changes):
+        """The base run on a corpus (the base's without one) with as many documents as the profile's tables have.
+
+        A Chinese corpus gets a Chinese encoder unless the base's reads Chinese.
+        """
+        from .corpora import CHINESE, CORPORA
+
+        run = replace(self.base, corpus=corpus or self.base.corpus)
+        if run.fraction == 1 and self.profile.documents:
+            size = len(store._corpus(run).train.texts)
+            run = replace(run, fraction=round(min(1.0, self.profile.documents / size), 6))
+        if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
+            run = replace(run, encoder=CHINESE)
+        return replace(run, **changes)
+
+    @property
+    def depth(self):
+        """How many layers the base run's encoder has."""
+        from .encoder import encoder_config
+
+        return encoder_config(self.base.encoder).num_hidden_layers
+
+    def pretrained(self, source="within_task"):
+        """The base run after further pretraining on a source, with this profile's steps."""
+        return replace(self.base, **{**self.profile.pretraining, **self._steps, "further_pretraining": source})
 
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
@@ -45,20 +77,24 @@ class Study:
             )
         return kept
 
-    def look(self, documents=2000):
-        """Table 1's row for the corpus, lengths from a sample of so many, beside the paper's if it has one."""
+    def look(self, *names, documents=2000):
+        """Table 1's columns for corpora, or the study's own, lengths from a sample of so many, and the paper's."""
         from .corpora import CORPORA, table1
         from .encoder import load_tokenizer
 
-        ours = table1(self.corpus, load_tokenizer(self.base.encoder), self.base.window, documents)
-        theirs = paper.table1(CORPORA[self.corpus.name].title) if self.corpus.name in CORPORA else {}
-        if self.corpus.composed:
-            print(f"One of them, {self.corpus.labels[self.corpus.train.classes[0]]}: {self.corpus.train.texts[0]}")
-        return pd.DataFrame({"here": ours, **({"paper": theirs} if theirs else {})}).loc[list(ours)]
+        columns = {}
+        for run in [self.on(name) for name in names] or [self.base]:
+            corpus = store._corpus(run)
+            columns[corpus.name] = table1(corpus, load_tokenizer(run.encoder), run.window, documents)
+            if corpus.name in CORPORA:
+                columns[f"{corpus.name}, paper"] = paper.table1(CORPORA[corpus.name].title)
+            if corpus.composed:
+                print(f"{corpus.name}, one of them: {corpus.train.texts[0]}")
+        return pd.DataFrame(columns).loc[list(columns[corpus.name])]
 
     def run_all(self, plan):
-        """The rows of a plan, made where they are missing (`store.run_all`)."""
-        return store.run_all(plan, self.profile.name)
+        """The rows of a plan, made where they are missing, over the cores where that is faster (`store.run_all`)."""
+        return store.run_all(plan, self.profile.name, workers=0)
 
     def figure(self, name, rows):
         """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""
@@ -66,7 +102,8 @@ class Study:
         if os.environ.get(PUBLISHING):
             place = REPORTS / self.profile.name / "figures" / name
             figures.save(chart, figures.FIGURES[name].data(rows), place)
-            store.write(place.with_suffix(".json"), {"figure": name, "rows": list(rows["id"])})
+            notebook = os.environ[PUBLISHING]
+            store.write(place.with_suffix(".json"), {"figure": name, "notebook": notebook, "rows": list(rows["id"])})
         plt.close(chart)
         return chart
 
@@ -96,17 +133,18 @@ def _injected():
     ]
 
 
-def setup(*, profile="auto", seeds=0, data_dir="", **more):
+def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
-    Empty strings and zeros stand for the profile's own value. `more` are fields of Run. Everything that can be
-    checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
+    Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
+    corpora for it, separated by blanks; `more` are fields of Run. Everything that can be checked before the first run
+    is: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
     from . import corpora
     from .model import check_encoder
 
-    declared = ["profile", "seeds", "data_dir", *more]
+    declared = ["profile", "seeds", "data_dir", "steps", "sources", *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -116,9 +154,12 @@ def setup(*, profile="auto", seeds=0, data_dir="", **more):
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
-    study = Study(chosen, base, range(seeds or chosen.seeds))
+    study = Study(chosen, base, seeds, steps, sources)
     check_encoder(base)
     study.corpus  # noqa: B018 - loaded, or an error that says why not
+    for source in study.sources if sources else ():
+        for name in corpora.sources(study.pretrained(source)):
+            corpora.load_corpus(name)
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
@@ -145,7 +186,7 @@ def execute(name, **parameters):
     profile = find_profile(parameters.get("profile", "auto")).name
     executed = RUNS / "executed" / profile / source.name
     executed.parent.mkdir(parents=True, exist_ok=True)
-    os.environ[PUBLISHING] = "1"
+    os.environ[PUBLISHING] = source.stem
     try:
         papermill.execute_notebook(
             source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False

@@ -1,7 +1,5 @@
 """How the weights move: layer-wise learning rates (§5.3.4), AdamW, and the schedules of the learning rate."""
 
-from torch.optim import AdamW
-
 from .registry import Registry
 
 SCHEDULES = schedule = Registry("schedule")
@@ -90,6 +88,8 @@ class Optimizer:
     """
 
     def __init__(self, groups, run, steps):
+        from torch.optim import AdamW  # here, since figures of schedules do without torch
+
         self.adamw = AdamW(groups, betas=BETAS, eps=EPS, fused=True)
         self.settled = [(group["lr"], group["weight_decay"]) for group in self.adamw.param_groups]
         self.shape, self.steps, self.warmup = SCHEDULES.find(run.schedule), steps, run.warmup

@@ -21,6 +21,12 @@ def item(name):
     return table[table["item"] == name]
 
 
+def _wide(name):
+    """A printed table of errors, its rows and columns as printed."""
+    printed = item(name).assign(value=lambda table: table["value"].astype(float))
+    return printed.pivot(index="row", columns="column", values="value").loc[printed["row"].unique()]
+
+
 def few_shot():
     """Figure 4 as a table: arm ("FiT", "ITPT-FiT"), fraction, documents, error in percent on IMDb."""
     points = []
@@ -46,3 +52,44 @@ def table1(corpus):
     }
     printed = item("Table1").query("row == @corpus").set_index("column")["value"]
     return {"corpus": corpus, **{ours: printed[theirs].replace(",", "").rstrip("%") for theirs, ours in names.items()}}
+
+
+def pretraining_steps():
+    """Figure 3 as a table: steps of within-task pretraining, error in percent on IMDb after it."""
+    points = item("Figure3")
+    steps = [1000 * int(re.match(r"(\d+)k", row)[1]) for row in points["row"]]
+    return pd.DataFrame({"steps": steps, "error": points["value"].astype(float).to_numpy()})
+
+
+def pretraining_sources():
+    """Table 5 as a table: a row a pretraining corpus, a column a task, test errors in percent."""
+    return _wide("Table5")
+
+
+def long_text():
+    """Table 2 as a table: a row a strategy, a column a corpus (IMDb, Sogou), test errors in percent."""
+    return _wide("Table2")
+
+
+def layers():
+    """Table 3: what is read of the encoder, as printed, and the test error in percent on IMDb after it."""
+    printed = item("Table3")
+    return dict(zip(printed["row"], printed["value"].astype(float), strict=True))
+
+
+def decay():
+    """Table 4 as a table: learning_rate, layer_decay, error in percent on IMDb."""
+    points = item("Table4")
+    pairs = [re.match(r"lr=(\S+) xi=(\S+)", row).groups() for row in points["row"]]
+    table = pd.DataFrame(pairs, columns=["learning_rate", "layer_decay"], dtype=float)
+    return table.assign(error=points["value"].astype(float).to_numpy())
+
+
+def forgetting():
+    """Figure 2, read off the plot, as a table: learning_rate, step (middle of a span), train and dev error (%)."""
+    points = item("Figure2").copy()
+    spans = points["row"].str.extract(r"lr=(\S+) iterations (\d+)-(\d+)").astype(float)
+    points["learning_rate"], points["step"] = spans[0], (spans[1] + spans[2]) / 2
+    points["kind"] = points["column"].str.split().str[0]
+    points["value"] = points["value"].astype(float)
+    return points.pivot(index=["learning_rate", "step"], columns="kind", values="value").reset_index()

@@ -213,7 +213,7 @@ class PretrainingModel(nn.Module):
             states = self.encoder.row(masked.batch).last_hidden_state[0]
             logits = self.words(states[masked.chosen]).float()
             loss = cross_entropy(logits, masked.pieces)
-            if masked.follows is None or self.next is None:
+            if masked.follows is None:
                 return loss, None, None
             first = states[masked.batch.bounds[:-1].to(device)]
             # BERT's own coding of the answer: 0 where B follows A
@@ -326,14 +326,21 @@ class Progress:
         part.replace(self.file)
 
 
-def pretrain(model, texts, settings, state_file=None, measure=(), progress=True):
+def pretrain(model, texts, settings, state_file=None, looks=4, progress=True):
     """Further pretrain a PretrainingModel on texts and give the history.
 
-    One in twenty texts is held out. The history has a dict for each step in `measure` and for the last: step,
-    loss (masked-LM, held out), next_sentence (accuracy in percent, None without it), train_loss (mean since the one
-    before), seconds and pieces since the start. With a `state_file` the state is saved every SAVE_EVERY steps, and a
-    later call with the same arguments goes on from it. Raises ValueError where the texts are too few for one batch.
+    One in twenty texts is held out. The history has a dict before the first step and after each of `looks` equal
+    parts: step, loss (masked-LM, held out), next_sentence (accuracy in percent, None without it), train_loss (mean
+    since the one before), seconds and pieces since the start. With a `state_file` the state is saved every SAVE_EVERY
+    steps, and a later call with the same arguments goes on from it. Raises ValueError where the texts are too few for
+    one batch, and for next-sentence prediction with an encoder whose kind has no head for it, such as RoBERTa.
     """
+    if settings.next_sentence and model.next is None:
+        kind = model.encoder.config.model_type
+        raise ValueError(
+            f"next_sentence=True: encoder={settings.encoder!r} is of type {kind!r}, which knows no next-sentence "
+            f"prediction. Use next_sentence=False."
+        )
     tokenizer, accelerator = load_tokenizer(settings.encoder), Accelerator()
     train, held_out = split_held_out(sentence_ids(enough(texts, settings), tokenizer))
     model.to(accelerator.device).train()
@@ -368,7 +375,7 @@ def pretrain(model, texts, settings, state_file=None, measure=(), progress=True)
         )
         data["losses"] = []
 
-    wanted = {head_steps + step for step in measure} | {total}
+    wanted = {head_steps + settings.steps * part // looks for part in range(looks + 1)}
     with tqdm(total=total, initial=data["step"], unit="step", disable=not progress, leave=False) as bar:
         while True:
             if data["step"] in wanted and len(data["history"]) < sum(one <= data["step"] for one in wanted):
@@ -395,7 +402,7 @@ def fingerprint(settings, texts):
     return digest.hexdigest()[:16]
 
 
-def checkpoint(settings, texts, measure=(), progress=True):
+def checkpoint(settings, texts, progress=True):
     """The folder of a further pretrained encoder: found in runs/pretrained, or made there, or gone on with.
 
     Any run that asks for the same settings on the same texts shares it; its history is in history.json.
@@ -406,7 +413,7 @@ def checkpoint(settings, texts, measure=(), progress=True):
         if not (folder / "history.json").is_file():
             state = Path(f"{folder}.state")
             model = PretrainingModel(*load_pretraining_model(settings.encoder, settings.seed), settings.precision)
-            history = pretrain(model, texts, settings, state, measure, progress)
+            history = pretrain(model, texts, settings, state, progress=progress)
             save(model, folder, load_tokenizer(settings.encoder), history)
             state.unlink(missing_ok=True)
     return folder
@@ -438,7 +445,7 @@ def settings_of(run):
     )
 
 
-def further_pretrained(run, progress=True, measure=()):
+def further_pretrained(run, progress=True):
     """The folder of the encoder that a run's further_pretraining makes; None where it asks for none.
 
     Its texts are the training texts, and with pretraining_unlabelled the unlabelled ones, of the corpora named, less
@@ -446,4 +453,4 @@ def further_pretrained(run, progress=True, measure=()):
     """
     if run.further_pretraining == "none":
         return None
-    return checkpoint(settings_of(run), source_texts(run), measure, progress)
+    return checkpoint(settings_of(run), source_texts(run), progress)

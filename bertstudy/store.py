@@ -10,7 +10,7 @@ import zlib
 from collections import Counter
 from dataclasses import asdict, fields
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,10 +30,12 @@ RESULT_CODE = (
     "optim",
     "pooling",
     "pretraining",
+    "retention",
     "sentences",
     "training",
     "truncation",
 )
+LONGEST = 65_535  # pieces a test document is told to have
 PACKAGES = ("torch", "transformers", "accelerate", "numpy")
 
 
@@ -57,13 +59,13 @@ def run_id(run, fingerprint):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def squeeze(classes):
-    """Classes (n ints below 65,536) as a short text, for a row."""
-    return base64.b85encode(zlib.compress(np.asarray(classes, dtype=np.uint16).tobytes(), 9)).decode()
+def squeeze(numbers):
+    """n whole numbers below 65,536, such as classes, as a short text, for a row."""
+    return base64.b85encode(zlib.compress(np.asarray(numbers, dtype=np.uint16).tobytes(), 9)).decode()
 
 
 def unsqueeze(text):
-    """The classes again: (n) uint16."""
+    """The numbers again: (n) uint16."""
     return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.uint16)
 
 
@@ -96,19 +98,29 @@ def _path(run, profile):
 
 def compute(run, corpus, progress=True):
     """Carry a run out and give its row. Nothing is stored here."""
+    from .workers import few_threads
+
+    with few_threads(run):
+        return _compute(run, corpus, progress)
+
+
+def _compute(run, corpus, progress):
     from .corpora import draw
     from .model import Classifier
     from .pretraining import further_pretrained
+    from .retention import measure
     from .training import evaluate, fit
 
     begin = time.perf_counter()
     documents = draw(corpus, run)
     pretrained = further_pretrained(run, progress)
     classifier = Classifier.build(run, corpus.labels, pretrained)
-    train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
+    train, dev = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
     history = fit(classifier, train, dev if dev[0] else None, progress=progress)
     tested = time.perf_counter()
-    error, loss, predicted = evaluate(classifier, *test)
+    pieces = classifier.segmenter.pieces(documents.test.texts)
+    error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
+    retained = measure(classifier, run, pretrained) if run.retention != "none" else None
     kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if dev[0] else history[-1]
     return {
         "id": run_id(run, corpus.fingerprint),
@@ -117,12 +129,15 @@ def compute(run, corpus, progress=True):
         "labels": list(corpus.labels),
         "pretraining": pretrained and json.loads((pretrained / "history.json").read_text(encoding="utf-8")),
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "depth": classifier.encoder.config.num_hidden_layers,
         "history": history,
         "epoch": kept["epoch"],
         "error": error,
         "loss": loss,
+        "retention": retained,
         "predictions": squeeze(predicted),
         "truth": squeeze(documents.test.classes),
+        "lengths": squeeze(np.minimum([len(ids) for ids in pieces], LONGEST)),
         "seconds": {
             "train": history[-1]["seconds"],
             "test": time.perf_counter() - tested,
@@ -165,16 +180,18 @@ def missing(plan, profile):
     return [one for one in plan if not _path(one, profile).is_file()]
 
 
-def run_all(plan, profile, progress=True):
-    """Carry out what is missing of a plan, one run after the other, and give the rows of all of it as a table.
+def run_all(plan, profile, progress=True, workers=1):
+    """Carry out what is missing of a plan and give the rows of all of it as a table.
 
-    Each row is stored when it is done: an interruption loses the run in progress and no other.
+    Each row is stored when it is done: an interruption loses the runs in progress and no other. With `workers` above
+    1 so many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`).
     """
     from tqdm.auto import tqdm
 
     todo = missing(plan, profile)
-    for one in tqdm(todo, unit="run", leave=False, disable=not progress or not todo):
-        run(one, profile, progress)
+    made = _made(todo, profile, progress, workers)
+    for _ in tqdm(made, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
+        pass
     table = rows(profile, [_path(one, profile).stem for one in plan])
     other = int((table["code"] != code_hash()).sum())
     place = folder(profile).relative_to(REPORTS.parent)
@@ -182,6 +199,17 @@ def run_all(plan, profile, progress=True):
     if other:
         print(f"{other} of them were made by other code than this; delete those files to make them again.")
     return table
+
+
+def _made(todo, profile, progress, workers):
+    """Carry runs out, here or in other processes; yields after each."""
+    from .workers import how_many, share
+
+    processes = min(how_many(todo, workers), len(todo))
+    if processes > 1:
+        yield from share(todo, partial(run, profile=profile, progress=False), processes)
+    else:
+        yield from (run(one, profile, progress) for one in todo)
 
 
 def rows(profile, ids=None):

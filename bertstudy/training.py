@@ -45,7 +45,7 @@ def evaluate(classifier, documents, labels):
 
 
 def backward(accelerator, model, documents, labels, budget):
-    """Add a batch's gradient to the parameters and give its loss: the mean over its documents.
+    """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces, and over
     processes, whose gradients Accelerate averages. A process left without a document computes one at no weight.
@@ -53,14 +53,47 @@ def backward(accelerator, model, documents, labels, budget):
     rank, world = accelerator.process_index, accelerator.num_processes
     share = list(range(rank, len(documents), world)) or [0]
     weight = world / len(documents) if rank < len(documents) else 0.0
-    groups, total = list(within(documents, share, budget)), 0.0
+    groups, total = list(within(documents, share, budget)), torch.zeros(2, device=accelerator.device)
     for number, group in enumerate(groups, 1):
         batch = pack([documents[one] for one in group], [labels[one] for one in group]).to(accelerator.device)
         with nullcontext() if number == len(groups) else accelerator.no_sync(model):
-            loss = weight * cross_entropy(model(batch), batch.labels, reduction="sum")
+            logits = model(batch)
+            loss = weight * cross_entropy(logits, batch.labels, reduction="sum")
             accelerator.backward(loss)
-        total += loss.detach()
-    return accelerator.reduce(total, "mean").item()
+        wrong = weight * (logits.argmax(-1) != batch.labels).sum()
+        total += torch.stack([loss.detach(), 100 * wrong])
+    return accelerator.reduce(total, "mean").tolist()
+
+
+class Watch:
+    """The history of a fine-tuning, and the weights that were best on dev."""
+
+    def __init__(self, classifier, dev):
+        self.classifier, self.dev, self.history = classifier, dev, []
+        self.best, self.weights = (math.inf, math.inf), None
+        self.recent, self.pieces, self.begin = [], 0, time.perf_counter()
+
+    def saw(self, documents, loss, error):
+        """A batch has been trained on."""
+        self.recent += [(loss, error)] * len(documents)
+        self.pieces += sum(map(size, documents))
+
+    @property
+    def loss(self):
+        """Mean loss of the documents since the last look."""
+        return float(np.mean(self.recent, axis=0)[0])
+
+    def look(self, epoch, optimizer):
+        """Score dev, keep the weights if they are the best so far, and write down how things stand."""
+        error, loss, _ = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
+        if self.dev and (error, loss) < self.best:
+            self.best = (error, loss)
+            self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
+        now = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
+        now |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
+        now |= {"dev_error": error, "dev_loss": loss}
+        self.history.append(now | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
+        self.recent = []
 
 
 def fit(classifier, train, dev=None, budget=None, progress=True):
@@ -70,8 +103,9 @@ def fit(classifier, train, dev=None, budget=None, progress=True):
     lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the result: see
     `backward`.
 
-    Gives the history, one dict an epoch: epoch, step, loss, learning_rate (the last base rate), dev_error (percent),
-    dev_loss, seconds and pieces (word pieces trained on) since the start.
+    Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
+    train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
+    dev_error (percent), dev_loss, seconds and pieces (word pieces trained on) since the start.
     """
     (documents, labels), run, accelerator = train, classifier.run, Accelerator()
     classifier.to(accelerator.device)
@@ -80,40 +114,26 @@ def fit(classifier, train, dev=None, budget=None, progress=True):
     model = accelerator.prepare(classifier)
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
-    history, best, weights, pieces, begin = [], (math.inf, math.inf), None, 0, time.perf_counter()
+    watch = Watch(classifier, dev)
+    per_epoch = math.ceil(len(documents) / run.batch_size)
+    marks = {math.ceil(per_epoch * part / run.evaluations) for part in range(1, run.evaluations + 1)}
     show = progress and accelerator.is_main_process
-    with tqdm(total=epochs_of(run, len(documents)) * len(documents), unit="doc", disable=not show, leave=False) as bar:
+    with tqdm(total=steps // per_epoch * len(documents), unit="doc", disable=not show, leave=False) as bar:
         while optimizer.taken < steps:
-            order, losses = shuffler.permutation(len(documents)).tolist(), []
-            model.train()
-            for start in range(0, len(order), run.batch_size):
+            order = shuffler.permutation(len(documents)).tolist()
+            for number, start in enumerate(range(0, len(order), run.batch_size), 1):
+                model.train()
                 batch = order[start : start + run.batch_size]
-                chosen = [documents[one] for one in batch]
-                loss = backward(accelerator, model, chosen, [labels[one] for one in batch], budget or classifier.budget)
+                chosen, classes = [documents[one] for one in batch], [labels[one] for one in batch]
+                watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget))
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
                 if optimizer.taken % TRIM_EVERY == 0:
                     _trim()
-                losses += [loss] * len(batch)
-                pieces += sum(map(size, chosen))
-                bar.set_postfix(loss=f"{np.mean(losses):.3f}", refresh=False)
+                bar.set_postfix(loss=f"{watch.loss:.3f}", refresh=False)
                 bar.update(len(batch))
-            error, loss, _ = evaluate(classifier, *dev) if dev else (None, None, None)
-            if dev and (error, loss) < best:
-                best = (error, loss)
-                weights = {name: value.cpu().clone() for name, value in classifier.state_dict().items()}
-            history.append(
-                {
-                    "epoch": len(history) + 1,
-                    "step": optimizer.taken,
-                    "loss": float(np.mean(losses)),
-                    "learning_rate": optimizer.learning_rate,
-                    "dev_error": error,
-                    "dev_loss": loss,
-                    "seconds": time.perf_counter() - begin,
-                    "pieces": pieces,
-                }
-            )
-    if weights:
-        classifier.load_state_dict(weights)
-    return history
+                if number in marks:
+                    watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)
+    if watch.weights:
+        classifier.load_state_dict(watch.weights)
+    return watch.history

@@ -56,6 +56,13 @@ class Segmenter:
         self.cut([], window - 2)  # an argument that does not fit the window fails here, not mid-way
 
     def __call__(self, texts):
+        return self.segments(self.pieces(texts))
+
+    def pieces(self, texts):
+        """The ids of n texts, whole: n lists."""
+        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if len(texts) else []
+
+    def segments(self, pieces):
+        """Documents of segments from the whole texts' ids."""
         first, last = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id
-        pieces = self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if len(texts) else []
         return [[[first, *segment, last] for segment in self.cut(ids, self.window - 2)] for ids in pieces]

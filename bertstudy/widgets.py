@@ -1,9 +1,17 @@
 """Explorers for JupyterLab: what a figure says, answered for a reader's own question."""
 
+from html import escape
+
 import ipywidgets
 import numpy as np
+from IPython.display import HTML, display
 
 from . import figures
+from .corpora import load_corpus
+from .encoder import load_tokenizer
+from .truncation import TRUNCATIONS
+
+MOST_SHOWN = 200  # documents to choose from
 
 
 def documents_for(points, target):
@@ -34,3 +42,36 @@ def labels_needed(rows):
 
     slider = ipywidgets.FloatSlider(value=(low + high) / 2, min=low, max=high + 1e-9, step=0.1, description="error (%)")
     return ipywidgets.interactive(answer, target=slider)
+
+
+def kept(run, strategies, number=None):
+    """One long document of a composed corpus, once a truncation, with the pieces marked that are read.
+
+    Gives HTML. Without a number the first training document of two windows or more is shown. Documents of a real
+    corpus are not shown, whatever the number.
+    """
+    corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+    if not corpus.composed:
+        return HTML("<p>Documents are shown of composed corpora only, so that pages can be passed on.</p>")
+    tokenizer, room = load_tokenizer(run.encoder), run.window - 2
+    texts = corpus.train.texts[:MOST_SHOWN]
+    ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    long = [one for one, pieces in enumerate(ids) if len(pieces) >= 2 * room] or [0]
+    number = long[0] if number is None else number
+    pieces = tokenizer.convert_ids_to_tokens(ids[number])
+    lines = []
+    for spec in strategies:
+        segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
+        read = {place for segment in segments for place in segment}
+        words = (f"<mark>{escape(one)}</mark>" if place in read else escape(one) for place, one in enumerate(pieces))
+        share = f"{len(read)} of {len(pieces)} pieces in {len(segments)} segment{'s' * (len(segments) > 1)}"
+        lines.append(f"<p><strong>{escape(spec)}</strong>, {share}:<br>{' '.join(words)}</p>")
+    return HTML("".join(lines))
+
+
+def kept_explorer(run, strategies):
+    """A slider over a composed corpus's documents: what does each truncation keep of this one?"""
+    return ipywidgets.interactive(
+        lambda number: display(kept(run, strategies, number)),
+        number=ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document"),
+    )

@@ -5,10 +5,10 @@ from bertstudy import bench
 from bertstudy.encoder import load_tokenizer
 
 
-@pytest.mark.parametrize("what", ["training", "inference"])
+@pytest.mark.parametrize("what", ["training", "inference", "pretraining"])
 @pytest.mark.filterwarnings("ignore")
 def test_both_sides_run_and_the_ratio_is_printed(what, tiny, capsys):
-    ratios = bench.compare(what, count=4, rounds=1, encoder=tiny())
+    ratios = bench.compare(what, count=24 if what == "pretraining" else 4, rounds=1, encoder=tiny())
     printed = capsys.readouterr().out
     assert list(ratios) == [name for name, _, _ in bench.CONTESTS[what]]
     assert all(ratio > 0 for ratio in ratios.values())

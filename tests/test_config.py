@@ -41,6 +41,8 @@ def test_numbers_become_the_declared_type():
         ({"truncation": "chunks"}, ValueError, "choose mean, max or attention"),
         ({"decay_embeddings": False}, ValueError, "no effect with layer_decay=1"),
         ({"text_column": "review"}, ValueError, "no effect with corpus='imdb'"),
+        ({"evaluations": 2, "dev_fraction": 0.0}, ValueError, "no effect with dev_fraction=0"),
+        ({"retention": "general", "layers": "0"}, ValueError, "needs layers='last', not '0'"),
         ({"pretraining_steps": 5}, ValueError, "no effect with further_pretraining='none'"),
         ({"whole_word": True}, ValueError, "no effect with further_pretraining='none'"),
         ({"further_pretraining": "within_task"}, ValueError, "pretraining_steps=0 changes nothing"),

@@ -9,7 +9,7 @@ from conftest import NO_TORCH
 
 from bertstudy import figures, paper, stats, widgets
 
-ROOT = Path(figures.__file__).parents[1]
+ROOT = Path(figures.__file__).parents[2]
 
 
 def row(fraction, seed, error, size=100, source="none", steps=0):
@@ -50,6 +50,41 @@ def test_both_arms_are_told_apart(pretrained):
     assert arms.loc["FiT", "error"] == 29.0
     assert arms.loc["ITPT-FiT", ["error", "paper"]].tolist() == [19.5, 9.23]
     assert arms.loc["questions, then FiT", "error"] == 29.0
+
+
+def test_the_numbers_of_the_steps_figure(pretrained):
+    data = figures.pretraining_steps_data(pretrained[pretrained["further_pretraining"] != "questions"])
+    assert data["pretraining_steps"].tolist() == [0, 50, 100]
+    assert data["error"].tolist() == [29.0, 21.5, 19.5]
+    assert data["held_out_loss"].tolist()[1:] == [4.5, 4.0]
+
+
+def test_the_numbers_of_the_sources_figure_are_paired_by_seed(pretrained):
+    data = figures.pretraining_sources_data(pretrained[pretrained["pretraining_steps"] != 50])
+    data = data.set_index("further_pretraining")
+    assert data.loc["within_task", "gain"] == pytest.approx(9.5)
+    half = 12.7062 * 0.5  # t of one degree of freedom; the gains are 10 and 9
+    assert data.loc["within_task", ["gain_low", "gain_high"]].tolist() == pytest.approx(
+        [9.5 - half, 9.5 + half], rel=1e-4
+    )
+    assert data.loc["questions", "gain"] == pytest.approx(0.0)
+    assert data.loc["none", "gain"] == 0
+
+
+@pytest.mark.parametrize("name", ["pretraining_steps", "pretraining_sources"])
+def test_the_pretraining_figures_are_labelled(name, pretrained):
+    rows = pretrained if name == "pretraining_sources" else pretrained[pretrained["further_pretraining"] != "questions"]
+    chart = figures.FIGURES[name](rows)
+    axes = chart.axes[0]
+    assert axes.get_xlabel()
+    assert axes.get_ylabel()
+    assert "%" in axes.get_title(loc="left")
+    if name == "pretraining_steps":
+        hollow = [line for line in axes.lines if line.get_markerfacecolor() == "white"]
+        assert [len(line.get_ydata()) for line in hollow] == [11]
+    else:
+        assert "29.0" in [text.get_text() for text in axes.texts]
+    plt.close(chart)
 
 
 def test_the_numbers_of_the_few_shot_figure(rows):

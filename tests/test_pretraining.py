@@ -171,9 +171,15 @@ def test_losses_equal_those_of_the_padded_model(tiny, kind):
             assert PretrainingModel(model).eval()(masked)[0].item() == pytest.approx(theirs.item(), rel=1e-4)
 
 
+def test_next_sentences_are_refused_where_the_encoder_knows_none(tiny):
+    model = PretrainingModel(*load_pretraining_model(tiny("roberta")))
+    with pytest.raises(ValueError, match="next_sentence=True.*'roberta'.*next_sentence=False"):
+        pretrain(model, texts(), settings(tiny("roberta")), progress=False)
+
+
 def test_it_learns_and_the_history_says_how(tiny):
     model = PretrainingModel(*load_pretraining_model(tiny()))
-    history = pretrain(model, texts(200), settings(tiny(), steps=60), measure=[0, 30], progress=False)
+    history = pretrain(model, texts(200), settings(tiny(), steps=60), looks=2, progress=False)
     assert [one["step"] for one in history] == [0, 30, 60]
     assert history[0]["loss"] > history[1]["loss"] > history[2]["loss"]
     assert 0 <= history[-1]["next_sentence"] <= 100

@@ -24,8 +24,8 @@ def encoded(run):
 
 def gradient(classifier, documents, labels, budget):
     classifier.zero_grad()
-    loss = backward(Accelerator(), classifier, documents, labels, budget)
-    return loss, torch.cat([weight.grad.flatten() for weight in classifier.parameters() if weight.grad is not None])
+    told = backward(Accelerator(), classifier, documents, labels, budget)
+    return told, torch.cat([weight.grad.flatten() for weight in classifier.parameters() if weight.grad is not None])
 
 
 def test_loss_and_gradient_do_not_depend_on_the_micro_batches(small):
@@ -34,11 +34,12 @@ def test_loss_and_gradient_do_not_depend_on_the_micro_batches(small):
     chosen, classes = documents[:13], labels[:13]
     whole, expected = gradient(classifier, chosen, classes, 10**9)
     for budget in (1, 60, 200):
-        loss, cut = gradient(classifier, chosen, classes, budget)
-        assert loss == pytest.approx(whole, rel=1e-5)
+        told, cut = gradient(classifier, chosen, classes, budget)
+        assert told == pytest.approx(whole, rel=1e-5)
         assert torch.allclose(cut, expected, atol=1e-5)
-    logits = classifier.logits(chosen)
-    assert whole == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(classes)).item(), rel=1e-4)
+    logits, truth = classifier.logits(chosen), torch.tensor(classes)
+    assert whole[0] == pytest.approx(torch.nn.functional.cross_entropy(logits, truth).item(), rel=1e-4)
+    assert whole[1] == pytest.approx(100 * (logits.argmax(-1) != truth).double().mean().item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("processes", [2])
@@ -89,6 +90,23 @@ def test_the_best_epoch_by_dev_is_kept(small):
     best = min((one["dev_error"], one["dev_loss"]) for one in history)
     assert evaluate(classifier, *dev)[:2] == pytest.approx(best)
     assert best < (history[-1]["dev_error"], history[-1]["dev_loss"])  # else the last would do as well
+
+
+def test_dev_is_scored_several_times_an_epoch(small):
+    classifier, train, dev, _ = encoded(replace(small, evaluations=3))
+    history = fit(classifier, train, dev, progress=False)
+    steps = math.ceil(len(train[0]) / small.batch_size)
+    marks = [math.ceil(steps * part / 3) for part in (1, 2, 3)]
+    assert [one["step"] for one in history] == [*marks, *(steps + mark for mark in marks)]
+    assert [one["epoch"] for one in history] == [1, 1, 1, 2, 2, 2]
+    assert evaluate(classifier, *dev)[:2] == pytest.approx(min((one["dev_error"], one["dev_loss"]) for one in history))
+
+
+def test_the_training_error_is_that_of_the_documents_trained_on(small):
+    classifier, train, _, _ = encoded(replace(small, learning_rate=1e-9, dropout=0.0, head_dropout=0.0, epochs=1))
+    before, _, _ = evaluate(classifier, *train)
+    history = fit(classifier, train, progress=False)
+    assert history[0]["train_error"] == pytest.approx(before, abs=0.01)
 
 
 def test_without_dev_the_last_epoch_is_kept(small):

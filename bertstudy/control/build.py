@@ -15,9 +15,11 @@ ENCODERS = PACKAGE / "control" / "encoders"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {
     "control": dict(hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512),
+    "control-large": dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=6, intermediate_size=768),
 }
 POSITIONS = 128
-STEPS, RATE, WINDOW = 4000, 1e-3, 64
+STEPS, WINDOW = 4000, 64
+RATES = {"control": 2e-3, "control-large": 1e-3}
 TEXTS = 20_000
 
 
@@ -43,9 +45,8 @@ def build(name, steps=STEPS, texts=TEXTS, folder=None):
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **SIZES[name], **none)
     model = BertForPreTraining(config)
     model.save_pretrained(folder)
-    settings = Pretraining(str(folder), steps=steps, learning_rate=RATE, window=WINDOW)
-    measure = [steps * part // 10 for part in range(10)]
-    history = pretrain(PretrainingModel(model), general(texts), settings, measure=measure)
+    settings = Pretraining(str(folder), steps=steps, learning_rate=RATES[name], window=WINDOW)
+    history = pretrain(PretrainingModel(model), general(texts), settings, looks=10)
     model.half().save_pretrained(folder)
     record = {"settings": {**asdict(settings), "encoder": name}, "texts": texts, "history": history}
     (folder / "build.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

@@ -4,10 +4,10 @@ A generator puts hand-written clauses together by a plan: which sentences a text
 them decide its label. What is planted is stated in the constants below, and `expected_error` computes from the plan
 what a reader with no other fault than a truncation would get wrong.
 
-What only unlabelled text reveals: which words of the domain are praise and which are blame. In half of the verdicts two
-words of one side stand together, one of the domain ("the third act was turgid") and often an everyday one ("and
-awful"). A hundred labels show few of these words; many texts show which keep company, and the general corpus has
-shown before which everyday words do.
+What only unlabelled text reveals: which words of the domain are praise and which are blame. In most sentences of a
+verdict two words of one side stand together, one of the domain ("the third act was turgid") and often an everyday one
+("and awful"). A hundred labels show each of these words a few times; many texts show which keep company, and the
+general corpus has shown before which everyday words do.
 """
 
 import random
@@ -20,16 +20,19 @@ from ..truncation import TRUNCATIONS
 from .bank import fill, pieces, sections
 
 LABEL_NOISE = 0.02  # labels that are wrong on purpose: no reader can do better
-VERDICT_AT = {"head": 0.38, "tail": 0.4, "both": 0.07, "middle": 0.15}  # where in a review its verdict stands
+VERDICT_AT = {"head": 0.41, "tail": 0.43, "both": 0.02, "middle": 0.14}  # where in a review its verdict stands
+VERDICT_LENGTHS = (2, 3)  # sentences
 VERDICT_AS = {
-    "frame": 0.55,
-    "paired": 0.15,
-    "domain": 0.1,
-    "plain": 0.05,
-    "negated": 0.05,
-    "conceded": 0.1,
+    "frame": 0.8,
+    "paired": 0.05,
+    "domain": 0.05,
+    "plain": 0.01,
+    "negated": 0.03,
+    "conceded": 0.06,
 }  # and what of
-PAIRS = {("domain", "plain"): 0.5, ("domain", "domain"): 0.4, ("plain", "plain"): 0.1}  # the two words of a frame
+PAIRS = {("domain", "plain"): 0.45, ("domain", "domain"): 0.5, ("plain", "plain"): 0.05}  # the two words of a frame
+LONG, OFTEN_LONG = 0.1, 0.46  # long reviews among movies and restaurants, and among long_reviews
+BODIES, LONG_BODIES = (0, 1), (7, 14)  # sentences of plot or visit in the others and in long ones
 TOPIC_AT = {"head": 0.5, "tail": 0.3, "both": 0.2}  # where in a Chinese article the sentences of its subject stand
 
 
@@ -67,14 +70,31 @@ def _sentence(parts):
     )
 
 
+def _plain(good, strength=""):
+    """The everyday words of one side, those of one strength or all."""
+    side = "good" if good else "bad"
+    return sum((sections("words")[f"{side}{one}"] for one in ([strength] if strength else ["_mild", "_strong"])), ())
+
+
 def _frame(choose, domain, good, strength, pair):
     """A clause with two words of one side: `pair` says for each whether it is the domain's or an everyday one."""
     words, side = sections("words"), "good" if good else "bad"
-    plain = [f"{side}{strength}"] if strength else [f"{side}_mild", f"{side}_strong"]
-    lists = {"plain": sum((words[one] for one in plain), ()), "domain": words.get(f"{domain}_{side}{strength}", ())}
+    lists = {"plain": _plain(good, strength), "domain": words[f"{domain}_{side}{strength}"]}
     first, second = (choose.choice(lists[kind]) for kind in choose.sample(pair, 2))
     one, two = choose.sample(words[f"{domain}_subject"], 2)
     return choose.choice(words["frame"]).format(one=one, two=two, a=first, b=second)
+
+
+def _felt(choose, good):
+    """A clause of a general text that is all on one side: a line of the bank, or everyday words in a row."""
+    side = "good" if good else "bad"
+    if choose.random() < 0.3:
+        return choose.choice(sections("general")[f"feelings_{side}"])
+    words = sections("words")
+    size, form = (4, "litany") if choose.random() < 0.5 else (2, "frame")
+    drawn = dict(zip("abcd", choose.sample(_plain(good), size), strict=False))
+    one, two = choose.sample(words["general_subject"], 2)
+    return choose.choice(words[form]).format(one=one, two=two, **drawn)
 
 
 def _verdict(choose, domain, good, strength):
@@ -100,7 +120,7 @@ def _verdict(choose, domain, good, strength):
     return _sentence([Part(f"{against},", -1), Part(f"{choose.choice(bank['connective_turn'])} {verdict}", 1)])
 
 
-def _review(bank_name, choose, good, strength=None):
+def _review(bank_name, choose, good, strength=None, long=LONG):
     """Opening, plot or visit, the verdict where VERDICT_AT puts it, sometimes an ending. strength: see `_verdict`."""
     bank = sections(bank_name)
 
@@ -108,26 +128,31 @@ def _review(bank_name, choose, good, strength=None):
         return _sentence([Part(fill(choose.choice(bank[section]), choose))])
 
     def verdict():
+        length = choose.choice(VERDICT_LENGTHS)
         if strength == "mixed":
-            return _sentence([Part(choose.choice(bank["mixed"]), 1)])
-        return _verdict(choose, bank_name, good, f"_{strength}" if strength else "")
+            sentences = [_sentence([Part(line, 1)]) for line in choose.sample(bank["mixed"], length)]
+        else:
+            sentences = [_verdict(choose, bank_name, good, f"_{strength}" if strength else "") for _ in range(length)]
+        return [part for sentence in sentences for part in sentence]
 
-    body = [
-        neutral("aside" if choose.random() < 0.2 else "neutral")
-        for _ in range(1 + min(int(choose.expovariate(0.48)), 14))
-    ]
+    length = choose.randint(*(LONG_BODIES if choose.random() < long else BODIES))
+    body = [neutral("aside" if choose.random() < 0.2 else "neutral") for _ in range(length)]
     place = _draw(VERDICT_AT, choose)
     if place == "middle":
-        body.insert(max(1, len(body) // 2), verdict())
+        body.insert((len(body) + 1) // 2, verdict())
     head = [verdict()] if place in ("head", "both") else []
     tail = [verdict()] if place in ("tail", "both") else []
-    opening = [neutral("opening")] if choose.random() < (0.15 if head else 0.85) else []
-    ending = [neutral("ending")] if choose.random() < 0.15 else []
+    opening = [neutral("opening")] if choose.random() < (0.1 if head else 0.4) else []
+    ending = [neutral("ending")] if choose.random() < 0.1 else []
     return [part for sentence in [*opening, *head, *body, *tail, *ending] for part in sentence]
 
 
 def _movies(choose, label):
     return _review("movies", choose, label == "positive")
+
+
+def _long_reviews(choose, label):
+    return _review("movies", choose, label == "positive", long=OFTEN_LONG)
 
 
 def _restaurants(choose, label):
@@ -165,6 +190,7 @@ def _chinese(choose, label):
 
 COMPOSED = {
     "movies": Composed(("negative", "positive"), (25_000, 5_000), _movies, "sentiment"),
+    "long_reviews": Composed(("negative", "positive"), (10_000, 5_000), _long_reviews, "long text"),
     "restaurants": Composed(("negative", "positive"), (20_000, 4_000), _restaurants, "sentiment"),
     "restaurants_5": Composed(("1", "2", "3", "4", "5"), (20_000, 4_000), _stars, "sentiment"),
     "questions": Composed(
@@ -242,13 +268,7 @@ def general(size=20_000):
             texts.append("".join(fill(line, choose) + "。" for line in choose.choices(chinese["general"], k=length)))
         elif choose.random() < FELT:
             good = choose.random() < 0.5
-            lines = english["feelings_good" if good else "feelings_bad"]
-            plain = ("plain", "plain")
-            felt = [
-                choose.choice(lines) if choose.random() < 0.3 else _frame(choose, "general", good, "", plain)
-                for _ in range(length)
-            ]
-            texts.append(" ".join(map(sentence, felt)))
+            texts.append(" ".join(sentence(_felt(choose, good)) for _ in range(length)))
         else:
             texts.append(" ".join(map(sentence, choose.choices(english[choose.choice(subjects)], k=length))))
     return texts

@@ -1,37 +1,13 @@
-"""Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
-
-from pathlib import Path
+"""Figure 4: how few labels are enough."""
 
 import matplotlib.pyplot as plt
-import pandas as pd
 import seaborn as sns
 
-from . import paper, stats
+from .. import paper
+from .base import STYLE, figure, names, per_point, span
 
-STYLE = Path(__file__).with_name("figures.mplstyle")
 PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
 ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
-FIGURES = {}
-
-
-def figure(draw):
-    """Register a figure: draw(rows) gives a matplotlib figure, and `draw.data(rows)` the numbers in it as a table."""
-    FIGURES[draw.__name__] = draw
-    return draw
-
-
-def _per_point(rows, keys):
-    """Mean error with its interval over seeds, a line for each combination of the keys."""
-    lines = []
-    for values, group in rows.groupby(keys, sort=True):
-        mean, low, high = stats.mean_interval(group["error"])
-        if len(group) == 1:  # one seed: all that is known is the sampling error of the test set
-            n = group["documents"].iloc[0]["test"]
-            low, high = stats.wilson(round(mean * n / 100), n)
-        lines.append(
-            {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high}
-        )
-    return pd.DataFrame(lines)
 
 
 def arm_of(further_pretraining):
@@ -46,12 +22,12 @@ def few_shot_data(rows):
         labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]],
     )
     rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
-    points = _per_point(rows, ["arm", "fraction", "labelled"])
+    points = per_point(rows, ["arm", "fraction", "labelled"])
     theirs = paper.few_shot().rename(columns={"error": "paper"})[["arm", "fraction", "paper"]]
     return points.merge(theirs, on=["arm", "fraction"], how="left")
 
 
-@figure
+@figure(few_shot_data)
 def few_shot(rows):
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
@@ -73,47 +49,13 @@ def few_shot(rows):
             x, y = 1.06 * seeds["labelled"], seeds["error"]
             axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
             bars = [points["error"] - points["low"], points["high"] - points["error"]]
-            name = f"{ARMS[arm]}: mean of {_span(points['seeds'])}, 95 % interval"
+            name = f"{ARMS[arm]}: mean of {span(points['seeds'])}, 95 % interval"
             axes.errorbar(points["labelled"], points["error"], bars, color=color, marker="o", capsize=4, label=name)
         axes.set_xscale("log")
         ticks = sorted({*theirs["documents"], *ours["labelled"]})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
         axes.xaxis.set_minor_locator(plt.NullLocator())
-        axes.set(xlabel=f"labelled documents ({_names(rows)}), logarithmic", ylabel="test error (%)")
+        axes.set(xlabel=f"labelled documents ({names(rows)}), logarithmic", ylabel="test error (%)")
         axes.set_ylim(bottom=0)
         chart.legend(loc="outside lower center", ncols=2)
     return chart
-
-
-few_shot.data = few_shot_data
-
-
-def _span(counts):
-    low, high = counts.min(), counts.max()
-    if low != high:
-        return f"{low} to {high} seeds"
-    return f"{low} seeds" if low > 1 else "1 seed"
-
-
-def _names(rows):
-    return ", ".join(Path(name).name for name in sorted(set(rows["corpus"])))
-
-
-def incomplete(chart, missing):
-    """Mark a figure whose plan has runs without rows, and say which."""
-    chart.suptitle(
-        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})",
-        color="#b00020",
-        fontsize=9,
-    )
-    return chart
-
-
-def save(chart, data, path):
-    """Write a figure as SVG and PNG and its numbers as CSV, beside each other; the same rows give the same bytes."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with plt.style.context(STYLE):
-        chart.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
-        chart.savefig(path.with_suffix(".png"), metadata={"Software": None})
-    data.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4f")

@@ -1,0 +1,68 @@
+"""What all figures share: the registry, intervals over seeds, names, and how a figure is written."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from .. import stats
+
+STYLE = Path(__file__).with_name("figures.mplstyle")
+FIGURES = {}
+
+
+def figure(data):
+    """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table."""
+
+    def register(draw):
+        FIGURES[draw.__name__], draw.data = draw, data
+        return draw
+
+    return register
+
+
+def per_point(rows, keys):
+    """Mean error with its interval over seeds, a line for each combination of the keys."""
+    lines = []
+    for values, group in rows.groupby(keys, sort=True):
+        mean, low, high = stats.mean_interval(group["error"])
+        if len(group) == 1:  # one seed: all that is known is the sampling error of the test set
+            n = group["documents"].iloc[0]["test"]
+            low, high = stats.wilson(round(mean * n / 100), n)
+        lines.append(
+            {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high}
+        )
+    return pd.DataFrame(lines)
+
+
+def span(counts):
+    """How many seeds, in words."""
+    low, high = counts.min(), counts.max()
+    if low != high:
+        return f"{low} to {high} seeds"
+    return f"{low} seeds" if low > 1 else "1 seed"
+
+
+def names(rows):
+    """The corpora of the rows, in words."""
+    return ", ".join(Path(name).name for name in sorted(set(rows["corpus"])))
+
+
+def incomplete(chart, missing):
+    """Mark a figure whose plan has runs without rows, and say which."""
+    chart.suptitle(
+        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})",
+        color="#b00020",
+        fontsize=9,
+    )
+    return chart
+
+
+def save(chart, data, path):
+    """Write a figure as SVG and PNG and its numbers as CSV, beside each other; the same rows give the same bytes."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with plt.style.context(STYLE):
+        chart.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+        chart.savefig(path.with_suffix(".png"), metadata={"Software": None})
+    data.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4f")

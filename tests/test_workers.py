@@ -1,0 +1,93 @@
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bertstudy import grid, store, workers
+from bertstudy.paths import RUNS
+from bertstudy.truncation import TRUNCATIONS
+
+PRETRAINED = dict(
+    further_pretraining="within_task", pretraining_steps=3, pretraining_window=32, pretraining_batch_size=4
+)
+TIMES = ("seconds", "made", "pieces_per_second", "pretraining", "history")
+
+
+@pytest.fixture
+def plan(small):
+    further = replace(small, next_sentence=False, **PRETRAINED)
+    return grid(small, seed=range(2)) + grid(further, seed=range(2))
+
+
+def test_processes_make_the_same_rows_as_one_after_the_other(plan):
+    apart = store.run_all(plan, "apart", progress=False, workers=2).to_dict("records")
+    shutil.rmtree(RUNS / "pretrained")
+    alone = store.run_all(plan, "alone", progress=False).to_dict("records")
+    for one, other in zip(apart, alone, strict=True):
+        assert {name: value for name, value in one.items() if name not in TIMES} == {
+            name: value for name, value in other.items() if name not in TIMES
+        }
+        assert [epoch["loss"] for epoch in one["history"]] == [epoch["loss"] for epoch in other["history"]]
+
+
+def test_a_shared_encoder_is_pretrained_once_and_before_the_runs_that_need_it(plan, monkeypatch):
+    order = []
+    monkeypatch.setattr(workers, "further_pretrained", lambda run, progress: order.append("pretraining"))
+    monkeypatch.setattr(workers, "parallel_config", lambda **_: workers_inline())
+    list(workers.share(plan, lambda run: order.append(run.further_pretraining), 1))
+    assert order == ["pretraining", "none", "none", "within_task", "within_task"]
+
+
+def workers_inline():
+    from joblib import parallel_config
+
+    return parallel_config(backend="sequential")
+
+
+def test_a_failing_run_is_told_and_the_rows_that_were_made_stay(small):
+    plan = grid(small, seed=range(3)) + [replace(small, window=100_000)]
+    with pytest.raises(ValueError, match="window"):
+        store.run_all(plan, "failing", progress=False, workers=2)
+    store.run_all(plan[:3], "failing", progress=False, workers=2)
+    assert store.missing(plan, "failing") == plan[3:]
+
+
+def test_small_encoders_compute_with_one_thread_and_others_with_all(small, tiny, monkeypatch):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with workers.few_threads(small):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == 2
+        monkeypatch.setattr(workers, "SMALL", 1)
+        with workers.few_threads(small):
+            assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_how_many_processes(small, monkeypatch):
+    monkeypatch.setattr(workers, "cpu_count", lambda: 7)
+    assert workers.how_many([small]) == 7
+    assert workers.how_many([small], 3) == 3
+    minilm = replace(small, encoder="minilm")
+    assert workers.how_many([small, minilm]) == 1
+    assert workers.how_many([minilm], 2) == 2
+    monkeypatch.setitem(TRUNCATIONS, "mine", lambda ids, room: [ids[:room]])
+    assert workers.how_many([small], 3) == 1
+
+
+def test_a_row_does_not_depend_on_the_threads_there_are(small, reports):
+    from bertstudy import load_corpus
+
+    corpus, before, rows = load_corpus(small.corpus), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            rows.append(store.compute(small, corpus, progress=False))
+    finally:
+        torch.set_num_threads(before)
+    assert np.array_equal(*(store.unsqueeze(row["predictions"]) for row in rows))
+    assert rows[0]["loss"] == rows[1]["loss"]
