@@ -24,13 +24,14 @@ PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: 
 class Study:
     """A profile with a reader's changes to it.
 
-    base: the run a plan starts from; seeds: a range, sweep_seeds: one for tables with many settings; sources: what to
-    pretrain on besides the task's own texts.
+    base: the run a plan starts from; seeds, table_seeds, sweep_seeds: ranges, for few settings, for the tables of 01
+    and 02, and for the many settings of 03 and 04; sources: what to pretrain on besides the task's own texts.
     """
 
     def __init__(self, profile: Profile, base: Run, seeds: int = 0, steps: int = 0, sources: str = ""):
         self.profile, self.base = profile, base
-        self.seeds, self.sweep_seeds = range(seeds or profile.seeds), range(seeds or profile.sweep_seeds)
+        counts = (profile.seeds, profile.table_seeds, profile.sweep_seeds)
+        self.seeds, self.table_seeds, self.sweep_seeds = (range(seeds or count) for count in counts)
         self._steps, self.sources = {"pretraining_steps": steps} if steps else {}, sources.split() or profile.sources
 
     @property
@@ -114,8 +115,8 @@ class Study:
         base = self.base
         return (
             f"Profile {self.profile.name}, on {device}, {torch.get_num_threads()} threads. {self.profile.shows}\n"
-            f"Corpus {Path(base.corpus).name}, encoder {Path(base.encoder).name}, {len(self.seeds)} seeds, "
-            f"rows in {store.folder(self.profile.name).relative_to(REPORTS.parent)}."
+            f"Where the plan names no other: corpus {Path(base.corpus).name}, encoder {Path(base.encoder).name}, "
+            f"{len(self.seeds)} seeds. Rows are in {store.folder(self.profile.name).relative_to(REPORTS.parent)}."
         )
 
 
@@ -133,18 +134,29 @@ def _injected():
     ]
 
 
-def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
+def _numbers(name, text, kind):
+    """Numbers that a parameter lists, separated by blanks."""
+    try:
+        return [kind(one) for one in str(text).split()]
+    except ValueError:
+        example = "8 16 32" if kind is int else "1 0.9 0.5"
+        raise ValueError(f"{name}={text!r}: give numbers separated by blanks, as in {name}={example!r}.") from None
+
+
+def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", splits="", rates="", decays="", **more):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
     Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
-    corpora for it, separated by blanks; `more` are fields of Run. Everything that can be checked before the first run
-    is: raises TypeError for a name given to papermill that the notebook does not
-    declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
+    corpora for it; `splits`, `rates` and `decays` are the numbers that 01, 03 and 04 try; lists are separated by
+    blanks; `more` are fields of Run. Everything that can be checked before the first run is: raises TypeError for a
+    name given to papermill that the notebook does not declare, ValueError for values out of range, and for a corpus
+    or an encoder that can't be loaded.
     """
     from . import corpora
     from .model import check_encoder
 
-    declared = ["profile", "seeds", "data_dir", "steps", "sources", *more]
+    lists = {"splits": (splits, int), "rates": (rates, float), "decays": (decays, float)}
+    declared = ["profile", "seeds", "data_dir", "steps", "sources", *lists, *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -155,6 +167,7 @@ def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", **more):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
     study = Study(chosen, base, seeds, steps, sources)
+    study.splits, study.rates, study.decays = (_numbers(name, *given) for name, given in lists.items())
     check_encoder(base)
     study.corpus  # noqa: B018 - loaded, or an error that says why not
     for source in study.sources if sources else ():

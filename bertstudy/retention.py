@@ -44,7 +44,7 @@ def _states(model, segments):
 
 
 def measure(classifier, run, pretrained=None):
-    """What a fine-tuned Classifier retains: masked-LM losses before and after, and CKA by layer.
+    """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
 
     The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the
     encoder after it, on general texts (`run.retention`) and on the domain's test texts, which neither training nor

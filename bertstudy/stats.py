@@ -18,3 +18,19 @@ def mean_interval(values, confidence=0.95):
         return mean, float("nan"), float("nan")
     half = t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
     return mean, mean - float(half), mean + float(half)
+
+
+def pooled_intervals(groups, confidence=0.95):
+    """Means of groups with t intervals from the variance within all of them together: a list of (mean, low, high).
+
+    It takes the spread over seeds to be the same in every group. Degrees of freedom are those of all groups; low and
+    high are nan where no group has two values.
+    """
+    groups = [np.asarray(group, dtype=float) for group in groups]
+    freedom = sum(len(group) - 1 for group in groups)
+    if freedom == 0:
+        return [mean_interval(group) for group in groups]
+    spread = (sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom) ** 0.5
+    half = float(t.ppf((1 + confidence) / 2, freedom) * spread)
+    means = [(float(group.mean()), half / len(group) ** 0.5) for group in groups]
+    return [(mean, mean - width, mean + width) for mean, width in means]

@@ -116,11 +116,12 @@ def _compute(run, corpus, progress):
     pretrained = further_pretrained(run, progress)
     classifier = Classifier.build(run, corpus.labels, pretrained)
     train, dev = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
-    history = fit(classifier, train, dev if dev[0] else None, progress=progress)
+    retained = []
+    at_end = (lambda: retained.append(measure(classifier, run, pretrained))) if run.retention != "none" else None
+    history = fit(classifier, train, dev if dev[0] else None, progress=progress, at_end=at_end)
     tested = time.perf_counter()
     pieces = classifier.segmenter.pieces(documents.test.texts)
     error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
-    retained = measure(classifier, run, pretrained) if run.retention != "none" else None
     kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if dev[0] else history[-1]
     return {
         "id": run_id(run, corpus.fingerprint),
@@ -134,7 +135,7 @@ def _compute(run, corpus, progress):
         "epoch": kept["epoch"],
         "error": error,
         "loss": loss,
-        "retention": retained,
+        "retention": retained[0] if retained else None,
         "predictions": squeeze(predicted),
         "truth": squeeze(documents.test.classes),
         "lengths": squeeze(np.minimum([len(ids) for ids in pieces], LONGEST)),

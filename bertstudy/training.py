@@ -96,12 +96,12 @@ class Watch:
         self.recent = []
 
 
-def fit(classifier, train, dev=None, budget=None, progress=True):
+def fit(classifier, train, dev=None, budget=None, progress=True, at_end=None):
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
     train, dev: (documents of segments, classes as ints). The best epoch has the lowest dev error, among equals the
     lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the result: see
-    `backward`.
+    `backward`. `at_end` is called after the last step, before the best weights are put back.
 
     Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
     train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
@@ -134,6 +134,8 @@ def fit(classifier, train, dev=None, budget=None, progress=True):
                 bar.update(len(batch))
                 if number in marks:
                     watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)
+    if at_end:
+        at_end()
     if watch.weights:
         classifier.load_state_dict(watch.weights)
     return watch.history

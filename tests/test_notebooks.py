@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -169,3 +171,47 @@ def test_text_that_looks_like_markup_shows_as_text(tmp_path):
     page = Path(notebook.render(tmp_path / "a.ipynb", tmp_path / "a.html")).read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "read"), [("rates", "1e-4 3e-4", [1e-4, 3e-4]), ("splits", 8, [8]), ("decays", 0.5, [0.5])]
+)
+def test_lists_of_numbers_are_read(name, given, read):
+    assert getattr(notebook.setup(profile="smoke", **{name: given}), name) == read
+    with pytest.raises(ValueError, match=f"{name}='8 x': give numbers separated by blanks"):
+        notebook.setup(profile="smoke", **{name: "8 x"})
+
+
+def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
+    study = notebook.setup(profile="control")
+    run = study.on("long_reviews", truncation="head")
+    assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
+    assert notebook.setup(profile="control", fraction=0.5).on().fraction == 0.5
+    assert len(notebook.setup(profile="control", seeds=4).sweep_seeds) == 4
+
+
+def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
+    from bertstudy import Run, store
+
+    study = notebook.setup(profile="smoke")
+    study.base = Run()
+    corpus = SimpleNamespace(train=SimpleNamespace(texts=["a"] * 100))
+    monkeypatch.setattr(store, "_corpus", lambda run: corpus)
+    assert study.on("sogou").encoder == "google-bert/bert-base-chinese"
+    assert study.on("imdb").encoder == Run().encoder
+
+
+def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letters):
+    from bertstudy import widgets
+
+    run = notebook.setup(profile="smoke").on("long_reviews")
+    shown = widgets.kept(run, ["head", "tail", "chunks"]).data
+    head, tail, chunks = shown.split("<strong>")[1:]
+    assert head.count("<mark>") == tail.count("<mark>") == 62
+    assert head.index("<mark>") < head.index("</p>") - len(head) // 2
+    assert chunks.count("<mark>") == int(re.search(r"of (\d+) pieces", chunks)[1])
+    real = widgets.kept(replace(run, corpus=letters), ["head"]).data
+    assert "<mark>" not in real
+    assert "composed corpora only" in real
+    explorer = widgets.kept_explorer(run, ["head"])
+    assert explorer.children[0].max == widgets.MOST_SHOWN - 1

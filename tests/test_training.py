@@ -109,6 +109,14 @@ def test_the_training_error_is_that_of_the_documents_trained_on(small):
     assert history[0]["train_error"] == pytest.approx(before, abs=0.01)
 
 
+def test_what_is_called_at_the_end_sees_the_last_weights_not_the_best(small):
+    classifier, train, dev, _ = encoded(replace(small, epochs=4, learning_rate=2e-2, schedule="constant"))
+    seen = []
+    history = fit(classifier, train, dev, progress=False, at_end=lambda: seen.append(evaluate(classifier, *dev)[:2]))
+    assert seen[0] == pytest.approx((history[-1]["dev_error"], history[-1]["dev_loss"]))
+    assert evaluate(classifier, *dev)[:2] != pytest.approx(seen[0])
+
+
 def test_without_dev_the_last_epoch_is_kept(small):
     classifier, train, dev, _ = encoded(replace(small, dev_fraction=0.0))
     assert dev[0] == []

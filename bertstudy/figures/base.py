@@ -1,5 +1,6 @@
 """What all figures share: the registry, intervals over seeds, names, and how a figure is written."""
 
+import math
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -21,18 +22,27 @@ def figure(data):
     return register
 
 
-def per_point(rows, keys):
-    """Mean error with its interval over seeds, a line for each combination of the keys."""
+def per_point(rows, keys, pooled=False):
+    """Mean error with its interval over seeds, a line for each combination of the keys.
+
+    The interval is t's over the seeds of a point, or, pooled, with the variance that all points of the table share:
+    for tables of many settings with few seeds each. Where one seed is all there is, it is Wilson's.
+    """
+    groups = list(rows.groupby(keys, sort=True))
+    intervals = (stats.pooled_intervals if pooled else _apart)([group["error"] for _, group in groups])
     lines = []
-    for values, group in rows.groupby(keys, sort=True):
-        mean, low, high = stats.mean_interval(group["error"])
-        if len(group) == 1:  # one seed: all that is known is the sampling error of the test set
+    for (values, group), (mean, low, high) in zip(groups, intervals, strict=True):
+        if math.isnan(low):  # one seed: all that is known is the sampling error of the test set
             n = group["documents"].iloc[0]["test"]
             low, high = stats.wilson(round(mean * n / 100), n)
         lines.append(
             {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high}
         )
     return pd.DataFrame(lines)
+
+
+def _apart(groups):
+    return [stats.mean_interval(group) for group in groups]
 
 
 def span(counts):

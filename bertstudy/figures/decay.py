@@ -19,7 +19,7 @@ def decay_grid_data(rows):
     """
     rows = rows.assign(train=[one["train"] + one["dev"] for one in rows["documents"]])
     rows["train"] = rows.groupby("fraction")["train"].transform("max")
-    points = per_point(rows, ["train", "decay_embeddings", "learning_rate", "layer_decay"])
+    points = per_point(rows, ["train", "decay_embeddings", "learning_rate", "layer_decay"], pooled=True)
     theirs = paper.decay()
     ours, printed = (sorted(set(table["learning_rate"])) for table in (points, theirs))
     same = dict(zip(ours, printed, strict=False))

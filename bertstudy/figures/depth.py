@@ -24,7 +24,7 @@ def layer_depth_data(rows):
     The encoder is as deep as its highest layer read; the paper's layer is the one at the same share of the depth.
     """
     rows = _single(rows)
-    points = per_point(rows, ["layer"])
+    points = per_point(rows, ["layer"], pooled=True)
     seconds = rows.assign(train=[one["train"] for one in rows["seconds"]]).groupby("layer")["train"].median()
     depth, printed = points["layer"].max() + 1, paper.layers()
     theirs = [f"Layer-{round(PAPER_DEPTH * (layer + 1) / depth) - 1}" for layer in points["layer"]]
@@ -76,7 +76,7 @@ def layer_pooling_data(rows):
     named = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
     named[str(depth - 1)] = "Layer-11"
     rows = rows.assign(reading=rows["layers"].map(named))
-    points = per_point(rows[rows["reading"].notna()], ["reading", "layers"])
+    points = per_point(rows[rows["reading"].notna()], ["reading", "layers"], pooled=True)
     points["paper"] = points["reading"].map(paper.layers())
     order = {name: place for place, name in enumerate((*POOLED, "Layer-11"))}
     return points.sort_values("reading", key=lambda one: one.map(order), ignore_index=True)

@@ -33,7 +33,7 @@ def _planted(corpus, truncation, window):
 def long_text_data(rows):
     """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's IMDb."""
     rows = _named(rows)
-    points = per_point(rows, ["corpus", "strategy", "truncation", "window"])
+    points = per_point(rows, ["corpus", "strategy", "truncation", "window"], pooled=True)
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
     points["planted"] = [_planted(*key) for key in keys]
     points["paper"] = points["strategy"].map(paper.long_text().get("IMDb"))
@@ -105,7 +105,7 @@ def errors_by_length(rows):
             places = {name: place for place, name in enumerate(bins["windows"])}
             for shift, (color, name) in enumerate(zip(sns.color_palette(), ORDER, strict=True)):
                 group = part[part["strategy"] == name]
-                x = group["windows"].map(places) + 0.1 * (shift - 2.5)
+                x = [places[one] + 0.1 * (shift - 2.5) for one in group["windows"]]
                 bars = [group["error"] - group["low"], group["high"] - group["error"]]
                 axes.errorbar(x, group["error"], bars, fmt="o", color=color, capsize=3, label=name)
             axes.set_xticks(
@@ -129,7 +129,7 @@ def head_share_data(rows):
     whole = rows["truncation"].isin(["head", "tail"])
     rows = rows[whole | rows["truncation"].str.startswith("head+tail:")]
     rows = rows.assign(head=[_head(*pair) for pair in zip(rows["truncation"], rows["window"], strict=True)])
-    points = per_point(rows, ["corpus", "head", "truncation", "window"])
+    points = per_point(rows, ["corpus", "head", "truncation", "window"], pooled=True)
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
     return points.assign(planted=[_planted(*key) for key in keys])
 
