@@ -66,9 +66,20 @@ class Classifier(nn.Module):
 
     def forward(self, batch):
         """Logits (documents, classes), in float32, of a `Batch`."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16"):
-            vectors = self.pool_layers(self.encoder(batch, self.layers))
-            return self.head(self.dropout(self.pool_segments(vectors, batch.documents))).float()
+        return self.classify(self.vectors(batch), batch.documents)
+
+    def _precision(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16")
+
+    def vectors(self, batch):
+        """A vector a segment: (segments, width)."""
+        with self._precision():
+            return self.pool_layers(self.encoder(batch, self.layers))
+
+    def classify(self, vectors, documents):
+        """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""
+        with self._precision():
+            return self.head(self.dropout(self.pool_segments(vectors, documents))).float()
 
     @property
     def budget(self):

@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from contextlib import nullcontext, suppress
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from .batching import pack, size, within
 from .optim import Optimizer, parameter_groups
 
 TRIM_EVERY = 20  # steps
+LONG = 4  # budgets: a document longer than this is computed in parts
 
 
 def _trim():
@@ -44,10 +46,43 @@ def evaluate(classifier, documents, labels):
     return error, cross_entropy(logits, labels).item(), predicted.numpy()
 
 
+def _at_once(model, batch, loss_of):
+    logits = model(batch)
+    loss = loss_of(logits)
+    loss.backward()
+    return loss.detach(), logits.detach()
+
+
+def _in_parts(classifier, document, most, loss_of):
+    """Loss and gradient of one very long document, with the memory of at most `most` of its pieces.
+
+    Its segments' vectors are first computed without a gradient, the loss's gradient is taken for these, and each part
+    is then computed again to carry it on (Gao et al., 2021, do so for contrastive losses). Both times a part draws
+    the same dropout.
+    """
+    order = within([[segment] for segment in document], range(len(document)), most)
+    parts = [pack([[document[one] for one in part]]).to(classifier.device) for part in order]
+    seeds = torch.randint(2**31, (len(parts),)).tolist()
+
+    def vectors(part, seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return classifier.vectors(part)
+
+    with torch.no_grad():
+        found = torch.cat([vectors(*one) for one in zip(parts, seeds, strict=True)])
+    found.requires_grad_()
+    told = _at_once(lambda _: classifier.classify(found, torch.tensor([0, len(document)])), None, loss_of)
+    for part, seed, gradient in zip(parts, seeds, found.grad.split([len(part.lengths) for part in parts]), strict=True):
+        vectors(part, seed).backward(gradient)
+    return told
+
+
 def backward(accelerator, model, documents, labels, budget):
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
-    The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces, and over
+    The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
+    than LONG budgets is computed in parts where there is one process), and over
     processes, whose gradients Accelerate averages. A process left without a document computes one at no weight.
     """
     rank, world = accelerator.process_index, accelerator.num_processes
@@ -55,12 +90,14 @@ def backward(accelerator, model, documents, labels, budget):
     weight = world / len(documents) if rank < len(documents) else 0.0
     groups, total = list(within(documents, share, budget)), torch.zeros(2, device=accelerator.device)
     for number, group in enumerate(groups, 1):
-        batch = pack([documents[one] for one in group], [labels[one] for one in group]).to(accelerator.device)
+        truth = torch.tensor([labels[one] for one in group], device=accelerator.device)
         with nullcontext() if number == len(groups) else accelerator.no_sync(model):
-            logits = model(batch)
-            loss = weight * cross_entropy(logits, batch.labels, reduction="sum")
-            accelerator.backward(loss)
-        wrong = weight * (logits.argmax(-1) != batch.labels).sum()
+            if world == 1 and size(documents[group[0]]) > LONG * budget:
+                forward = partial(_in_parts, model, documents[group[0]], LONG * budget)
+            else:
+                forward = partial(_at_once, model, pack([documents[one] for one in group]).to(accelerator.device))
+            loss, logits = forward(lambda logits, truth=truth: weight * cross_entropy(logits, truth, reduction="sum"))
+        wrong = weight * (logits.argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
     return accelerator.reduce(total, "mean").tolist()
 

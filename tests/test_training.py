@@ -42,6 +42,43 @@ def test_loss_and_gradient_do_not_depend_on_the_micro_batches(small):
     assert whole[1] == pytest.approx(100 * (logits.argmax(-1) != truth).double().mean().item(), rel=1e-5)
 
 
+@pytest.mark.parametrize("pooling", ["mean", "max", "attention"])
+def test_a_document_in_parts_has_the_gradient_of_the_whole(small, pooling):
+    run = replace(small, truncation="chunks", segment_pooling=pooling, dropout=0.0, head_dropout=0.0, window=5)
+    classifier, (documents, labels), _, _ = encoded(run)
+    long = [segment for document in documents[:9] for segment in document]
+    whole, expected = gradient(classifier, [long, documents[9]], labels[:2], 10**9)
+    for budget in (2, 5, 11):
+        assert sum(map(len, long)) > 4 * budget
+        told, cut = gradient(classifier, [long, documents[9]], labels[:2], budget)
+        assert told == pytest.approx(whole, rel=1e-5)
+        assert torch.allclose(cut, expected, atol=1e-5)
+
+
+def test_the_parts_of_a_document_have_the_same_dropout_both_times(small):
+    """With the dropout of the first pass the second gives the vectors whose gradient was taken: finite differences."""
+    run = replace(small, truncation="chunks", segment_pooling="mean", dropout=0.3, head_dropout=0.0, window=5)
+    classifier, (documents, labels), _, _ = encoded(run)
+    classifier.train().double()
+    long, weight = sum(documents[:9], []), classifier.encoder.layers[0].output.dense.weight
+
+    def loss():
+        torch.manual_seed(5)
+        classifier.zero_grad()
+        return backward(Accelerator(), classifier, [long], labels[:1], 2)[0]
+
+    loss()
+    slope, step = weight.grad[3, 4].item(), 1e-4
+    ends = []
+    for sign in (1, -1):
+        with torch.no_grad():
+            weight[3, 4] += sign * step
+        ends.append(loss())
+        with torch.no_grad():
+            weight[3, 4] -= sign * step
+    assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=0.05)
+
+
 @pytest.mark.parametrize("processes", [2])
 def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
     """Thirteen documents: the batch of eight splits evenly, the last of five does not; then one of one document."""
