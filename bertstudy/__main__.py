@@ -13,7 +13,7 @@ def main():
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
     commands.add_parser("figures", help="draw all committed figures again from their rows")
     bench = commands.add_parser("bench", help="measure against transformers.Trainer, side by side")
-    bench.add_argument("what", choices=["training", "inference", "pretraining"])
+    bench.add_argument("what", choices=["training", "inference", "pretraining", "layers"])
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--encoder", default="minilm")
@@ -34,6 +34,10 @@ def main():
 
         for path in [*redraw(), index()]:
             print(path)
+    elif arguments.what == "layers":
+        from .bench import layers
+
+        layers(arguments.documents, arguments.rounds)
     else:
         from .bench import compare
 

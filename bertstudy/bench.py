@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from datasets import Dataset
 from transformers import (
+    AutoConfig,
+    AutoModel,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     DataCollatorForLanguageModeling,
@@ -19,6 +21,7 @@ from transformers import (
 from transformers.utils import logging
 
 from .config import profile
+from .corpora import load_corpus
 from .encoder import load_pretraining_model, load_tokenizer, where
 from .model import Classifier
 from .pretraining import Pretraining, PretrainingModel, examples, pretrain, sentence_ids, split_held_out
@@ -54,8 +57,6 @@ def composed_texts(tokenizer, count):
 def _texts(run, corpus, count):
     if not corpus:
         return composed_texts(load_tokenizer(run.encoder), count)
-    from .corpora import load_corpus
-
     texts = load_corpus(corpus).train.texts
     return [texts[index] for index in np.random.default_rng(0).choice(len(texts), count, replace=False)]
 
@@ -128,6 +129,38 @@ def _contest(what, run, texts, arguments, rounds):
             *acts, amount = _fine_tuning(what, run, texts, arguments, folder)
         taken = [[_seconds(act) for act in acts] for _ in range(rounds)]
     return [amount / median(column) for column in zip(*taken, strict=True)]
+
+
+def _deep(folder, depth=12):
+    """control-large with so many layers and new weights, in a folder."""
+    config = AutoConfig.from_pretrained(where("control-large"), num_hidden_layers=depth)
+    AutoModel.from_config(config).save_pretrained(folder)
+    load_tokenizer("control-large").save_pretrained(folder)
+    return str(folder)
+
+
+def layers(count=48, rounds=3):
+    """Time one fine-tuning a layer against as many of full depth, in turn; prints and gives the ratio (§5.3.2).
+
+    The encoder is control-large with twelve layers, the documents are the first of the movies.
+    """
+    texts, labels = load_corpus("movies").train.texts[:count], [index % 2 for index in range(count)]
+    with tempfile.TemporaryDirectory() as folder:
+        base = replace(profile("control").base, encoder=_deep(folder), epochs=1, min_steps=0)
+        depth, cut, full = 12, [], []
+
+        def seconds(layer):
+            classifier = Classifier.build(replace(base, layers=str(layer)), ["a", "b"])
+            documents = classifier.segmenter(texts)
+            return _seconds(lambda: fit(classifier, (documents, labels), progress=False))
+
+        for _ in range(rounds):
+            cut.append(sum(seconds(layer) for layer in range(depth)))
+            full.append(sum(seconds(depth - 1) for _ in range(depth)))
+    ratio = median(cut) / median(full)
+    print(f"layers: {count} documents, {depth} layers of control-large, median of {rounds} rounds: a run a layer")
+    print(f"  {median(cut):.1f} s, {depth} runs of full depth {median(full):.1f} s, {ratio:.2f} of it", flush=True)
+    return ratio
 
 
 def compare(what, count=48, rounds=3, encoder="minilm", corpus=""):

@@ -24,3 +24,8 @@ def test_composed_texts_are_as_long_as_imdbs(tiny):
     )
     assert 280 < lengths.mean() < 304
     assert 10 < 100 * (lengths > 512).mean() < 15
+
+
+def test_a_run_a_layer_costs_less_than_as_many_of_full_depth(capsys):
+    assert bench.layers(count=24, rounds=1) < 0.9
+    assert "12 runs of full depth" in capsys.readouterr().out
