@@ -223,6 +223,7 @@ def rows(profile, ids=None):
     )
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
+    defaults |= {"pretraining": None, "retention": None, "lengths": None}
     return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])
 
 

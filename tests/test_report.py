@@ -1,0 +1,63 @@
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import NO_TORCH
+
+from bertstudy import report, store
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg"><title>a &amp; b</title></svg>'
+
+
+@pytest.fixture
+def place(reports, monkeypatch):
+    """A report of one control run with a page and two figures, and a smoke run that is no result."""
+    monkeypatch.setattr(report, "REPORTS", reports)
+    for profile in ("control", "smoke"):
+        store.write(reports / profile / "rows" / "a.json", {"run": {"corpus": "x"}, "made": "2026-11-01T10:00:00"})
+    figures = reports / "control" / "figures"
+    for name, notebook in (("some_curve", "05_made"), ("other", "07_not_there")):
+        store.write(figures / f"{name}.json", {"figure": name, "notebook": notebook, "rows": ["a"]})
+        (figures / f"{name}.svg").write_text(SVG)
+        (figures / f"{name}.csv").write_text("a\n1\n")
+    page = "<html><head><title>Do &lt;script&gt; tags hurt?</title></head></html>"
+    (reports / "control" / "05_made.html").write_text(page)
+    return reports
+
+
+def test_the_index_has_a_card_a_notebook_with_its_figures(place):
+    page = report.index().read_text(encoding="utf-8")
+    assert '<a href="control/05_made.html">Do &lt;script&gt; tags hurt?</a>' in page
+    card = page.split('<section class="card">')[1].split("</section>")[0]
+    assert 'alt="some curve"' in card
+    assert 'href="control/figures/some_curve.csv"' in card
+    assert "png" not in card
+    assert 'alt="other"' in page.split("</section>")[1]
+    assert "1 runs, the newest of 2026-11-01" in page
+
+
+def test_it_is_self_contained_and_leaves_out_smoke(place):
+    page = report.index().read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert not re.search(r"(src|href)\s*=\s*[\"']?(https?:)?//", page)
+    assert "data:image/svg+xml;base64," in page
+    assert "Profile smoke" not in page
+    links = re.findall(r'href="([^"#]+)"', page)
+    assert all((place / one).is_file() for one in links)
+
+
+def test_the_same_rows_give_the_same_bytes(place):
+    first = report.index().read_bytes()
+    assert report.index().read_bytes() == first
+
+
+def test_it_does_without_torch(place):
+    code = NO_TORCH + "from bertstudy.report import index; print(index())"
+    environment = {"BERTSTUDY_REPORTS": str(place), "PATH": "/usr/bin:/bin"}
+    root = Path(report.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((place / "control" / "rows" / "a.json").read_text())["run"] == {"corpus": "x"}
