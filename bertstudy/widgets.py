@@ -4,7 +4,7 @@ from html import escape
 
 import ipywidgets
 import numpy as np
-from IPython.display import HTML, display
+from IPython.display import HTML
 
 from . import figures
 from .corpora import load_corpus
@@ -30,18 +30,28 @@ def documents_for(points, target):
     return None
 
 
+def _answered(slider, answer):
+    """A slider over what answer(value) says in HTML.
+
+    No Output widget: executing a notebook, nbclient sometimes waits forever for a cell that shows one.
+    """
+    words = ipywidgets.HTML(answer(slider.value))
+    slider.observe(lambda change: setattr(words, "value", answer(change["new"])), "value")
+    return ipywidgets.VBox([slider, words])
+
+
 def labels_needed(rows):
     """A slider: choose a test error, read off how many labelled documents reached it."""
     points = figures.few_shot_data(rows)
     low, high = points["error"].min(), points["error"].max()
 
     def answer(target):
-        for arm, curve in points.groupby("arm"):
-            needed = documents_for(curve, target)
-            print(f"{arm}: " + ("not reached here" if needed is None else f"about {needed:,.0f} labelled documents"))
+        needed = {arm: documents_for(curve, target) for arm, curve in points.groupby("arm")}
+        words = {arm: f"about {one:,.0f} labelled documents" if one else "not reached" for arm, one in needed.items()}
+        return "<br>".join(f"{escape(arm)}: {told}" for arm, told in words.items())
 
     slider = ipywidgets.FloatSlider(value=(low + high) / 2, min=low, max=high + 1e-9, step=0.1, description="error (%)")
-    return ipywidgets.interactive(answer, target=slider)
+    return _answered(slider, answer)
 
 
 def kept(run, strategies, number=None):
@@ -71,7 +81,5 @@ def kept(run, strategies, number=None):
 
 def kept_explorer(run, strategies):
     """A slider over a composed corpus's documents: what does each truncation keep of this one?"""
-    return ipywidgets.interactive(
-        lambda number: display(kept(run, strategies, number)),
-        number=ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document"),
-    )
+    slider = ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document")
+    return _answered(slider, lambda number: kept(run, strategies, number).data)

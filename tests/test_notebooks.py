@@ -214,4 +214,6 @@ def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letter
     assert "<mark>" not in real
     assert "composed corpora only" in real
     explorer = widgets.kept_explorer(run, ["head"])
+    before, explorer.children[0].value = explorer.children[1].value, 7
+    assert explorer.children[1].value != before
     assert explorer.children[0].max == widgets.MOST_SHOWN - 1

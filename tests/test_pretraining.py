@@ -287,7 +287,7 @@ BASE = Run(
     [
         ("within_task", ["movies"]),
         ("in_domain", ["movies", "restaurants", "restaurants_5"]),
-        ("cross_domain", ["movies", "restaurants", "restaurants_5", "questions", "topics"]),
+        ("cross_domain", ["movies", "long_reviews", "restaurants", "restaurants_5", "questions", "topics"]),
         ("questions+topics", ["questions", "topics"]),
     ],
 )
