@@ -234,7 +234,8 @@ class Profile:
     general: str  # texts that are not of the task, to measure what is retained on
     most_documents: int | None  # points of a learning curve beyond this are left to the larger profiles
     pretraining: dict  # the fields of Run that further pretraining takes at this scale
-    sources: tuple[str, ...]  # other texts than the task's own to pretrain on
+    tasks: tuple[str, ...]  # Table 5's columns
+    sources: tuple[str, ...]  # texts to pretrain on beside those of the tasks
 
     @property
     def shows(self):
@@ -268,7 +269,8 @@ def _profiles():
             pretraining=dict(
                 pretraining_steps=300, pretraining_learning_rate=2e-3, pretraining_window=64, next_sentence=False
             ),
-            sources=("restaurants", "topics"),
+            tasks=("movies", "topics"),
+            sources=("restaurants",),
         ),
         Profile(
             "compact",
@@ -293,7 +295,8 @@ def _profiles():
             general="ag_news",
             most_documents=1000,
             pretraining=dict(pretraining_steps=1000, pretraining_learning_rate=1e-4, pretraining_head_steps=300),
-            sources=("yelp_polarity", "trec", "ag_news"),
+            tasks=("imdb", "trec"),
+            sources=("yelp_polarity", "ag_news"),
         ),
         Profile(
             "paper",
@@ -307,7 +310,8 @@ def _profiles():
             general="dbpedia",
             most_documents=None,
             pretraining=dict(pretraining_steps=100_000),
-            sources=("yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia", "cross_domain"),
+            tasks=("imdb", "yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia"),
+            sources=("in_domain", "cross_domain"),
         ),
         Profile(
             "smoke",
@@ -321,6 +325,7 @@ def _profiles():
             general="general",
             most_documents=250,
             pretraining=dict(pretraining_steps=4, pretraining_batch_size=4, pretraining_window=64, next_sentence=False),
+            tasks=("movies",),
             sources=("questions",),
         ),
     ]

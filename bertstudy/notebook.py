@@ -25,14 +25,16 @@ class Study:
     """A profile with a reader's changes to it.
 
     base: the run a plan starts from; seeds, table_seeds, sweep_seeds: ranges, for few settings, for the tables of 01
-    and 02, and for the many settings of 03 and 04; sources: what to pretrain on besides the task's own texts.
+    and 02, and for the many settings of 03 and 04; tasks and sources: corpora for Table 5, to fine-tune on, and to
+    pretrain on beside these.
     """
 
-    def __init__(self, profile: Profile, base: Run, seeds: int = 0, steps: int = 0, sources: str = ""):
+    def __init__(self, profile: Profile, base: Run, seeds: int = 0, steps: int = 0, sources: str = "", tasks: str = ""):
         self.profile, self.base = profile, base
         counts = (profile.seeds, profile.table_seeds, profile.sweep_seeds)
         self.seeds, self.table_seeds, self.sweep_seeds = (range(seeds or count) for count in counts)
-        self._steps, self.sources = {"pretraining_steps": steps} if steps else {}, sources.split() or profile.sources
+        self._steps = {"pretraining_steps": steps} if steps else {}
+        self.sources, self.tasks = sources.split() or list(profile.sources), tasks.split() or list(profile.tasks)
 
     @property
     def corpus(self):
@@ -143,20 +145,22 @@ def _numbers(name, text, kind):
         raise ValueError(f"{name}={text!r}: give numbers separated by blanks, as in {name}={example!r}.") from None
 
 
-def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", splits="", rates="", decays="", **more):
+def setup(
+    *, profile="auto", seeds=0, data_dir="", steps=0, sources="", tasks="", splits="", rates="", decays="", **more
+):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
     Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
-    corpora for it; `splits`, `rates` and `decays` are the numbers that 01, 03 and 04 try; lists are separated by
-    blanks; `more` are fields of Run. Everything that can be checked before the first run is: raises TypeError for a
-    name given to papermill that the notebook does not declare, ValueError for values out of range, and for a corpus
-    or an encoder that can't be loaded.
+    corpora for it beside those of `tasks` (a `corpus` that is given is the only task); `splits`, `rates` and `decays`
+    are the numbers that 01, 03 and 04 try; lists are separated by blanks; `more` are fields of Run. Everything that
+    can be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
+    declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
     from . import corpora
     from .model import check_encoder
 
     lists = {"splits": (splits, int), "rates": (rates, float), "decays": (decays, float)}
-    declared = ["profile", "seeds", "data_dir", "steps", "sources", *lists, *more]
+    declared = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", *lists, *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -166,13 +170,17 @@ def setup(*, profile="auto", seeds=0, data_dir="", steps=0, sources="", splits="
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
-    study = Study(chosen, base, seeds, steps, sources)
+    study = Study(chosen, base, seeds, steps, sources, tasks)
+    if more.get("corpus") and not tasks:
+        study.tasks = [base.corpus]
     study.splits, study.rates, study.decays = (_numbers(name, *given) for name, given in lists.items())
     check_encoder(base)
     study.corpus  # noqa: B018 - loaded, or an error that says why not
     for source in study.sources if sources else ():
         for name in corpora.sources(study.pretrained(source)):
             corpora.load_corpus(name)
+    for name in study.tasks if tasks else ():
+        corpora.load_corpus(name)
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 

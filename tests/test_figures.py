@@ -62,11 +62,9 @@ def test_the_numbers_of_the_steps_figure(pretrained):
 def test_the_numbers_of_the_sources_figure_are_paired_by_seed(pretrained):
     data = figures.pretraining_sources_data(pretrained[pretrained["pretraining_steps"] != 50])
     data = data.set_index("further_pretraining")
-    assert data.loc["within_task", "gain"] == pytest.approx(9.5)
+    assert data.loc["made", "gain"] == pytest.approx(9.5)
     half = 12.7062 * 0.5  # t of one degree of freedom; the gains are 10 and 9
-    assert data.loc["within_task", ["gain_low", "gain_high"]].tolist() == pytest.approx(
-        [9.5 - half, 9.5 + half], rel=1e-4
-    )
+    assert data.loc["made", ["gain_low", "gain_high"]].tolist() == pytest.approx([9.5 - half, 9.5 + half], rel=1e-4)
     assert data.loc["questions", "gain"] == pytest.approx(0.0)
     assert data.loc["none", "gain"] == 0
 

@@ -217,3 +217,11 @@ def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letter
     before, explorer.children[0].value = explorer.children[1].value, 7
     assert explorer.children[1].value != before
     assert explorer.children[0].max == widgets.MOST_SHOWN - 1
+
+
+def test_tasks_are_the_profiles_the_named_ones_or_the_readers_corpus(letters):
+    assert notebook.setup(profile="control").tasks == ["movies", "topics"]
+    assert notebook.setup(profile="smoke", tasks="topics questions").tasks == ["topics", "questions"]
+    assert notebook.setup(profile="smoke", corpus=letters).tasks == [letters]
+    with pytest.raises(ValueError, match="Did you mean 'topics'"):
+        notebook.setup(profile="smoke", tasks="topicz")

@@ -54,8 +54,11 @@ def pretraining_steps(rows):
 def pretraining_sources_data(rows):
     """Table 5's numbers: source of pretraining ("none" first), task, seeds, error with interval, gain over "none".
 
-    The gain is in points of error, paired by seed, with its t interval over seeds.
+    The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task stands
+    under the name of the task's corpus.
     """
+    within = rows["further_pretraining"] == "within_task"
+    rows = rows.assign(further_pretraining=rows["corpus"].where(within, rows["further_pretraining"]))
     points = per_point(rows, ["further_pretraining", "corpus"])
     plain = rows[rows["further_pretraining"] == "none"][["corpus", "seed", "error"]]
     pairs = rows.merge(plain, on=["corpus", "seed"], suffixes=("", "_none"))
