@@ -178,6 +178,7 @@ DRAWN = {
     "decay_grid": "decays",
     "rates_over_time": "decays",
 }
+DEFAULTS = ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728"]
 HOLLOW = {"long_text": 6, "layer_depth": 12, "layer_pooling": 4, "rate_curves": 5}  # the paper's points in a panel
 
 
@@ -187,6 +188,8 @@ def test_axes_are_labelled_and_the_papers_points_hollow(name, request):
     panels = [axes for axes in chart.axes if axes.get_label() != "<colorbar>"]
     assert all(axes.get_xlabel() for axes in panels)
     assert panels[0].get_ylabel() or [tick.get_text() for tick in panels[0].get_yticklabels()]
+    colors = {line.get_color() for axes in panels for line in axes.lines} & set(DEFAULTS)
+    assert not colors  # matplotlib's own are not made for the colour-blind
     hollow = [line for line in panels[0].lines if line.get_markerfacecolor() == "white"]
     assert [len(line.get_ydata()) for line in hollow] == ([HOLLOW[name]] if name in HOLLOW else [])
     plt.close(chart)

@@ -40,8 +40,8 @@ def layer_depth(rows):
     data = layer_depth_data(rows)
     depth = data["layer"].max() + 1
     share = 100 * (data["layer"] + 1) / depth
-    ours, other, third = sns.color_palette()[:3]
     with plt.style.context(STYLE):
+        ours, other, third = sns.color_palette()[:3]
         chart, (axes, times) = plt.subplots(1, 2, figsize=(8.6, 4.2), width_ratios=[1.6, 1])
         bars = [data["error"] - data["low"], data["high"] - data["error"]]
         label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
@@ -86,8 +86,8 @@ def layer_pooling_data(rows):
 def layer_pooling(rows):
     """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
     data = layer_pooling_data(rows)
-    ours, other = sns.color_palette()[:2]
     with plt.style.context(STYLE):
+        ours, other = sns.color_palette()[:2]
         chart, axes = plt.subplots(figsize=(7.4, 4.2))
         axes.grid(axis="x")
         axes.grid(visible=False, axis="y")

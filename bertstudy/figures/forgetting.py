@@ -35,8 +35,8 @@ def rate_curves(rows):
     """
     data, theirs = rate_curves_data(rows), paper.forgetting()
     rates, printed = sorted(set(data["learning_rate"])), sorted(set(theirs["learning_rate"]))
-    ours, other = sns.color_palette()[:2]
     with plt.style.context(STYLE):
+        ours, other = sns.color_palette()[:2]
         chart, panels = plt.subplots(1, len(rates), figsize=(9.2, 3.8), sharey=True, squeeze=False)
         for axes, rate in zip(panels[0], rates, strict=True):
             part = data[data["learning_rate"] == rate]
