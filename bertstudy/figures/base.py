@@ -45,6 +45,17 @@ def _apart(groups):
     return [stats.mean_interval(group) for group in groups]
 
 
+def bars_of(points):
+    """The two lengths of each point's error bar, below and above it."""
+    return [points["error"] - points["low"], points["high"] - points["error"]]
+
+
+def grid_across(axes):
+    """Upright grid lines only, for figures whose errors lie along x."""
+    axes.grid(axis="x")
+    axes.grid(visible=False, axis="y")
+
+
 def span(counts):
     """How many seeds, in words."""
     low, high = counts.min(), counts.max()

@@ -7,7 +7,7 @@ import numpy as np
 import seaborn as sns
 
 from .. import paper
-from .base import STYLE, figure, names, per_point, span
+from .base import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 PAPER_DEPTH = 12
 POOLED = ("First 4 Layers + concat", "First 4 Layers + mean", "First 4 Layers + max")
@@ -43,7 +43,7 @@ def layer_depth(rows):
     with plt.style.context(STYLE):
         ours, other, third = sns.color_palette()[:3]
         chart, (axes, times) = plt.subplots(1, 2, figsize=(8.6, 4.2), width_ratios=[1.6, 1])
-        bars = [data["error"] - data["low"], data["high"] - data["error"]]
+        bars = bars_of(data)
         label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
         axes.errorbar(share, data["error"], bars, color=ours, marker="o", capsize=4, label=label)
         printed = [paper.layers()[f"Layer-{layer}"] for layer in range(PAPER_DEPTH)]
@@ -89,9 +89,8 @@ def layer_pooling(rows):
     with plt.style.context(STYLE):
         ours, other = sns.color_palette()[:2]
         chart, axes = plt.subplots(figsize=(7.4, 4.2))
-        axes.grid(axis="x")
-        axes.grid(visible=False, axis="y")
-        bars, y = [data["error"] - data["low"], data["high"] - data["error"]], np.arange(len(data))
+        grid_across(axes)
+        bars, y = bars_of(data), np.arange(len(data))
         label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
         axes.errorbar(data["error"], y, xerr=bars, fmt="o", color=ours, capsize=4, label=label)
         label = "paper: IMDb, BERT-base, one run"

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 
 from .. import paper
-from .base import STYLE, figure, names
+from .base import STYLE, figure, grid_across, names
 
 CHANGES = {"warmup": "warm-up {:.0%}", "bias_correction": "bias correction {}", "max_grad_norm": "clipping at {:g}"}
 
@@ -113,8 +113,7 @@ def rescues(rows):
     data = rescues_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.5 * len(data)))
-        axes.grid(axis="x")
-        axes.grid(visible=False, axis="y")
+        grid_across(axes)
         y = np.arange(len(data))
         axes.plot(data["error"], y, "o", color=sns.color_palette()[0], label="dev error after the last step")
         lowest = rows[rows["learning_rate"] == rows["learning_rate"].min()]

@@ -6,7 +6,7 @@ import pandas as pd
 import seaborn as sns
 
 from .. import paper, stats
-from .base import STYLE, figure, names, per_point, span
+from .base import STYLE, bars_of, figure, names, per_point, span
 
 
 def pretraining_steps_data(rows):
@@ -34,7 +34,7 @@ def pretraining_steps(rows):
             none = without.iloc[0]
             axes.axhspan(none["low"], none["high"], color=ours, alpha=0.12, linewidth=0)
             axes.axhline(none["error"], color=ours, linestyle="--", linewidth=1.2, label="here, no further pretraining")
-        bars = [after["error"] - after["low"], after["high"] - after["error"]]
+        bars = bars_of(after)
         name = f"here: mean of {span(points['seeds'])}, 95 % interval"
         axes.errorbar(after["pretraining_steps"], after["error"], bars, color=ours, marker="o", capsize=4, label=name)
         axes.axhline(

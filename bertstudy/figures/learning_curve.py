@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 
 from .. import paper
-from .base import STYLE, figure, names, per_point, span
+from .base import STYLE, bars_of, figure, names, per_point, span
 
 PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
 ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
@@ -49,7 +49,7 @@ def few_shot(rows):
             seeds = rows[rows["further_pretraining"].map(arm_of) == arm].merge(points[["fraction", "labelled"]])
             x, y = 1.04 * shift * seeds["labelled"], seeds["error"]
             axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
-            bars = [points["error"] - points["low"], points["high"] - points["error"]]
+            bars = bars_of(points)
             name = f"{ARMS[arm]}: mean of {span(points['seeds'])}, 95 % interval"
             x, y = shift * points["labelled"], points["error"]
             axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)

@@ -8,7 +8,7 @@ import seaborn as sns
 from .. import paper, stats
 from ..control.corpora import COMPOSED, expected_error
 from ..store import unsqueeze
-from .base import STYLE, figure, names, per_point, span
+from .base import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 HIERARCHICAL = {"mean": "hier. mean", "max": "hier. max", "attention": "hier. self-attention"}
 ORDER = ("head-only", "tail-only", "head+tail", *HIERARCHICAL.values())
@@ -52,13 +52,12 @@ def long_text(rows):
     data = long_text_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 4.2))
-        axes.grid(axis="x")
-        axes.grid(visible=False, axis="y")
+        grid_across(axes)
         for shift, (color, (corpus, group)) in enumerate(
             zip(sns.color_palette(), data.groupby("corpus"), strict=False)
         ):
             y = [ORDER.index(one) + 0.14 * shift for one in group["strategy"]]
-            bars = [group["error"] - group["low"], group["high"] - group["error"]]
+            bars = bars_of(group)
             label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
             axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
             if group["planted"].notna().any():
@@ -106,7 +105,7 @@ def errors_by_length(rows):
             for shift, (color, name) in enumerate(zip(sns.color_palette(), ORDER, strict=True)):
                 group = part[part["strategy"] == name]
                 x = [places[one] + 0.1 * (shift - 2.5) for one in group["windows"]]
-                bars = [group["error"] - group["low"], group["high"] - group["error"]]
+                bars = bars_of(group)
                 axes.errorbar(x, group["error"], bars, fmt="o", color=color, capsize=3, label=name)
             axes.set_xticks(
                 list(places.values()),
@@ -141,7 +140,7 @@ def head_share(rows):
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 4.2))
         for color, (corpus, group) in zip(sns.color_palette(), data.groupby("corpus"), strict=False):
-            bars = [group["error"] - group["low"], group["high"] - group["error"]]
+            bars = bars_of(group)
             label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
             axes.errorbar(group["head"], group["error"], bars, color=color, marker="o", capsize=4, label=label)
             if group["planted"].notna().any():
