@@ -8,6 +8,10 @@ from pathlib import Path
 from .registry import no_such
 
 PRECISIONS = ("fp32", "bf16")
+METHODS = ("fine_tune", "features", "tfidf")
+# The only fields that TF-IDF with logistic regression reads, and those without effect on an encoder that is frozen.
+OF_THE_DATA = ("corpus", "text_column", "label_column", "fraction", "dev_fraction", "test_size", "seed", "method")
+OF_FINE_TUNING = ("dropout", "attention_dropout", "layer_decay", "decay_embeddings", "retention")
 FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 
@@ -38,6 +42,8 @@ class Run:
     dev_fraction: float = 0.1  # of these, set aside to choose the epoch; 0: none, and the last epoch is kept
     test_size: int = 0  # documents of the test set that are scored, the same in all runs; 0: all
     seed: int = 0  # sample, dev split, head's first weights, order, dropout
+
+    method: str = later("fine_tune")  # "features": a reader on the frozen encoder; "tfidf": no encoder (encoder="none")
 
     # what the encoder sees (§5.3.1) and what is read of it (§5.3.2)
     encoder: str = "google-bert/bert-base-uncased"  # "control", "minilm", a folder or a hub id
@@ -76,6 +82,13 @@ class Run:
     next_sentence: bool = later(True)  # off for texts of one sentence
     whole_word: bool = later(False)  # mask all pieces of a word together
 
+    # fine-tuning on several tasks before that on the run's own (§4.3, §5.5): corpora by name ("movies+topics")
+    multitask: str = later("none")
+    multitask_documents: int = later(0)  # of each of the other tasks, dev included; 0: all; of the own one: `fraction`
+    multitask_epochs: int = later(4)  # as many steps as it takes to read all documents so often
+    multitask_learning_rate: float = later(2e-5)
+    multitask_sampling: str = later("proportional")  # of tasks, to their documents or to the "square_root" of them
+
     # what is measured beside the error
     evaluations: int = later(1)  # times an epoch that dev is scored; the best of them is kept
     retention: str = later("none")  # masked-LM loss in the end on these texts, "general" or a corpus, and the task's
@@ -110,6 +123,9 @@ class Run:
             ("pretraining_batch_size", self.pretraining_batch_size >= 1, "1 or more"),
             ("pretraining_window", self.pretraining_window >= 8, "8 or more"),
             ("pretraining_head_steps", self.pretraining_head_steps >= 0, "0 or more"),
+            ("multitask_documents", self.multitask_documents >= 0, "0 (all) or more"),
+            ("multitask_epochs", self.multitask_epochs >= 1, "1 or more"),
+            ("multitask_learning_rate", 0 < self.multitask_learning_rate < 1, "above 0, below 1"),
             ("evaluations", self.evaluations >= 1, "1 or more"),
             ("pretraining_seed", 0 <= self.pretraining_seed < 2**31, "0 to 2147483647"),
         ):
@@ -117,6 +133,7 @@ class Run:
                 raise ValueError(f"{name}={getattr(self, name)}: allowed is {allowed}.")
 
     def _check_names(self):
+        from .multitask import SAMPLINGS
         from .optim import SCHEDULES
         from .pooling import SEGMENT_POOLINGS, parse_layers
         from .truncation import TRUNCATIONS
@@ -124,11 +141,15 @@ class Run:
         TRUNCATIONS.find(self.truncation)([], self.window - 2)
         SEGMENT_POOLINGS.find(self.segment_pooling)
         SCHEDULES.find(self.schedule)
+        SAMPLINGS.find(self.multitask_sampling)
+        if self.method not in METHODS:
+            raise no_such("method", self.method, METHODS)
         parse_layers(self.layers, depth=10_000)  # how many there are is for the encoder to say
         if self.precision not in PRECISIONS:
             raise no_such("precision", self.precision, PRECISIONS)
 
     def _check_effects(self):
+        self._check_method()
         chunked = self.truncation.partition(":")[0] == "chunks"
         if chunked and self.segment_pooling == "none":
             raise ValueError("segment_pooling='none' with truncation='chunks': choose mean, max or attention.")
@@ -149,12 +170,17 @@ class Run:
                 f"layers='last', not {self.layers!r}."
             )
         if self.further_pretraining == "none":
-            self._check_no_pretraining()
+            self._check_defaults(
+                [*_named("pretraining_"), "next_sentence", "whole_word"],
+                "further_pretraining='none': choose within_task, in_domain, cross_domain or corpora by name",
+            )
         elif self.pretraining_steps == 0:
             raise ValueError(
                 f"further_pretraining={self.further_pretraining!r} with pretraining_steps=0 changes nothing: say how "
                 f"many steps (the paper's best is 100,000), or further_pretraining='none'."
             )
+        if self.multitask == "none":
+            self._check_defaults(_named("multitask_"), "multitask='none': name the tasks, as in 'movies+topics'")
         if is_path(self.corpus):
             return
         for column in ("text_column", "label_column"):
@@ -164,14 +190,38 @@ class Run:
                     f"for files only. For a file of your own give its path, as in corpus='data/reviews.csv'."
                 )
 
-    def _check_no_pretraining(self):
+    def _check_method(self):
+        if (self.method == "tfidf") != (self.encoder == "none"):
+            raise ValueError(
+                f"method={self.method!r} with encoder={self.encoder!r}: method='tfidf' takes encoder='none', and it "
+                f"alone does."
+            )
+        if self.method == "features":
+            self._check_defaults(OF_FINE_TUNING, "method='features', whose encoder is frozen: leave it as it is")
+        if self.method == "tfidf":
+            others = [one.name for one in fields(self) if one.name not in (*OF_THE_DATA, "encoder")]
+            self._check_defaults(others, "method='tfidf', which reads words: leave it as it is")
+
+    def _check_defaults(self, names, reason):
+        """Raise ValueError for the first of these fields that differs from its default: it would have no effect."""
         for one in fields(self):
-            pretrains = one.name.startswith("pretraining_") or one.name in ("next_sentence", "whole_word")
-            if pretrains and getattr(self, one.name) != one.default:
-                raise ValueError(
-                    f"{one.name}={getattr(self, one.name)!r} has no effect with further_pretraining='none': choose "
-                    f"within_task, in_domain, cross_domain or corpora by name."
-                )
+            if one.name in names and getattr(self, one.name) != one.default:
+                raise ValueError(f"{one.name}={getattr(self, one.name)!r} has no effect with {reason}.")
+
+
+def _named(prefix):
+    """The fields of Run whose names begin so."""
+    return [one.name for one in fields(Run) if one.name.startswith(prefix)]
+
+
+def baseline(run, method):
+    """The run of a baseline, "features" or "tfidf", on the same documents: what has no effect there is left out."""
+    own = [one.name for one in fields(run)]
+    kept = OF_THE_DATA if method == "tfidf" else [name for name in own if name not in OF_FINE_TUNING]
+    return replace(
+        Run(**({"encoder": "none"} if method == "tfidf" else {}), method=method),
+        **{name: getattr(run, name) for name in kept if name != "method"},
+    )
 
 
 def _typed(one, value):

@@ -145,7 +145,7 @@ def _from_file(name, path, text_column, label_column):
     order = stratified_order(whole.train.classes, np.random.default_rng(0))
     size = max(1, round(0.2 * len(order)))
     train, test = whole.train.take(sorted(order[size:])), whole.train.take(sorted(order[:size]))
-    test = _without(test, train.texts)
+    test = without(test, train.texts)
     if not test.texts:
         raise ValueError(f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside.")
     names = lambda split: (split.texts, [whole.labels[one] for one in split.classes])  # noqa: E731
@@ -209,6 +209,11 @@ def load_corpus(name, data_dir="", text_column="text", label_column="label"):
     return _load(name, data_folder(data_dir), text_column, label_column, stamp)
 
 
+def corpus_of(run):
+    """The Corpus of a run."""
+    return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+
+
 @lru_cache(maxsize=4)
 def _load(name, folder, text_column, label_column, stamp):
     if is_path(name):
@@ -254,7 +259,7 @@ def _plain(text):
     return " ".join(text.split()).casefold()
 
 
-def _without(split, *others):
+def without(split, *others):
     """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
     taken = {_plain(text) for texts in others for text in texts}
     return split.take([index for index, text in enumerate(split.texts) if _plain(text) not in taken])
@@ -292,8 +297,7 @@ def source_texts(run):
 
     No text that stands in the test set of one of them, or of the run's own corpus, is among them.
     """
-    columns = {"text_column": run.text_column, "label_column": run.label_column}
-    own = load_corpus(run.corpus, **columns)
+    own = corpus_of(run)
     read = [own if name == run.corpus else load_corpus(name) for name in sources(run)]
     taken = {_plain(text) for corpus in [own, *read] for text in corpus.test.texts}
     texts = [text for corpus in read for text in corpus.train.texts]
@@ -332,7 +336,7 @@ def draw(corpus, run):
             f"part of {size}, leave fewer than two classes to train on. Use a larger fraction."
         )
     test = stratified_order(corpus.test.classes, np.random.default_rng(0))[: run.test_size or None]
-    return Documents(train, _without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))
+    return Documents(train, without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))
 
 
 def table1(corpus, tokenizer, window=512, documents=0):

@@ -203,7 +203,8 @@ def _settings(config, dropouts):
 class Encoder(nn.Module):
     """A BERT cut off above the highest layer that is read.
 
-    forward(batch, layers) gives the [CLS] states (len(layers), segments, hidden), layer 0 being the first block.
+    forward(batch, layers) gives the [CLS] states (len(layers), segments, hidden), layer 0 being the first block;
+    pieces(batch, layers) those of all pieces.
     Where the model type is proven equal (PROVEN) no padding is computed; elsewhere the batch is padded, said once.
     """
 
@@ -259,8 +260,16 @@ class Encoder(nn.Module):
         return max((m for m in self.model.modules() if isinstance(m, nn.ModuleList)), key=len)
 
     def forward(self, batch, layers):
-        states = self._packed(batch, layers) if self.padding_free else self._padded(batch, layers)
-        return torch.stack(states)
+        first = batch.bounds[:-1].to(batch.ids.device)
+        return torch.stack([state[first] for state in self.pieces(batch, layers)])
+
+    def pieces(self, batch, layers):
+        """The states of all pieces of a batch, a list of (pieces, hidden), one a layer."""
+        more = {"output_hidden_states": len(layers) > 1}
+        if self.padding_free:
+            return [state[0] for state in _read(self.row(batch, **more), layers)]
+        ids, mask = pad(batch, self.config.pad_token_id or 0)
+        return [state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **more), layers)]
 
     def row(self, batch, **options):
         """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""
@@ -271,16 +280,6 @@ class Encoder(nn.Module):
             lengths=batch.lengths.tolist(),
             **options,
         )
-
-    def _packed(self, batch, layers):
-        output = self.row(batch, output_hidden_states=len(layers) > 1)
-        first = batch.bounds[:-1].to(batch.ids.device)
-        return [state[0, first] for state in _read(output, layers)]
-
-    def _padded(self, batch, layers):
-        ids, mask = pad(batch, self.config.pad_token_id or 0)
-        output = self.model(input_ids=ids, attention_mask=mask, output_hidden_states=len(layers) > 1)
-        return [state[:, 0] for state in _read(output, layers)]
 
 
 def _read(output, layers):

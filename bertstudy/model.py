@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoConfig, AutoTokenizer
 
+from .baselines import Reader
 from .batching import pack, size, within
 from .config import Run
 from .encoder import Encoder, encoder_config, load_tokenizer
@@ -40,6 +41,11 @@ class Classifier(nn.Module):
         pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
         self.pool_layers = LAYER_POOLINGS.find(pooling)
         width = encoder.config.hidden_size * (len(self.layers) if pooling == "concat" else 1)
+        self.reader = None
+        if run.method == "features":
+            self.reader = Reader(width)
+            self.encoder.requires_grad_(False)
+            width = self.reader.width
         self.pool_segments = SEGMENT_POOLINGS.find(run.segment_pooling)(width)
         self.dropout = nn.Dropout(run.head_dropout)
         self.head = nn.Linear(width, len(self.labels))
@@ -68,13 +74,24 @@ class Classifier(nn.Module):
         """Logits (documents, classes), in float32, of a `Batch`."""
         return self.classify(self.vectors(batch), batch.documents)
 
+    def train(self, mode=True):
+        """Switch dropout on or off; in an encoder that is frozen it stays off."""
+        super().train(mode)
+        if self.reader:
+            self.encoder.eval()
+        return self
+
     def _precision(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16")
 
     def vectors(self, batch):
         """A vector a segment: (segments, width)."""
         with self._precision():
-            return self.pool_layers(self.encoder(batch, self.layers))
+            if self.reader is None:
+                return self.pool_layers(self.encoder(batch, self.layers))
+            with torch.no_grad():
+                states = self.pool_layers(torch.stack(self.encoder.pieces(batch, self.layers)))
+        return self.reader(states.float(), batch.bounds)
 
     def classify(self, vectors, documents):
         """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""

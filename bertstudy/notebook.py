@@ -21,6 +21,12 @@ FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
 PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
 
 
+def _corpus(run):
+    from .corpora import corpus_of  # here, since figures do without torch
+
+    return corpus_of(run)
+
+
 class Study:
     """A profile with a reader's changes to it.
 
@@ -39,7 +45,7 @@ class Study:
     @property
     def corpus(self):
         """The corpus of the base run."""
-        return store._corpus(self.base)
+        return _corpus(self.base)
 
     def on(self, corpus="", **changes):
         """The base run on a corpus (the base's without one) with as many documents as the profile's tables have.
@@ -50,7 +56,7 @@ class Study:
 
         run = replace(self.base, corpus=corpus or self.base.corpus)
         if run.fraction == 1 and self.profile.documents:
-            size = len(store._corpus(run).train.texts)
+            size = len(_corpus(run).train.texts)
             run = replace(run, fraction=round(min(1.0, self.profile.documents / size), 6))
         if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
             run = replace(run, encoder=CHINESE)
@@ -87,7 +93,7 @@ class Study:
 
         columns = {}
         for run in [self.on(name) for name in names] or [self.base]:
-            corpus = store._corpus(run)
+            corpus = _corpus(run)
             columns[corpus.name] = table1(corpus, load_tokenizer(run.encoder), run.window, documents)
             if corpus.name in CORPORA:
                 columns[f"{corpus.name}, paper"] = paper.table1(CORPORA[corpus.name].title)

@@ -65,6 +65,8 @@ def parameter_groups(classifier, run):
     inside = {id(weight) for weight in classifier.encoder.parameters()}
     groups = {}
     for name, weight in classifier.named_parameters():
+        if not weight.requires_grad:
+            continue
         level = place.get(id(weight), 0 if id(weight) in inside else depth + 1)
         decays = has_weight_decay(name)
         group = groups.setdefault(

@@ -3,7 +3,7 @@
 import torch
 
 from .batching import pack
-from .corpora import load_corpus, texts_of
+from .corpora import corpus_of, texts_of
 from .encoder import load_pretraining_model, load_tokenizer
 from .pretraining import Pretraining, PretrainingModel, checkpoint, examples, held_out_loss, sentence_ids
 
@@ -51,8 +51,7 @@ def measure(classifier, run, pretrained=None):
     pretraining has read. "cka" compares the hidden states before and after on the domain's, embeddings first.
     """
     encoder, tokenizer = str(pretrained or run.encoder), load_tokenizer(run.encoder)
-    corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
-    general, domain = texts_of(run.retention), corpus.test.texts
+    general, domain = texts_of(run.retention), corpus_of(run).test.texts
     settings = _settings(encoder, run)
     documents = {
         name: sentence_ids(texts[-TEXTS:], tokenizer) for name, texts in (("general", general), ("domain", domain))

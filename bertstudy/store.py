@@ -23,10 +23,12 @@ from .paths import PACKAGE, REPORTS, RUNS
 
 # The files a result depends on: another hash of them marks a row as made by other code.
 RESULT_CODE = (
+    "baselines",
     "batching",
     "corpora",
     "encoder",
     "model",
+    "multitask",
     "optim",
     "pooling",
     "pretraining",
@@ -85,36 +87,87 @@ def _device(device):
     return f"{device.type}: {name}, {torch.get_num_threads()} threads"
 
 
-def _corpus(run):
-    from .corpora import load_corpus
-
-    return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
-
-
 def _path(run, profile):
     """Where the row of a run is, or will be."""
-    return folder(profile) / f"{run_id(run, _corpus(run).fingerprint)}.json"
+    from .corpora import corpus_of
+
+    return folder(profile) / f"{run_id(run, corpus_of(run).fingerprint)}.json"
 
 
 def compute(run, corpus, progress=True):
     """Carry a run out and give its row. Nothing is stored here."""
-    from .workers import few_threads
-
-    with few_threads(run):
-        return _compute(run, corpus, progress)
-
-
-def _compute(run, corpus, progress):
     from .corpora import draw
-    from .model import Classifier
-    from .pretraining import further_pretrained
-    from .retention import measure
-    from .training import evaluate, fit
 
     begin = time.perf_counter()
     documents = draw(corpus, run)
+    found = (_of_words if run.method == "tfidf" else _of_an_encoder)(run, corpus.labels, documents, progress)
+    history, seconds = found["history"], found.pop("seconds")
+    kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if documents.dev.texts else history[-1]
+    return {
+        "id": run_id(run, corpus.fingerprint),
+        "run": asdict(run),
+        "fingerprint": corpus.fingerprint,
+        "labels": list(corpus.labels),
+        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "epoch": kept["epoch"],
+        "truth": squeeze(documents.test.classes),
+        "seconds": {**seconds, "train": history[-1]["seconds"], "all": time.perf_counter() - begin},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "code": code_hash(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        **found,
+    }
+
+
+def _of_words(run, labels, documents, progress):
+    """What a row tells of TF-IDF with logistic regression; see `compute`."""
+    import torch
+
+    from .baselines import floor, score
+
+    model, history = floor(documents, len(labels))
+    begin = time.perf_counter()
+    error, loss, predicted = score(model, documents.test, len(labels))
+    return {
+        "history": history,
+        "error": error,
+        "loss": loss,
+        "predictions": squeeze(predicted),
+        "seconds": {"test": time.perf_counter() - begin},
+        "device": _device(torch.device("cpu")),
+    }
+
+
+def _of_an_encoder(run, labels, documents, progress):
+    """What a row tells of an encoder's fine-tuning, or of its features; see `compute`."""
+    from .workers import few_threads
+
+    with few_threads(run):
+        return _fine_tuned(run, labels, documents, progress)
+
+
+def untrained(run, labels, progress=True):
+    """A run's classifier before its fine-tuning: the encoder as further pretraining and other tasks have left it.
+
+    Gives (classifier, folder of the further pretrained encoder or None, folder of the multi-task one or None).
+    """
+    from .model import Classifier
+    from .multitask import fine_tuned_together, take_head
+    from .pretraining import further_pretrained
+
     pretrained = further_pretrained(run, progress)
-    classifier = Classifier.build(run, corpus.labels, pretrained)
+    shared = fine_tuned_together(run, pretrained, progress)
+    classifier = Classifier.build(run, labels, shared or pretrained)
+    if shared:
+        take_head(classifier, shared)
+    return classifier, pretrained, shared
+
+
+def _fine_tuned(run, labels, documents, progress):
+    from .retention import measure
+    from .training import evaluate, fit
+
+    classifier, pretrained, shared = untrained(run, labels, progress)
     train, dev = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
     retained = []
     at_end = (lambda: retained.append(measure(classifier, run, pretrained))) if run.retention != "none" else None
@@ -122,33 +175,19 @@ def _compute(run, corpus, progress):
     tested = time.perf_counter()
     pieces = classifier.segmenter.pieces(documents.test.texts)
     error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
-    kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if dev[0] else history[-1]
     return {
-        "id": run_id(run, corpus.fingerprint),
-        "run": asdict(run),
-        "fingerprint": corpus.fingerprint,
-        "labels": list(corpus.labels),
         "pretraining": pretrained and json.loads((pretrained / "history.json").read_text(encoding="utf-8")),
-        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "multitask": shared and json.loads((shared / "multitask.json").read_text(encoding="utf-8")),
         "depth": classifier.encoder.config.num_hidden_layers,
         "history": history,
-        "epoch": kept["epoch"],
         "error": error,
         "loss": loss,
         "retention": retained[0] if retained else None,
         "predictions": squeeze(predicted),
-        "truth": squeeze(documents.test.classes),
         "lengths": squeeze(np.minimum([len(ids) for ids in pieces], LONGEST)),
-        "seconds": {
-            "train": history[-1]["seconds"],
-            "test": time.perf_counter() - tested,
-            "all": time.perf_counter() - begin,
-        },
+        "seconds": {"test": time.perf_counter() - tested},
         "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],
         "device": _device(classifier.device),
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
-        "code": code_hash(),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -156,6 +195,8 @@ def run(run, profile, progress=True):
     """The row of a run: read where it exists, else computed and stored. Safe to call from several processes at once."""
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
+
+    from .corpora import corpus_of
 
     state, path = PartialState(), _path(run, profile)
     (RUNS / "locks").mkdir(parents=True, exist_ok=True)
@@ -167,7 +208,7 @@ def run(run, profile, progress=True):
         if state.num_processes > 1:
             broadcast_object_list(found)
         if not found[0]:
-            row = compute(run, _corpus(run), progress)
+            row = compute(run, corpus_of(run), progress)
             if state.is_main_process:
                 write(path, row)
         state.wait_for_everyone()
@@ -223,7 +264,7 @@ def rows(profile, ids=None):
     )
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
-    defaults |= {"pretraining": None, "retention": None, "lengths": None}
+    defaults |= dict.fromkeys(("pretraining", "multitask", "retention", "lengths", "depth", "pieces_per_second"))
     return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from IPython.display import HTML
 
 from . import figures
-from .corpora import load_corpus
+from .corpora import corpus_of
 from .encoder import load_tokenizer
 from .truncation import TRUNCATIONS
 
@@ -60,7 +60,7 @@ def kept(run, strategies, number=None):
     Gives HTML. Without a number the first training document of two windows or more is shown. Documents of a real
     corpus are not shown, whatever the number.
     """
-    corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+    corpus = corpus_of(run)
     if not corpus.composed:
         return HTML("<p>Documents are shown of composed corpora only, so that pages can be passed on.</p>")
     tokenizer, room = load_tokenizer(run.encoder), run.window - 2

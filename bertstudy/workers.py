@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import torch
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from . import optim, pooling, truncation
+from . import multitask, optim, pooling, truncation
 from .corpora import sources
 from .encoder import encoder_config
 from .pretraining import further_pretrained, settings_of
@@ -19,8 +19,8 @@ SMALL = 256  # hidden size
 
 
 def is_small(run):
-    """Whether a run is computed with one thread: a small encoder, on a CPU."""
-    return not torch.cuda.is_available() and encoder_config(run.encoder).hidden_size <= SMALL
+    """Whether a run is computed with one thread: a small encoder, or none, on a CPU."""
+    return run.encoder == "none" or not torch.cuda.is_available() and encoder_config(run.encoder).hidden_size <= SMALL
 
 
 @contextmanager
@@ -45,21 +45,34 @@ def how_many(runs, asked=0):
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
 
 
-def _pretrain(run):
+def _prepare(run, together=False):
     with few_threads(run):
-        further_pretrained(run, progress=False)
+        pretrained = further_pretrained(run, progress=False)
+        if together:
+            multitask.fine_tuned_together(run, pretrained, progress=False)
+
+
+def _stages(runs):
+    """The runs in three groups, each with a run of every encoder that has to be made before it, and is shared.
+
+    Those that start from the encoder as it is need none; those that further pretrain it share it by sources and
+    settings; those that fine-tune on several tasks before, by all that this phase reads.
+    """
+    further = {(settings_of(run), *sources(run), run.corpus): run for run in runs if run.further_pretraining != "none"}
+    together = {tuple(multitask.settings_of(run).items()): run for run in runs if run.multitask != "none"}
+    yield [], [run for run in runs if run.further_pretraining == "none" and run.multitask == "none"]
+    yield further.values(), [run for run in runs if run.further_pretraining != "none" and run.multitask == "none"]
+    yield together.values(), [run for run in runs if run.multitask != "none"]
 
 
 def share(runs, work, workers):
     """Do work(run) for every run in so many processes; yields what each gives when it is done, in no order.
 
-    Encoders that runs share are further pretrained first, each once, beside the runs that need none.
+    Encoders that runs share are made first, each once, beside the runs that need none of them.
     """
-    shared = {(settings_of(run), *sources(run), run.corpus): run for run in runs if run.further_pretraining != "none"}
-    plain = [run for run in runs if run.further_pretraining == "none"]
-    rest = [run for run in runs if run.further_pretraining != "none"]
+    (_, plain), (pretrained, further), (shared, together) = _stages(runs)
     with parallel_config(backend="loky", inner_max_num_threads=1):
         processes = Parallel(n_jobs=workers, return_as="generator_unordered")
-        first = [*(delayed(_pretrain)(run) for run in shared.values()), *(delayed(work)(run) for run in plain)]
-        yield from (one for one in processes(first) if one is not None)
-        yield from processes(delayed(work)(run) for run in rest)
+        for makers, ready in ((pretrained, plain), (shared, further), ([], together)):
+            jobs = [delayed(_prepare)(run, together=makers is shared) for run in makers]
+            yield from (one for one in processes([*jobs, *(delayed(work)(run) for run in ready)]) if one is not None)

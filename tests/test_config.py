@@ -46,6 +46,14 @@ def test_numbers_become_the_declared_type():
         ({"pretraining_steps": 5}, ValueError, "no effect with further_pretraining='none'"),
         ({"whole_word": True}, ValueError, "no effect with further_pretraining='none'"),
         ({"further_pretraining": "within_task"}, ValueError, "pretraining_steps=0 changes nothing"),
+        ({"method": "tf-idf"}, ValueError, "Did you mean 'tfidf'"),
+        ({"method": "tfidf"}, ValueError, "takes encoder='none'"),
+        ({"encoder": "none"}, ValueError, "takes encoder='none', and it alone"),
+        ({"method": "tfidf", "encoder": "none", "epochs": 9}, ValueError, "epochs=9 has no effect with method='tfidf'"),
+        ({"method": "features", "layer_decay": 0.9}, ValueError, "no effect with method='features'"),
+        ({"method": "features", "dropout": 0.0}, ValueError, "whose encoder is frozen"),
+        ({"multitask_epochs": 2}, ValueError, "no effect with multitask='none'"),
+        ({"multitask_sampling": "root", "multitask": "movies+topics"}, ValueError, "proportional, square_root"),
     ],
 )
 def test_a_wrong_field_is_told(fields, error, says):

@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 import torch
 
-from bertstudy import Classifier, Run, load_corpus
-from bertstudy.corpora import draw
-from bertstudy.pretraining import further_pretrained
+from bertstudy import Run
+from bertstudy.config import baseline
+from bertstudy.corpora import corpus_of, draw
+from bertstudy.store import untrained
 from bertstudy.training import fit
 
 # field -> (changes to both, another value); other fields' values are those of the fixture `small`
@@ -21,6 +22,7 @@ PRETRAINED = {
     "pretraining_window": 32,
     "pretraining_batch_size": 4,
 }
+TOGETHER = {"multitask": "letters+other", "multitask_learning_rate": 3e-3, "multitask_epochs": 2}
 EXAMPLES = {
     "corpus": ({}, "other"),
     "text_column": ({}, "second_text"),
@@ -60,15 +62,21 @@ EXAMPLES = {
     "next_sentence": (PRETRAINED, False),
     "whole_word": (PRETRAINED, True),
     "evaluations": ({}, 2),
+    "method": ({}, "features"),
+    "multitask": ({}, "letters+other"),  # names that the fixture puts the paths of the two for
+    "multitask_documents": (TOGETHER, 40),
+    "multitask_epochs": (TOGETHER, 3),
+    "multitask_learning_rate": (TOGETHER, 1e-4),
+    "multitask_sampling": (TOGETHER, "square_root"),
 }
 ELSEWHERE = {"retention"}  # it measures and changes nothing: see test_retention
 
 
 def outcome(run):
     """What a run comes to: its documents, the trained classifier's logits on the test texts, and its history."""
-    corpus = load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+    corpus = corpus_of(run)
     documents = draw(corpus, run)
-    classifier = Classifier.build(run, corpus.labels, further_pretrained(run, progress=False))
+    classifier, _, _ = untrained(run, corpus.labels, progress=False)
     train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
     history = fit(classifier, train, dev, progress=False)
     return documents.test.texts, classifier.logits(test[0]).numpy(), [one["loss"] for one in history]
@@ -98,8 +106,10 @@ def test_every_field_has_an_example():
 def test_changing_a_field_changes_the_outcome(name, setting):
     small, others = setting
     common, value = EXAMPLES[name]
+    together = f"{small.corpus}+{others['corpus']}"
+    common = {**common, "multitask": together} if "multitask" in common else common
     base = replace(small, **common)
-    changes = {name: others.get(name, value)}
+    changes = {name: {**others, "multitask": together}.get(name, value)}
     if name == "further_pretraining":
         changes["pretraining_steps"] = 3
     texts, logits, losses = outcome(base)
@@ -118,3 +128,19 @@ def test_the_comparison_itself_finds_no_difference_between_equal_runs(setting):
     assert first[0] == second[0]
     assert np.array_equal(first[1], second[1])
     assert torch.allclose(torch.tensor(first[2]), torch.tensor(second[2]))
+
+
+def test_tfidf_reads_the_fields_of_the_data_and_none_else(small):
+    from bertstudy.baselines import floor, score
+
+    def floor_of(**changes):
+        run = baseline(replace(small, fraction=0.5), "tfidf")
+        corpus = corpus_of(run)
+        documents = draw(corpus, replace(run, **changes))
+        return score(floor(documents, 2)[0], documents.test, 2)[:2]
+
+    before = floor_of()
+    assert floor_of() == before
+    assert all(floor_of(**change) != before for change in ({"fraction": 1.0}, {"seed": 1}, {"test_size": 10}))
+    with pytest.raises(ValueError, match="learning_rate=0.1 has no effect with method='tfidf'"):
+        replace(baseline(small, "tfidf"), learning_rate=0.1)

@@ -1,0 +1,91 @@
+"""The baselines: words alone, and a reader on an encoder that is left as it is."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from bertstudy import Classifier, run
+from bertstudy.baselines import Reader, floor, score
+from bertstudy.batching import pack
+from bertstudy.config import baseline
+from bertstudy.corpora import Documents, Split
+from bertstudy.training import fit
+
+
+def split(*pairs):
+    return Split([text for text, _ in pairs], np.array([number for _, number in pairs]))
+
+
+GOOD, BAD = [("a fine film", 1), ("fine and warm", 1)], [("a dull film", 0), ("dull and cold", 0)]
+
+
+def test_words_and_single_chinese_characters_decide():
+    english = Documents(split(*GOOD * 4, *BAD * 4), split(), split(("fine", 1), ("dull!", 0), ("FINE; cold", 1)))
+    assert score(floor(english, 2)[0], english.test, 2)[2].tolist()[:2] == [1, 0]
+    chinese = Documents(split(("球队赢了", 1), ("股市跌了", 0)), split(), split(("赢", 1), ("跌", 0), ("AI赢", 1)))
+    assert score(floor(chinese, 2)[0], chinese.test, 2)[0] == 0
+
+
+def test_the_strength_is_chosen_on_dev():
+    random = np.random.default_rng(0)
+    noisy = [(" ".join(random.choice(list("abcdefgh"), 6)) + " xy"[one], one) for one in (0, 1) for _ in range(30)]
+    documents = Documents(split(*noisy[::2]), split(*noisy[1::2]), split())
+    model, history = floor(documents, 2)
+    best = min(history, key=lambda one: (one["dev_error"], one["dev_loss"]))
+    assert len({one["dev_loss"] for one in history}) > 1
+    assert best["strength"] == model[-1].C
+    assert score(model, documents.dev, 2)[:2] == (best["dev_error"], best["dev_loss"])
+
+
+def test_a_class_that_training_lacks_is_never_predicted_and_costs_dearly():
+    documents = Documents(split(*GOOD, *BAD), split(), split(("fine", 2), ("dull", 0)))
+    error, loss, predicted = score(floor(documents, 3)[0], documents.test, 3)
+    assert (error, predicted[1]) == (50, 0)
+    assert loss > 10
+
+
+def test_a_reader_sees_each_segment_alone():
+    torch.manual_seed(0)
+    reader = Reader(8).eval()
+    states = torch.randn(9, 8)
+    together = reader(states, torch.tensor([0, 4, 9]))
+    assert together.shape == (2, Reader.width)
+    assert torch.allclose(together[1], reader(states[4:], torch.tensor([0, 5]))[0], atol=1e-6)
+    assert not torch.allclose(together[0], reader(states[4:], torch.tensor([0, 5]))[0], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
+    frozen = baseline(replace(small, encoder=tiny(kind), epochs=6, learning_rate=1e-2), "features")
+    classifier = Classifier.build(frozen, ["a", "z"])
+    before = {name: weight.clone() for name, weight in classifier.state_dict().items()}
+    texts = ["a b c", "u v w", "b a", "x y"] * 8
+    history = fit(classifier, (classifier.segmenter(texts), [0, 1, 0, 1] * 8), progress=False)
+    same = {name: bool((before[name] == weight).all()) for name, weight in classifier.state_dict().items()}
+    assert all(same[name] for name in same if name.startswith("encoder."))
+    assert not any(same[name] for name in same if "encoder." not in name and "bias" not in name)
+    assert history[-1]["loss"] < history[0]["loss"] / 2
+    assert not classifier.train().encoder.training
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_an_encoders_pieces_begin_with_its_cls_states(tiny, kind):
+    from bertstudy.encoder import Encoder
+
+    encoder = Encoder.load(tiny(kind)).eval()
+    batch = pack([[[2, 7, 8, 3]], [[2, 9, 3]]])
+    with torch.no_grad():
+        pieces, first = encoder.pieces(batch, range(1, 3)), encoder(batch, range(1, 3))
+    assert [state.shape[0] for state in pieces] == [7, 7]
+    assert torch.allclose(torch.stack(pieces)[:, [0, 4]], first)
+
+
+def test_rows_of_baselines_stand_beside_the_others(small):
+    for method in ("tfidf", "features"):
+        row = run(baseline(small, method), "baselines", progress=False)
+        assert row["run"]["method"] == method
+        assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
+        assert row["seconds"]["test"] > 0
+        assert row["error"] < 50
