@@ -286,6 +286,14 @@ class Profile:
     pretraining: dict  # the fields of Run that further pretraining takes at this scale
     tasks: tuple[str, ...]  # Table 5's columns
     sources: tuple[str, ...]  # texts to pretrain on beside those of the tasks
+    compared: tuple[str, ...]  # Table 6's columns
+    few: int | None  # documents to train on in Tables 6, 7 and 8, dev included; None: all
+    pretrainings: tuple[str, ...]  # and its rows that are further pretrained
+    features: dict  # the fields of Run that a reader on frozen features takes
+    together: tuple[str, ...]  # Table 7's tasks
+    crossing: str  # and the texts of its further pretraining, across domains
+    enlarged: tuple[str, ...]  # Table 8's columns
+    larger: str  # and its larger encoder; "": none, a reader may name one
 
     @property
     def shows(self):
@@ -321,6 +329,14 @@ def _profiles():
             ),
             tasks=("movies", "topics"),
             sources=("restaurants",),
+            compared=("movies", "restaurants"),
+            few=100,
+            pretrainings=("within_task", "in_domain", "cross_domain"),
+            features=dict(learning_rate=2e-3),
+            together=("movies", "restaurants", "questions", "topics"),
+            crossing="cross_domain",
+            enlarged=("movies",),
+            larger="control-large",
         ),
         Profile(
             "compact",
@@ -347,6 +363,14 @@ def _profiles():
             pretraining=dict(pretraining_steps=1000, pretraining_learning_rate=1e-4, pretraining_head_steps=300),
             tasks=("imdb", "trec"),
             sources=("yelp_polarity", "ag_news"),
+            compared=("imdb", "trec", "ag_news", "yelp_polarity"),
+            few=500,
+            pretrainings=("within_task",),
+            features=dict(learning_rate=1e-3, epochs=10),
+            together=("imdb", "yelp_polarity"),
+            crossing="imdb+trec+ag_news+yelp_polarity",
+            enlarged=("imdb",),
+            larger="",
         ),
         Profile(
             "paper",
@@ -362,6 +386,14 @@ def _profiles():
             pretraining=dict(pretraining_steps=100_000),
             tasks=("imdb", "yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia"),
             sources=("in_domain", "cross_domain"),
+            compared=("imdb", "yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia", "sogou"),
+            few=None,
+            pretrainings=("within_task", "in_domain", "cross_domain"),
+            features=dict(learning_rate=1e-3, epochs=10),
+            together=("imdb", "yelp_polarity", "ag_news", "dbpedia"),
+            crossing="cross_domain",
+            enlarged=("imdb", "yelp_polarity", "yelp_full", "ag_news", "dbpedia"),
+            larger="google-bert/bert-large-uncased",
         ),
         Profile(
             "smoke",
@@ -377,6 +409,14 @@ def _profiles():
             pretraining=dict(pretraining_steps=4, pretraining_batch_size=4, pretraining_window=64, next_sentence=False),
             tasks=("movies",),
             sources=("questions",),
+            compared=("movies", "topics"),
+            few=40,
+            pretrainings=("within_task",),
+            features=dict(learning_rate=2e-3),
+            together=("movies", "topics"),
+            crossing="movies+topics",
+            enlarged=("movies",),
+            larger="control-large",
         ),
     ]
 

@@ -278,18 +278,26 @@ def sources(run):
     for a composed corpus and among the paper's for one of those. Raises ValueError for a name that is no corpus, and
     for a domain asked of a corpus that has none.
     """
-    kinds, asked = _kinds(), run.further_pretraining
+    asked = run.further_pretraining
     if asked == "within_task":
         return [run.corpus]
     if asked not in ("in_domain", "cross_domain"):
         return asked.split("+")
-    if run.corpus not in kinds:
-        raise ValueError(
-            f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
-            f"name the corpora, as in 'imdb+yelp_full'."
-        )
-    world, kind = kinds[run.corpus]
-    return [name for name, (where, one) in kinds.items() if where == world and (asked == "cross_domain" or one == kind)]
+    if found := peers(run.corpus, asked):
+        return found
+    raise ValueError(
+        f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
+        f"name the corpora, as in 'imdb+yelp_full'."
+    )
+
+
+def peers(corpus, reach):
+    """The corpora of the same domain ("in_domain") or of all ("cross_domain"), itself included; [] for one of none."""
+    kinds = _kinds()
+    if corpus not in kinds:
+        return []
+    world, kind = kinds[corpus]
+    return [name for name, (where, one) in kinds.items() if where == world and (reach == "cross_domain" or one == kind)]
 
 
 def source_texts(run):

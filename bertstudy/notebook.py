@@ -12,19 +12,15 @@ import matplotlib.pyplot as plt
 import pandas as pd
 
 from . import figures, paper, store
-from .config import Profile, Run
+from .config import Profile, Run, baseline
 from .config import profile as find_profile
+from .corpora import corpus_of, peers
 from .paths import NOTEBOOKS, REPORTS, RUNS
 from .registry import no_such
+from .sentences import mostly_one
 
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
 PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
-
-
-def _corpus(run):
-    from .corpora import corpus_of  # here, since figures do without torch
-
-    return corpus_of(run)
 
 
 class Study:
@@ -45,19 +41,21 @@ class Study:
     @property
     def corpus(self):
         """The corpus of the base run."""
-        return _corpus(self.base)
+        return corpus_of(self.base)
 
-    def on(self, corpus="", **changes):
+    def on(self, corpus="", few=False, **changes):
         """The base run on a corpus (the base's without one) with as many documents as the profile's tables have.
 
-        A Chinese corpus gets a Chinese encoder unless the base's reads Chinese.
+        `few` takes the number for Tables 6 to 8 instead of that for Tables 2 to 4. A Chinese corpus gets a Chinese
+        encoder unless the base's reads Chinese.
         """
         from .corpora import CHINESE, CORPORA
 
         run = replace(self.base, corpus=corpus or self.base.corpus)
-        if run.fraction == 1 and self.profile.documents:
-            size = len(_corpus(run).train.texts)
-            run = replace(run, fraction=round(min(1.0, self.profile.documents / size), 6))
+        documents = self.profile.few if few else self.profile.documents
+        if run.fraction == 1 and documents:
+            size = len(corpus_of(run).train.texts)
+            run = replace(run, fraction=round(min(1.0, documents / size), 6))
         if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
             run = replace(run, encoder=CHINESE)
         return replace(run, **changes)
@@ -69,9 +67,40 @@ class Study:
 
         return encoder_config(self.base.encoder).num_hidden_layers
 
-    def pretrained(self, source="within_task"):
-        """The base run after further pretraining on a source, with this profile's steps."""
-        return replace(self.base, **{**self.profile.pretraining, **self._steps, "further_pretraining": source})
+    def pretrained(self, source="within_task", run=None):
+        """A run, the base run without one, after further pretraining on a source, with this profile's steps.
+
+        Next-sentence prediction is left out for a task whose texts are of one sentence.
+        """
+        run, fields = run or self.base, {**self.profile.pretraining, **self._steps, "further_pretraining": source}
+        if source == "within_task" and mostly_one(corpus_of(run).train.texts):
+            fields["next_sentence"] = False
+        return replace(run, **fields)
+
+    def arms(self, run):
+        """Table 6's ways beside a run: TF-IDF, features, the run itself, and after each further pretraining.
+
+        Pretraining in the domain is left out where no other corpus is of the same.
+        """
+        features = replace(baseline(run, "features"), **self.profile.features)
+        further = [
+            self.pretrained(reach, run)
+            for reach in self.profile.pretrainings
+            if reach == "within_task" or len(peers(run.corpus, reach)) > 1
+        ]
+        return [baseline(run, "tfidf"), features, run, *further]
+
+    def together(self, run, tasks):
+        """A run after fine-tuning on all tasks together, with as many documents each, then at half the rate (§5.5)."""
+        return replace(
+            run,
+            multitask="+".join(tasks),
+            multitask_documents=self.profile.few or 0,
+            multitask_sampling=self.sampling,
+            multitask_epochs=run.epochs,
+            multitask_learning_rate=run.learning_rate,
+            learning_rate=run.learning_rate / 2,
+        )
 
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
@@ -93,7 +122,7 @@ class Study:
 
         columns = {}
         for run in [self.on(name) for name in names] or [self.base]:
-            corpus = _corpus(run)
+            corpus = corpus_of(run)
             columns[corpus.name] = table1(corpus, load_tokenizer(run.encoder), run.window, documents)
             if corpus.name in CORPORA:
                 columns[f"{corpus.name}, paper"] = paper.table1(CORPORA[corpus.name].title)
@@ -152,21 +181,35 @@ def _numbers(name, text, kind):
 
 
 def setup(
-    *, profile="auto", seeds=0, data_dir="", steps=0, sources="", tasks="", splits="", rates="", decays="", **more
+    *,
+    profile="auto",
+    seeds=0,
+    data_dir="",
+    steps=0,
+    sources="",
+    tasks="",
+    splits="",
+    rates="",
+    decays="",
+    sampling="",
+    larger="",
+    **more,
 ):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
     Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
     corpora for it beside those of `tasks` (a `corpus` that is given is the only task); `splits`, `rates` and `decays`
-    are the numbers that 01, 03 and 04 try; lists are separated by blanks; `more` are fields of Run. Everything that
+    are the numbers that 01, 03 and 04 try, `sampling` is how 07 draws its tasks, `larger` the second encoder of 09;
+    lists are separated by blanks; `more` are fields of Run. Everything that
     can be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
     from . import corpora
     from .model import check_encoder
+    from .multitask import SAMPLINGS
 
     lists = {"splits": (splits, int), "rates": (rates, float), "decays": (decays, float)}
-    declared = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", *lists, *more]
+    declared = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", "sampling", "larger", *lists, *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -180,9 +223,12 @@ def setup(
     if more.get("corpus") and not tasks:
         study.tasks = [base.corpus]
     study.splits, study.rates, study.decays = (_numbers(name, *given) for name, given in lists.items())
-    check_encoder(base)
+    study.sampling, study.larger = sampling or Run().multitask_sampling, larger or chosen.larger
+    SAMPLINGS.find(study.sampling)
+    for encoder in {base.encoder, *([larger] if larger else [])}:
+        check_encoder(replace(base, encoder=encoder))
     study.corpus  # noqa: B018 - loaded, or an error that says why not
-    for source in study.sources if sources else ():
+    for source in study.sources if sources not in ("", "none") else ():
         for name in corpora.sources(study.pretrained(source)):
             corpora.load_corpus(name)
     for name in study.tasks if tasks else ():

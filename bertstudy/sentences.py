@@ -24,3 +24,8 @@ def split(text):
     else:
         parts = [sentence.text for sentence in _sentencizer()(text).sents]
     return [part.strip() for part in parts if part.strip()]
+
+
+def mostly_one(texts, sample=200):
+    """Whether most texts are of one sentence, judged by the first so many."""
+    return sum(len(split(text)) < 2 for text in texts[:sample]) > len(texts[:sample]) / 2

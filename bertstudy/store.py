@@ -177,7 +177,7 @@ def _fine_tuned(run, labels, documents, progress):
     error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
     return {
         "pretraining": pretrained and json.loads((pretrained / "history.json").read_text(encoding="utf-8")),
-        "multitask": shared and json.loads((shared / "multitask.json").read_text(encoding="utf-8")),
+        "multitasked": shared and json.loads((shared / "multitask.json").read_text(encoding="utf-8")),
         "depth": classifier.encoder.config.num_hidden_layers,
         "history": history,
         "error": error,
@@ -264,7 +264,7 @@ def rows(profile, ids=None):
     )
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
-    defaults |= dict.fromkeys(("pretraining", "multitask", "retention", "lengths", "depth", "pieces_per_second"))
+    defaults |= dict.fromkeys(("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second"))
     return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])
 
 

@@ -95,7 +95,7 @@ def test_tasks_of_one_plan_share_what_was_made_and_another_seed_does_not(tasks):
 
 def test_a_row_tells_of_the_tasks_before(tasks):
     row = run(tasks, "together", progress=False)
-    assert list(row["multitask"]["tasks"].values()) == [108, 54]
-    last = row["multitask"]["history"][-1]
+    assert list(row["multitasked"]["tasks"].values()) == [108, 54]
+    last = row["multitasked"]["history"][-1]
     assert last["step"] == 3 * (14 + 7)
-    assert last["loss"][0] < row["multitask"]["history"][0]["loss"][0]
+    assert last["loss"][0] < row["multitasked"]["history"][0]["loss"][0]

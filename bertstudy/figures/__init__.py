@@ -1,6 +1,16 @@
 """Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
 
 from .base import FIGURES, incomplete, save
+from .comparison import (
+    comparison,
+    comparison_data,
+    gains,
+    gains_data,
+    larger,
+    larger_data,
+    multitask,
+    multitask_data,
+)
 from .decay import decay_grid, decay_grid_data, rates_over_time, rates_over_time_data
 from .depth import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
 from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
@@ -22,6 +32,14 @@ from .long_text import (
 
 __all__ = [
     "FIGURES",
+    "comparison",
+    "comparison_data",
+    "gains",
+    "gains_data",
+    "larger",
+    "larger_data",
+    "multitask",
+    "multitask_data",
     "decay_grid",
     "decay_grid_data",
     "errors_by_length",
