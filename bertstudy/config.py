@@ -214,6 +214,18 @@ def _named(prefix):
     return [one.name for one in fields(Run) if one.name.startswith(prefix)]
 
 
+def idle(run):
+    """The names of the fields that have no effect under a run's others."""
+    names = set()
+    if run.further_pretraining == "none":
+        names |= {*_named("pretraining_"), "next_sentence", "whole_word"}
+    if run.multitask == "none":
+        names |= set(_named("multitask_"))
+    if run.method == "features":
+        names |= set(OF_FINE_TUNING)
+    return {one.name for one in fields(run)} - {*OF_THE_DATA, "encoder"} if run.method == "tfidf" else names
+
+
 def baseline(run, method):
     """The run of a baseline, "features" or "tfidf", on the same documents: what has no effect there is left out."""
     own = [one.name for one in fields(run)]

@@ -8,7 +8,7 @@ import platform
 import time
 import zlib
 from collections import Counter
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from .config import Run, identity
+from .config import Run, identity, idle
 from .paths import PACKAGE, REPORTS, RUNS
 
 # The files a result depends on: another hash of them marks a row as made by other code.
@@ -269,8 +269,13 @@ def rows(profile, ids=None):
 
 
 def describe(plan):
-    """A plan as a table: what all its runs share is left out, runs that differ in the seed alone are counted."""
-    counted = Counter(tuple((key, value) for key, value in asdict(one).items() if key != "seed") for one in plan)
-    table = pd.DataFrame([{**dict(key), "seeds": count} for key, count in counted.items()])
+    """A plan as a table: what all its runs share is left out, runs that differ in the seed alone are counted.
+
+    A field is blank in runs where it has no effect, and left out where all others share it.
+    """
+    counted = Counter(replace(one, seed=0) for one in plan)
+    lines = [{name: value for name, value in asdict(one).items() if name not in idle(one)} for one in counted]
+    table = pd.DataFrame(lines).drop(columns="seed").assign(seeds=list(counted.values()))
     varied = [name for name in table if name == "seeds" or table[name].nunique() > 1]
-    return table[varied]
+    shown = table[varied].astype(object)
+    return shown.map(lambda value: f"{value:g}" if isinstance(value, float) else value).where(shown.notna(), "")

@@ -12,7 +12,7 @@ from .base import STYLE, bars_of, figure, grid_across, per_point, span
 
 BASELINES = {"tfidf": "TF-IDF", "features": "BERT-Feat"}
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
-ARMS = ("TF-IDF", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT", "CDPT-FiT", "MFiT-FiT", "CDPT-MFiT-FiT")
+ARMS = ("TF-IDF", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT", "MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
 REFERENCE = "BERT-Feat"  # of Table 6's mean gains
 PRINTED = {"imdb": "IMDb", "yelp_polarity": "Yelp P.", "yelp_full": "Yelp F.", "trec": "TREC", "ag_news": "AG"}
 PRINTED |= {"yahoo_answers": "Yah. A.", "dbpedia": "DBP", "sogou": "Sogou"}  # the paper's column of a corpus
