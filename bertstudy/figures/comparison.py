@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from .. import paper, stats
 from .base import STYLE, bars_of, figure, grid_across, per_point, span
@@ -161,6 +162,9 @@ def gains(rows):
         ):
             axes.plot(data[column], y, "D", color=third)
             axes.set(xscale="log", xlabel=f"{label},\nlogarithmic")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.xaxis.set_minor_formatter(NullFormatter())
         for axes in (gain, minutes, speed):
             grid_across(axes)
         chart.legend(*gain.get_legend_handles_labels(), loc="outside lower center", ncols=2)
