@@ -101,7 +101,15 @@ def compute(run, corpus, progress=True):
     from .workers import few_threads
 
     with few_threads(run):
-        return _compute(run, corpus, progress)
+        return _compute(run, corpus, progress)[1]
+
+
+def train(run, progress=True):
+    """Carry a run out and keep the classifier: (Classifier, row). Nothing is stored; `save` it with its row."""
+    from .workers import few_threads
+
+    with few_threads(run):
+        return _compute(run, _corpus(run), progress)
 
 
 def _compute(run, corpus, progress):
@@ -123,7 +131,7 @@ def _compute(run, corpus, progress):
     pieces = classifier.segmenter.pieces(documents.test.texts)
     error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
     kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if dev[0] else history[-1]
-    return {
+    return classifier, {
         "id": run_id(run, corpus.fingerprint),
         "run": asdict(run),
         "fingerprint": corpus.fingerprint,
