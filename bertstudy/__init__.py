@@ -5,10 +5,13 @@
     rows = study.run_all(bs.grid(study.base, fraction=[0.004, 0.01], seed=study.seeds))
     study.figure("few_shot", rows)
 
-Names are loaded when first used: `bertstudy.figures` and `bertstudy.rows` work without torch.
+Names are loaded when first used: `bertstudy.figures` and `bertstudy.rows` work without torch. Once transformers loads
+its Auto classes, they learn of saved classifiers: `transformers.pipeline("text-classification", model=folder)`.
 """
 
 from importlib import import_module
+
+from wrapt import register_post_import_hook
 
 __version__ = "0.1.0"
 
@@ -19,6 +22,7 @@ _NAMES = {
     "load_corpus": "corpora",
     "Classifier": "model",
     "run": "store",
+    "train": "store",
     "run_all": "store",
     "rows": "store",
     "missing": "store",
@@ -29,6 +33,10 @@ _NAMES = {
 }
 _MODULES = ("corpora", "encoder", "figures", "paper", "stats", "store", "widgets")
 __all__ = [*_NAMES, *_MODULES]
+
+_AUTO = "transformers.models.auto"
+register_post_import_hook(lambda _: import_module(".auto_config", __name__), f"{_AUTO}.configuration_auto")
+register_post_import_hook(lambda _: import_module(".auto_model", __name__), f"{_AUTO}.modeling_auto")
 
 
 def __getattr__(name):

@@ -1,4 +1,4 @@
-"""python -m bertstudy: report, figures, bench."""
+"""python -m bertstudy: report, figures, bench, predict."""
 
 import argparse
 
@@ -18,6 +18,11 @@ def main():
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--encoder", default="minilm")
     bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
+    predict = commands.add_parser("predict", help="classify the texts of a file by a saved classifier")
+    predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")
+    predict.add_argument("file", help="CSV, TSV, JSONL or Parquet")
+    predict.add_argument("--text-column", default="text")
+    predict.add_argument("--out", help="the CSV file to write; without it the table goes to stdout")
     arguments = parser.parse_args()
     if arguments.command == "report":
         from .notebook import execute
@@ -34,6 +39,13 @@ def main():
 
         for path in [*redraw(), index()]:
             print(path)
+    elif arguments.command == "predict":
+        from .home import predict_file
+
+        try:
+            predict_file(arguments.model, arguments.file, arguments.text_column, arguments.out)
+        except (OSError, ValueError) as error:
+            parser.exit(2, f"{parser.prog} predict: {' '.join(str(error).split())}\n")
     elif arguments.what == "layers":
         from .bench import layers
 

@@ -166,7 +166,7 @@ def load_pretraining_model(name, seed=0):
     torch.manual_seed(seed)
     load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
     fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
-    with _quiet():
+    with quiet():
         model, info = _explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
     return model, any("predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"])
 
@@ -178,7 +178,7 @@ def weights_hash(name):
 
 
 @contextmanager
-def _quiet():
+def quiet():
     """Loaders list weights that are new or left out; here both are on purpose."""
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()
@@ -228,7 +228,7 @@ class Encoder(nn.Module):
         config = encoder_config(name)
         if depth is not None and depth > config.num_hidden_layers:
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
-        with _quiet():
+        with quiet():
             model = _explained(
                 AutoModel.from_pretrained,
                 name,

@@ -78,10 +78,19 @@ def _as_label(value):
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
+def _filled(cells):
+    return cells.notna() & cells.astype(str).str.strip().astype(bool)
+
+
+def read_rows(path, text_column="text"):
+    """The text of each row of a file, in its order; None where a row has none."""
+    texts = _column(read_table(path), text_column, path, "text_column")
+    return [str(text) if there else None for text, there in zip(texts, _filled(texts), strict=True)]
+
+
 def read_texts(path, text_column="text"):
     """The texts of an unlabelled file, empty ones left out."""
-    texts = _column(read_table(path), text_column, path, "text_column")
-    return [text for text in texts.dropna().astype(str) if text.strip()]
+    return [text for text in read_rows(path, text_column) if text is not None]
 
 
 def read_labelled(path, text_column="text", label_column="label"):
@@ -94,8 +103,7 @@ def read_labelled(path, text_column="text", label_column="label"):
     labels = _column(table, label_column, path, "label_column")
     if table.empty:
         raise ValueError(f"{path}: a header but no rows.")
-    filled = texts.notna() & texts.astype(str).str.strip().astype(bool)
-    unlabelled = labels.isna() | ~labels.astype(str).str.strip().astype(bool)
+    filled, unlabelled = _filled(texts), ~_filled(labels)
     if (filled & unlabelled).any():
         first = [int(row) + 1 for row in (filled & unlabelled).to_numpy().nonzero()[0][:5]]
         raise ValueError(

@@ -1,19 +1,14 @@
 """The classifier: an encoder, a pooling over layers, a pooling over segments, dropout, a linear head (§3)."""
 
-import json
-from dataclasses import asdict
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoConfig, AutoTokenizer
 
+from . import home
 from .baselines import Reader
 from .batching import pack, size, within
-from .config import Run
 from .encoder import Encoder, encoder_config, load_tokenizer
 from .pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from .truncation import Segmenter
@@ -127,31 +122,29 @@ class Classifier(nn.Module):
         probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
 
-    def save(self, folder):
-        """Write everything that `load` needs into a folder: weights (safetensors), tokenizer, recipe."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        self.encoder.config.save_pretrained(folder)
-        self.tokenizer.save_pretrained(folder)
-        save_file(
-            {name: weight.contiguous().cpu() for name, weight in self.state_dict().items()},
-            folder / "model.safetensors",
-        )
-        recipe = {"run": asdict(self.run), "labels": self.labels}
-        (folder / "bertstudy.json").write_text(json.dumps(recipe, indent=1, ensure_ascii=False), encoding="utf-8")
+    def save(self, folder, row=None, license=None, language=None):
+        """Write all that `load` and transformers' pipelines need into a folder, with a model card (README.md).
+
+        `row` is the result of this classifier's run; with it the card tells documents and errors. `license` and
+        `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. Raises
+        ValueError for a row of another run.
+        """
+        home.save(self, folder, row, license, language)
 
     @classmethod
-    def load(cls, folder):
-        """A classifier that was saved, ready to predict. Raises FileNotFoundError where there is none."""
-        folder = Path(folder)
-        if not (folder / "bertstudy.json").is_file():
-            raise FileNotFoundError(f"{folder}: no bertstudy.json in it; give a folder written by Classifier.save.")
-        recipe = json.loads((folder / "bertstudy.json").read_text(encoding="utf-8"))
-        encoder = Encoder.from_config(AutoConfig.from_pretrained(folder))
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        classifier = cls(encoder, tokenizer, Run(**recipe["run"]), recipe["labels"])
-        classifier.load_state_dict(load_file(folder / "model.safetensors"))
-        return classifier.eval()
+    def load(cls, name):
+        """A saved classifier, from a folder or by its hub id, ready to predict.
+
+        Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
+        """
+        return home.load(name)
+
+    def push_to_hub(self, repo_id, private=False, row=None, license=None, language=None):
+        """Upload what `save` writes to the Hugging Face hub, into a model repository that is made where there is none.
+
+        Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
+        """
+        return home.push_to_hub(self, repo_id, private, row, license, language)
 
 
 def check_encoder(run):

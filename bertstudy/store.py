@@ -96,14 +96,29 @@ def _path(run, profile):
 
 def compute(run, corpus, progress=True):
     """Carry a run out and give its row. Nothing is stored here."""
+    return _carried_out(run, corpus, progress)[1]
+
+
+def train(run, progress=True):
+    """Carry a run out and keep the classifier: (Classifier, row). Nothing is stored; `save` it with its row.
+
+    With method="tfidf" it is a scikit-learn pipeline, whose classes are numbers into the row's labels.
+    """
+    from .corpora import corpus_of
+
+    return _carried_out(run, corpus_of(run), progress)
+
+
+def _carried_out(run, corpus, progress):
     from .corpora import draw
 
     begin = time.perf_counter()
     documents = draw(corpus, run)
-    found = (_of_words if run.method == "tfidf" else _of_an_encoder)(run, corpus.labels, documents, progress)
+    carry_out = _of_words if run.method == "tfidf" else _of_an_encoder
+    classifier, found = carry_out(run, corpus.labels, documents, progress)
     history, seconds = found["history"], found.pop("seconds")
     kept = min(history, key=lambda one: (one["dev_error"], one["dev_loss"])) if documents.dev.texts else history[-1]
-    return {
+    return classifier, {
         "id": run_id(run, corpus.fingerprint),
         "run": asdict(run),
         "fingerprint": corpus.fingerprint,
@@ -120,7 +135,7 @@ def compute(run, corpus, progress=True):
 
 
 def _of_words(run, labels, documents, progress):
-    """What a row tells of TF-IDF with logistic regression; see `compute`."""
+    """TF-IDF with logistic regression: (pipeline, what a row tells of it)."""
     import torch
 
     from .baselines import floor, score
@@ -128,7 +143,7 @@ def _of_words(run, labels, documents, progress):
     model, history = floor(documents, len(labels))
     begin = time.perf_counter()
     error, loss, predicted = score(model, documents.test, len(labels))
-    return {
+    return model, {
         "history": history,
         "error": error,
         "loss": loss,
@@ -139,7 +154,7 @@ def _of_words(run, labels, documents, progress):
 
 
 def _of_an_encoder(run, labels, documents, progress):
-    """What a row tells of an encoder's fine-tuning, or of its features; see `compute`."""
+    """An encoder's fine-tuning, or a reader on its features: (Classifier, what a row tells of it)."""
     from .workers import few_threads
 
     with few_threads(run):
@@ -175,7 +190,7 @@ def _fine_tuned(run, labels, documents, progress):
     tested = time.perf_counter()
     pieces = classifier.segmenter.pieces(documents.test.texts)
     error, loss, predicted = evaluate(classifier, classifier.segmenter.segments(pieces), documents.test.classes)
-    return {
+    return classifier, {
         "pretraining": pretrained and json.loads((pretrained / "history.json").read_text(encoding="utf-8")),
         "multitasked": shared and json.loads((shared / "multitask.json").read_text(encoding="utf-8")),
         "depth": classifier.encoder.config.num_hidden_layers,

@@ -61,7 +61,7 @@ def test_a_saved_classifier_predicts_the_same(small, tmp_path, change):
     classifier = Classifier.build(replace(small, **change), ["a", "z"]).eval()
     classifier.save(tmp_path / "saved")
     again = Classifier.load(tmp_path / "saved")
-    assert again.run == classifier.run
+    assert again.run == replace(classifier.run, corpus="letters/", encoder="bert")  # names, not paths
     assert again.labels == classifier.labels
     assert np.array_equal(again.predict(TEXTS).probabilities, classifier.predict(TEXTS).probabilities)
 
@@ -76,11 +76,6 @@ def test_a_single_text_stands_for_a_list_of_it_and_other_things_are_refused(clas
     assert np.array_equal(classifier.predict("a b").probabilities, classifier.predict(["a b"]).probabilities)
     with pytest.raises(TypeError, match="number 1 is None, of type NoneType"):
         classifier.predict(["a", None])
-
-
-def test_loading_from_elsewhere_is_told(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no bertstudy.json"):
-        Classifier.load(tmp_path)
 
 
 @pytest.mark.parametrize(
