@@ -115,7 +115,7 @@ def comparison(rows):
 def gains_data(rows, reference=REFERENCE):
     """Mean gain over a reference, in percent of its error, over the corpora that all arms have been run on.
 
-    A line an arm: corpora, seeds, gain with its t interval over seeds, medians over corpora of minutes of training
+    A line an arm: corpora, seeds, gain with its interval over seeds (of a variance that the arms share), medians over corpora of minutes of training
     and documents predicted a second, and the paper's mean gain over the same corpora (NaN where it lacks one).
     """
     rows = _arms(rows)
@@ -127,8 +127,11 @@ def gains_data(rows, reference=REFERENCE):
     theirs = printed.apply(pd.to_numeric, errors="coerce").T
     speed = _points(rows, "arm").groupby("arm")[["minutes", "documents_per_second"]].median()
     lines = []
-    for arm in sorted(gains, key=lambda one: ARMS.index(one) if one in ARMS else len(ARMS)):
-        gain, low, high = stats.mean_interval(gains[arm])
+    arms = sorted(gains, key=lambda one: ARMS.index(one) if one in ARMS else len(ARMS))
+    others = [arm for arm in arms if arm != reference]
+    intervals = dict(zip(others, stats.pooled_intervals([gains[arm] for arm in others]), strict=True))
+    for arm in arms:
+        gain, low, high = intervals.get(arm, (0.0, 0.0, 0.0))
         name, ours = f"BERT-{arm}", f"BERT-{reference.removeprefix('BERT-')}"
         of_paper = 100 * (1 - theirs[name] / theirs[ours]).mean(skipna=False) if name in theirs else np.nan
         line = {"arm": arm, "corpora": len(whole), "seeds": len(gains), "gain": gain, "low": low, "high": high}
@@ -140,7 +143,7 @@ def gains_data(rows, reference=REFERENCE):
 def gains(rows):
     """Mean gain over BERT-Feat, in percent of its error, and what it costs: minutes to train, documents a second.
 
-    Intervals are t's over seeds, each seed's gain a mean over the corpora. Hollow points are the paper's, over the
+    Intervals are over seeds, each seed's gain a mean over the corpora. Hollow points are the paper's, over the
     same corpora.
     """
     data = gains_data(rows)
