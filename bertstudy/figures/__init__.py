@@ -1,6 +1,7 @@
 """Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
 
 from .base import FIGURES, incomplete, save
+from .corpora import balance, balance_data, lengths, lengths_data
 from .decay import decay_grid, decay_grid_data, rates_over_time, rates_over_time_data
 from .depth import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
 from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
@@ -22,6 +23,8 @@ from .long_text import (
 
 __all__ = [
     "FIGURES",
+    "balance",
+    "balance_data",
     "decay_grid",
     "decay_grid_data",
     "errors_by_length",
@@ -35,6 +38,8 @@ __all__ = [
     "layer_depth_data",
     "layer_pooling",
     "layer_pooling_data",
+    "lengths",
+    "lengths_data",
     "long_text",
     "long_text_data",
     "pretraining_sources",
