@@ -1,4 +1,4 @@
-"""Corpora by name or file: train, test, unlabelled texts; samples and dev splits; fingerprints; Table 1."""
+"""Corpora by name or file: train, test, unlabelled texts; samples and dev splits; fingerprints."""
 
 import hashlib
 import os
@@ -345,25 +345,3 @@ def draw(corpus, run):
         )
     test = stratified_order(corpus.test.classes, np.random.default_rng(0))[: run.test_size or None]
     return Documents(train, without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))
-
-
-def table1(corpus, tokenizer, window=512, documents=0):
-    """Table 1's row for a corpus, a dict: classes, kind, average and longest length in word pieces, the share in
-    percent beyond the window (with [CLS] and [SEP]), train and test sizes. Lengths are of the training documents, or
-    of a sample of so many."""
-    entry = CORPORA.get(corpus.name)
-    known = entry or COMPOSED.get(corpus.name)
-    texts = corpus.train.texts
-    if 0 < documents < len(texts):
-        texts = [texts[index] for index in np.random.default_rng(0).choice(len(texts), documents, replace=False)]
-    lengths = np.array([len(ids) for ids in tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]])
-    return {
-        "corpus": entry.title if entry else corpus.name,
-        "kind": known.kind if known else "",
-        "classes": len(corpus.labels),
-        "average length": float(lengths.mean()),
-        "longest": int(lengths.max()),
-        "beyond the window, %": float(100 * (lengths > window - 2).mean()),
-        "train": len(corpus.train.texts),
-        "test": len(corpus.test.texts),
-    }

@@ -11,10 +11,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 
-from . import figures, paper, store
+from . import figures, paper, store, survey
 from .config import Profile, Run, baseline
 from .config import profile as find_profile
-from .corpora import corpus_of, peers
+from .corpora import CHINESE, COMPOSED, CORPORA, corpus_of, peers
 from .paths import NOTEBOOKS, REPORTS, RUNS
 from .registry import no_such
 from .sentences import mostly_one
@@ -28,7 +28,7 @@ class Study:
 
     base: the run a plan starts from; seeds, table_seeds, sweep_seeds: ranges, for few settings, for the tables of 01
     and 02, and for the many settings of 03 and 04; tasks and sources: corpora for Table 5, to fine-tune on, and to
-    pretrain on beside these.
+    pretrain on beside these; corpora: those that 00 surveys, with so many documents measured.
     """
 
     def __init__(self, profile: Profile, base: Run, seeds: int = 0, steps: int = 0, sources: str = "", tasks: str = ""):
@@ -37,27 +37,31 @@ class Study:
         self.seeds, self.table_seeds, self.sweep_seeds = (range(seeds or count) for count in counts)
         self._steps = {"pretraining_steps": steps} if steps else {}
         self.sources, self.tasks = sources.split() or list(profile.sources), tasks.split() or list(profile.tasks)
+        self.corpora = list(COMPOSED if profile.base.corpus in COMPOSED else CORPORA)
+        self.documents = survey.DOCUMENTS
 
     @property
     def corpus(self):
         """The corpus of the base run."""
         return corpus_of(self.base)
 
-    def on(self, corpus="", few=False, **changes):
-        """The base run on a corpus (the base's without one) with as many documents as the profile's tables have.
-
-        `few` takes the number for Tables 6 to 8 instead of that for Tables 2 to 4. A Chinese corpus gets a Chinese
-        encoder unless the base's reads Chinese.
-        """
-        from .corpora import CHINESE, CORPORA
-
+    def reading(self, corpus=""):
+        """The base run on a corpus, a Chinese one with a Chinese encoder unless the base's reads Chinese."""
         run = replace(self.base, corpus=corpus or self.base.corpus)
+        if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
+            run = replace(run, encoder=CHINESE)
+        return run
+
+    def on(self, corpus="", few=False, **changes):
+        """The base run on a corpus, as `reading` gives it, with as many documents as the profile's tables have.
+
+        `few` takes the number for Tables 6 to 8 instead of that for Tables 2 to 4.
+        """
+        run = self.reading(corpus)
         documents = self.profile.few if few else self.profile.documents
         if run.fraction == 1 and documents:
             size = len(corpus_of(run).train.texts)
             run = replace(run, fraction=round(min(1.0, documents / size), 6))
-        if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
-            run = replace(run, encoder=CHINESE)
         return replace(run, **changes)
 
     @property
@@ -115,20 +119,18 @@ class Study:
             )
         return kept
 
-    def look(self, *names, documents=2000):
-        """Table 1's columns for corpora, or the study's own, lengths from a sample of so many, and the paper's."""
-        from .corpora import CORPORA, table1
-        from .encoder import load_tokenizer
-
-        columns = {}
-        for run in [self.on(name) for name in names] or [self.base]:
-            corpus = corpus_of(run)
-            columns[corpus.name] = table1(corpus, load_tokenizer(run.encoder), run.window, documents)
-            if corpus.name in CORPORA:
-                columns[f"{corpus.name}, paper"] = paper.table1(CORPORA[corpus.name].title)
+    def look(self, *names):
+        """Table 1's columns for corpora, or the study's own, and the paper's; a text of those that are composed."""
+        runs = [self.reading(name) for name in names or [""]]
+        rows = [survey.stored(run, self.profile.name, self.documents) for run in runs]
+        for corpus in map(corpus_of, runs):
             if corpus.composed:
                 print(f"{corpus.name}, one of them: {corpus.train.texts[0]}")
-        return pd.DataFrame(columns).loc[list(columns[corpus.name])]
+        return survey.table1(pd.DataFrame(rows)).T
+
+    def survey(self, plan):
+        """What is known of the corpora of a plan, a row each; those that can't be had are told."""
+        return survey.survey_all(plan, self.profile.name, self.documents)
 
     def run_all(self, plan):
         """The rows of a plan, made where they are missing, over the cores where that is faster (`store.run_all`)."""
@@ -193,6 +195,7 @@ def setup(
     decays="",
     sampling="",
     larger="",
+    documents=0,
     **more,
 ):
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
@@ -200,8 +203,8 @@ def setup(
     Empty strings and zeros stand for the profile's own value. `steps` are those of further pretraining, `sources` the
     corpora for it beside those of `tasks` (a `corpus` that is given is the only task); `splits`, `rates` and `decays`
     are the numbers that 01, 03 and 04 try, `sampling` is how 07 draws its tasks, `larger` the second encoder of 09;
-    lists are separated by blanks; `more` are fields of Run. Everything that
-    can be checked before the first run is: raises TypeError for a name given to papermill that the notebook does not
+    lists are separated by blanks; `documents` is how many have their lengths measured; `more` are fields of Run. What
+    is named is checked before the first run: raises TypeError for a name given to papermill that the notebook does not
     declare, ValueError for values out of range, and for a corpus or an encoder that can't be loaded.
     """
     from . import corpora
@@ -209,7 +212,8 @@ def setup(
     from .multitask import SAMPLINGS
 
     lists = {"splits": (splits, int), "rates": (rates, float), "decays": (decays, float)}
-    declared = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", "sampling", "larger", *lists, *more]
+    names = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", "sampling", "larger", "documents"]
+    declared = [*names, *lists, *more]
     for name in _injected():
         if name not in declared:
             raise no_such("parameter", name, declared, TypeError)
@@ -218,16 +222,19 @@ def setup(
         os.environ["BERTSTUDY_DATA"] = str(corpora.data_folder(data_dir).absolute())
     if seeds < 0 or seeds != int(seeds):
         raise ValueError(f"seeds={seeds!r}: allowed is 0 (the profile's {chosen.seeds}) or a whole number above it.")
+    if documents < 0 or documents != int(documents):
+        raise ValueError(f"documents={documents!r}: allowed is 0 ({survey.DOCUMENTS:,}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
     study = Study(chosen, base, seeds, steps, sources, tasks)
-    if more.get("corpus") and not tasks:
-        study.tasks = [base.corpus]
+    study.documents = documents or survey.DOCUMENTS
+    if more.get("corpus"):
+        study.corpora, study.tasks = [base.corpus], study.tasks if tasks else [base.corpus]
+        study.corpus  # noqa: B018 - loaded, or an error that says why not
     study.splits, study.rates, study.decays = (_numbers(name, *given) for name, given in lists.items())
     study.sampling, study.larger = sampling or Run().multitask_sampling, larger or chosen.larger
     SAMPLINGS.find(study.sampling)
     for encoder in {base.encoder, *([larger] if larger else [])}:
         check_encoder(replace(base, encoder=encoder))
-    study.corpus  # noqa: B018 - loaded, or an error that says why not
     for source in study.sources if sources not in ("", "none") else ():
         for name in corpora.sources(study.pretrained(source)):
             corpora.load_corpus(name)
@@ -294,8 +301,9 @@ def redraw():
     drawn = []
     for recipe in sorted(REPORTS.glob("*/figures/*.json")):
         one, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
-        present = [row for row in one["rows"] if (store.folder(profile) / f"{row}.json").is_file()]
-        rows = store.rows(profile, present)
+        kind = figures.FIGURES[one["figure"]].kind
+        present = [row for row in one["rows"] if (store.folder(profile, kind) / f"{row}.json").is_file()]
+        rows = store.rows(profile, present, kind)
         chart = figures.FIGURES[one["figure"]](rows)
         if len(present) < len(one["rows"]):
             figures.incomplete(chart, sorted(set(one["rows"]) - set(present)))

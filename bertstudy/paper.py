@@ -1,5 +1,6 @@
 """The paper's own numbers: Sun, Qiu, Xu and Huang (2019), Tables 1-8 and Figures 2-4."""
 
+import json
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -41,7 +42,7 @@ def few_shot():
 
 
 def table1(corpus):
-    """Table 1's row of a corpus under its printed title ("IMDb"), named as `corpora.table1` names them."""
+    """Table 1's row of a corpus under its printed title ("IMDb"), named as `survey.table1` names them."""
     names = {
         "type": "kind",
         "classes": "classes",
@@ -52,7 +53,8 @@ def table1(corpus):
         "test": "test",
     }
     printed = item("Table1").query("row == @corpus").set_index("column")["value"]
-    return {"corpus": corpus, **{ours: printed[theirs].replace(",", "").rstrip("%") for theirs, ours in names.items()}}
+    plain = printed.str.replace("[,%]", "", regex=True)
+    return {ours: plain[theirs] if ours == "kind" else json.loads(plain[theirs]) for theirs, ours in names.items()}
 
 
 def pretraining_steps():

@@ -31,19 +31,18 @@ def _card(page, recipes):
 
 
 def _section(profile, shows):
-    """A profile's part of the index; None where it has no rows."""
-    table = store.rows(profile)
-    if table.empty:
-        return None
-    place = REPORTS / profile
+    """A profile's part of the index; None where it has neither rows nor pages."""
+    table, place = store.rows(profile), REPORTS / profile
     recipes = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(place.glob("figures/*.json"))}
     pages = sorted(place.glob("[0-9][0-9]_*.html"))
+    if table.empty and not pages:
+        return None
     told = {page.stem for page in pages}
     return {
         "name": profile,
         "shows": shows,
         "runs": len(table),
-        "newest": max(table["made"])[:10],
+        "newest": "" if table.empty else max(table["made"])[:10],
         "cards": [_card(page, recipes) for page in pages],
         "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in told],
     }

@@ -41,9 +41,9 @@ LONGEST = 65_535  # pieces a test document is told to have
 PACKAGES = ("torch", "transformers", "accelerate", "numpy")
 
 
-def folder(profile):
-    """Where a profile's rows are."""
-    return REPORTS / profile / "rows"
+def folder(profile, kind="rows"):
+    """Where a profile's rows are, or with kind "corpora" its surveys of corpora (`survey.stored`)."""
+    return REPORTS / profile / kind
 
 
 @lru_cache(maxsize=1)
@@ -269,15 +269,17 @@ def _made(todo, profile, progress, workers):
         yield from (run(one, profile, progress) for one in todo)
 
 
-def rows(profile, ids=None):
+def rows(profile, ids=None, kind="rows"):
     """Stored rows as a table: a column for each field of the run, then id, error, documents, history and the rest.
 
-    With `ids` those rows, in that order. Reads files only: neither torch nor a corpus is needed.
+    With `ids` those rows, in that order; with kind "corpora" surveys. Reads files only: neither torch nor a corpus is
+    needed.
     """
-    paths = (
-        [folder(profile) / f"{one}.json" for one in ids] if ids is not None else sorted(folder(profile).glob("*.json"))
-    )
+    place = folder(profile, kind)
+    paths = [place / f"{one}.json" for one in ids] if ids is not None else sorted(place.glob("*.json"))
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    if kind != "rows":
+        return pd.DataFrame(loaded)
     defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
     defaults |= dict.fromkeys(("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second"))
     return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])

@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from bertstudy import Run, load_corpus, paper, sogou
-from bertstudy.corpora import CORPORA, Corpus, Split, draw, stratified_order, table1
-from bertstudy.encoder import load_tokenizer
+from bertstudy.corpora import CORPORA, Corpus, Split, draw, stratified_order
 
 
 def corpus_of(counts, test=100):
@@ -180,15 +179,6 @@ def test_sogou_is_built_from_raw_files_by_url(tmp_path):
         sogou.build(tmp_path, train=4, test=1)
     with pytest.raises(ValueError, match="no .dat file"):
         sogou.build(tmp_path / "nothing")
-
-
-def test_table_1_counts_pieces_and_documents(tiny):
-    texts = ["a b c", "a " * 30, "q"]
-    corpus = Corpus("made", Split(texts, np.array([0, 1, 0])), Split(["a"], np.array([0])), ("x", "y"))
-    row = table1(corpus, load_tokenizer(tiny()), window=20)
-    assert row["average length"] == pytest.approx(34 / 3)
-    assert (row["longest"], row["classes"], row["train"], row["test"]) == (30, 2, 3, 1)
-    assert row["beyond the window, %"] == pytest.approx(100 / 3)
 
 
 def test_real_imdb(real_data):

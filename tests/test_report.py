@@ -49,6 +49,13 @@ def test_it_is_self_contained_and_leaves_out_smoke(place):
     assert all((place / one).is_file() for one in links)
 
 
+def test_a_profile_whose_corpora_alone_were_surveyed_is_there_too(place):
+    (place / "control" / "rows" / "a.json").unlink()
+    page = report.index().read_text(encoding="utf-8")
+    assert 'href="control/05_made.html"' in page
+    assert "runs, the newest" not in page
+
+
 def test_the_same_rows_give_the_same_bytes(place):
     first = report.index().read_bytes()
     assert report.index().read_bytes() == first

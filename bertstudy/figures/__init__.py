@@ -11,6 +11,7 @@ from .comparison import (
     multitask,
     multitask_data,
 )
+from .corpora import balance, balance_data, lengths, lengths_data
 from .decay import decay_grid, decay_grid_data, rates_over_time, rates_over_time_data
 from .depth import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
 from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
@@ -32,6 +33,8 @@ from .long_text import (
 
 __all__ = [
     "FIGURES",
+    "balance",
+    "balance_data",
     "comparison",
     "comparison_data",
     "gains",
@@ -53,6 +56,8 @@ __all__ = [
     "layer_depth_data",
     "layer_pooling",
     "layer_pooling_data",
+    "lengths",
+    "lengths_data",
     "long_text",
     "long_text_data",
     "pretraining_sources",

@@ -12,11 +12,14 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 FIGURES = {}
 
 
-def figure(data):
-    """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table."""
+def figure(data, kind="rows"):
+    """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table.
+
+    kind: what it is drawn from, "rows" of runs or surveys of "corpora" (see `store.rows`).
+    """
 
     def register(draw):
-        FIGURES[draw.__name__], draw.data = draw, data
+        FIGURES[draw.__name__], draw.data, draw.kind = draw, data, kind
         return draw
 
     return register

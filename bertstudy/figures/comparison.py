@@ -115,8 +115,9 @@ def comparison(rows):
 def gains_data(rows, reference=REFERENCE):
     """Mean gain over a reference, in percent of its error, over the corpora that all arms have been run on.
 
-    A line an arm: corpora, seeds, gain with its interval over seeds (of a variance that the arms share), medians over corpora of minutes of training
-    and documents predicted a second, and the paper's mean gain over the same corpora (NaN where it lacks one).
+    A line an arm: corpora, seeds, gain with its interval over seeds (of a variance that the arms share), medians over
+    corpora of minutes of training and documents predicted a second, and the paper's mean gain over the same corpora
+    (NaN where it lacks one).
     """
     rows = _arms(rows)
     errors = rows.pivot_table(index=["corpus", "seed"], columns="arm", values="error")
