@@ -27,7 +27,7 @@ _NAMES = {
     "execute": "notebook",
     "render": "notebook",
 }
-_MODULES = ("corpora", "encoder", "figures", "paper", "stats", "store", "widgets")
+_MODULES = ("advice", "corpora", "encoder", "figures", "paper", "stats", "store", "widgets", "your_data")
 __all__ = [*_NAMES, *_MODULES]
 
 
