@@ -184,7 +184,8 @@ def plan(data):
     if affordable < len(data.dev.texts):  # few different sizes, so that rows are found again
         data.base = replace(data.base, test_size=next((one for one in SMALLER_DEV if one <= affordable), LEAST_DEV))
     to_test = data.speed.of(0, len(data.test.texts) * pieces)
-    data.clock.reserve = 3 + min(to_test, TEST_SHARE * data.clock.seconds) + 0.02 * data.clock.seconds
+    words = max((row["seconds"]["all"] for row in data.rows), default=0.0)  # the floor is fitted again for the test
+    data.clock.reserve = 3 + words + min(to_test, TEST_SHARE * data.clock.seconds) + 0.02 * data.clock.seconds
     cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
     sizes = []
     for share in (CURVE_SHARE, 1.0):
@@ -306,8 +307,8 @@ def outlook(tried):
     further = data[data["kind"] == "extrapolated"]
     if further.empty:
         print(
-            "Too few points of the curve are better than always giving the commonest class: what more labels would "
-            "bring can't be told. Give more minutes or more labels."
+            "Fewer than two points of the curve are better than always giving the commonest class: what more labels "
+            "would bring can't be told. Give more minutes or more labels."
         )
         return None
     last = further.iloc[-1]
@@ -389,7 +390,7 @@ def verdict(result):
     else:
         told += f": words are better (p = {chance:.2g}). Use them, or try a larger encoder, more labels, more minutes."
     print(told)
-    return table_of(lines, ["recipe", "wrong", "of", "error, %", "from", "to"])
+    return table_of(lines, ["recipe", "wrong", "of", "error", "low", "high"])
 
 
 def table(result):
@@ -410,9 +411,11 @@ def confident_errors(result):
 def save(data):
     """Save the chosen classifier in data.model_dir and say how to load it."""
     _winner(data).save(data.model_dir)
+    inside = data.model_dir.is_relative_to(RUNS.parent)
+    place = data.model_dir.relative_to(RUNS.parent) if inside else data.model_dir
     print(
-        f'Saved. In Python:\n\nimport bertstudy as bs\nlabels = bs.Classifier.load("{data.model_dir}")'
-        f'.predict(["a text", "another"]).labels'
+        f"Saved in {place}. In Python{', from the folder of the project' * inside}:\n\nimport bertstudy as bs\n"
+        f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels'
     )
 
 

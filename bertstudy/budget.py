@@ -51,16 +51,26 @@ class Speed:
         return self.training * training + self.prediction * prediction
 
 
-def curve(cost, seconds, most, least):
-    """The sizes of a learning curve, in rising order: each twice the one before, the last the largest that fits.
-
-    cost(size) gives the seconds of a run; the runs together take `seconds` at most. Sizes below `least` are left out;
-    [] where not even one of `least` fits.
-    """
+def _largest(cost, seconds, most, least, parts):
+    """The sizes most // part, or of the largest smaller number of which the runs fit; [] where there is none."""
     top = most
-    while top >= least:
-        sizes = [top // part for part in HALVINGS if top // part >= least]
+    while top // parts[0] >= least:
+        sizes = [top // part for part in parts]
         if SPARE * sum(map(cost, sizes)) <= seconds:
             return sizes
-        top = int(0.9 * top)
-    return [least] if SPARE * cost(least) <= seconds else []
+        top = min(top - 1, int(0.95 * top))
+    return []
+
+
+def curve(cost, seconds, most, least):
+    """The sizes of a learning curve, in rising order: each half of the next, none below `least`.
+
+    cost(size) gives the seconds of a run; all runs together take `seconds` at most. There are as many points as leave
+    the largest at least half as large as it could be alone. [] where not even one run of `least` fits.
+    """
+    alone = _largest(cost, seconds, most, least, (1,)) or _largest(cost, seconds, least, least, (1,))
+    for first in range(len(HALVINGS) - 1):
+        sizes = _largest(cost, seconds, most, least, HALVINGS[first:])
+        if sizes and sizes[-1] >= alone[0] / 2:
+            return sizes
+    return alone

@@ -32,8 +32,8 @@ SAMPLE = 2000  # documents to measure lengths of
 SHOWN = 15  # rows of a list
 RARE = 10  # documents of a class
 BEYOND = 5.0  # percent of the documents beyond the window, from where on truncation is worth trying
-FOLDS, DOUBTED = 5, 0.1  # to look for wrong labels: a label of at most this probability, out of fold
-WORDS_SHARE = 0.08  # of the minutes, for models of words
+FOLDS = 5  # to look for wrong labels
+WORDS_SHARE = 0.05  # of the minutes, for models of words
 HAN = range(0x3400, 0xA000)
 
 
@@ -156,7 +156,7 @@ def read(train, test, text_column, label_column):
     path = _existing("train", train)
     numbers, texts, names, empty = files.read_numbered(path, text_column, label_column)
     if len(set(names)) < 2:
-        others = [one for one in files.readtable_of(path).columns if one not in (text_column, label_column)]
+        others = [one for one in files.read_table(path).columns if one not in (text_column, label_column)]
         raise ValueError(
             f"{path}: all {len(names):,} documents have the label {names[0]!r} in the column {label_column!r}; a "
             f"classifier takes two classes at the least. Add documents of another class, or name the column with the "
@@ -211,9 +211,12 @@ def _check_classes(test, theirs, known):
 
 
 def table_of(lines, columns=None):
-    """A table to read: no index, one decimal, markup in names shown as text."""
+    """A table to read: no index, one decimal, words to the left, markup in names shown as text."""
     table = pd.DataFrame(lines, columns=columns)
-    return table.style.hide(axis="index").format(escape="html", precision=1, na_rep="", thousands=",")
+    words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
+    shown = table.style.hide(axis="index").format(escape="html", precision=1, na_rep="", thousands=",")
+    shown = shown.format("{:d}", subset=["row"]) if "row" in table else shown
+    return shown.set_table_styles(words)
 
 
 def _of(rows):
@@ -229,7 +232,7 @@ def check(data):
         ("rows", f"{found['rows']:,}", f"{found['without text']} have no text: left out" * bool(found["without text"]))
     ]
     advice = "the first of each is kept; are they exported twice?" if found["repeated"] else ""
-    lines.append(("texts that stand again", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.0f} %)", advice))
+    lines.append(("texts that stand again", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.1f} %)", advice))
     pairs = [f"{one} and {other}" for one, other in found["contradicted"]]
     advice = f"decide on one label each: rows {_of(pairs)}" if pairs else ""
     lines.append(("of these with another label", f"{len(pairs):,}", advice))
@@ -237,7 +240,7 @@ def check(data):
     rare = [name for name, count in counts if count < RARE]
     advice = f"fewer than {RARE} documents of {_of(rare)}: label more, or merge classes" if rare else ""
     (most, most_count), (least, least_count) = counts[0], counts[-1]
-    lines.append(("classes", f"{len(counts)}, {least_count:,} ({least}) to {most_count:,} ({most})", advice))
+    lines.append(("classes", f"{len(counts)}: {least_count:,} ({least}) to {most_count:,} ({most}) documents", advice))
     share = 100 * most_count / whole
     advice = f"unbalanced: an error of {100 - share:.0f} % is reached by always saying {most}" if share > 80 else ""
     lines.append(("commonest class", f"{share:.0f} %", advice))
@@ -245,8 +248,8 @@ def check(data):
         advice = "they were taken out of train, and stay in test" if found["leaked"] else ""
         lines.append(("texts of train that are in test", f"{found['leaked']:,}", advice))
     sizes = [len(part.texts) for part in (train, data.dev, data.test)]
-    half = np.ptp(stats.wilson(sizes[2] / 10, sizes[2])) / 2
-    advice = f"an error of 10 % will be known to ± {half:.0f} points" + "; more test documents say more" * bool(half > 4)
+    half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
+    advice = f"an error of 10 % will be known to ± {half:.0f} points{'; test more documents' * (half > 4)}"
     lines.append(("to train on, choose by, test on", " / ".join(f"{one:,}" for one in sizes), advice))
     return table_of([*lines, *_of_pieces(data)], ["what", "found", "to do"])
 
@@ -297,8 +300,9 @@ def beyond(data):
 def doubted(part, seed=0):
     """Documents whose label a model of words, trained on the others, takes for wrong.
 
-    Gives (indices (k), suggested classes (k), probabilities (k) of the given label), the least probable first. Classes
-    with fewer documents than FOLDS are not judged.
+    It does where it gives another class as much probability as that class has on average among its own documents
+    (Northcutt et al., 2021). Gives (indices (k), suggested classes (k), probabilities (k) of the given label), the
+    least probable first. Classes with fewer documents than FOLDS are not judged, nor suggested.
     """
     place = np.empty(len(part.texts), dtype=int)
     place[stratified_order(part.classes, np.random.default_rng(seed))] = np.arange(len(place)) % FOLDS
@@ -307,11 +311,14 @@ def doubted(part, seed=0):
         inside, outside = part.take(np.flatnonzero(place != fold)), np.flatnonzero(place == fold)
         model = words_model(USUAL).fit(inside.texts, inside.classes)
         found[np.ix_(outside, model.classes_)] = model.predict_proba([part.texts[one] for one in outside])
-    given = found[np.arange(len(place)), part.classes]
-    judged = np.bincount(part.classes, minlength=found.shape[1])[part.classes] >= FOLDS
-    chosen = np.flatnonzero(judged & (given <= DOUBTED) & (found.argmax(1) != part.classes))
+    documents, suggested = np.arange(len(place)), found.argmax(1)
+    given, sizes = found[documents, part.classes], np.bincount(part.classes, minlength=found.shape[1])
+    own = np.bincount(part.classes, weights=given, minlength=len(sizes)) / np.maximum(1, sizes)
+    judged = (sizes[part.classes] >= FOLDS) & (sizes[suggested] >= FOLDS)
+    doubtful = judged & (suggested != part.classes) & (found[documents, suggested] >= own[suggested])
+    chosen = np.flatnonzero(doubtful)
     chosen = chosen[np.argsort(given[chosen], kind="stable")]
-    return chosen, found.argmax(1)[chosen], given[chosen]
+    return chosen, suggested[chosen], given[chosen]
 
 
 def suspicious(data):
