@@ -35,7 +35,8 @@ FEW = 1000  # labels, below which learning rate and epochs are worth trying
 ENOUGH = 50_000  # word pieces of text, from where on further pretraining is worth trying
 CURVE_SHARE = 0.6  # of the minutes, where there are recipes to try beside the default
 PROBE_SHARE, DEV_SHARE, TEST_SHARE = 0.05, 0.04, 0.1  # for the probe, for scoring dev in a run, for test
-SMALLER_DEV, LEAST_DEV = (800, 400), 200  # documents
+SMALLER_DEV = (800, 400, 200)  # documents
+LEAST_TEST = 200
 OVERHEAD = 1.0  # seconds of a run that are neither training nor prediction
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
@@ -170,6 +171,15 @@ def _text_pieces(data):
     return float(data.lengths.mean()) * (len(data.train.texts) + len(data.unlabelled))
 
 
+def _shorten_dev(data, pieces):
+    """Score a sample of dev where all takes too large a share of the minutes; of few sizes, so that rows are found."""
+    affordable = DEV_SHARE * data.clock.seconds / (data.speed.prediction * pieces)
+    if affordable < len(data.dev.texts):
+        shorter = [one for one in SMALLER_DEV if one < len(data.dev.texts)]
+        fitting = [one for one in shorter if one <= affordable] or shorter[-1:] or [0]
+        data.base = replace(data.base, test_size=fitting[0])
+
+
 def plan(data):
     """Measure the speed and plan the runs: data.plan, and a table (recipe, labelled, minutes, in the plan).
 
@@ -180,22 +190,23 @@ def plan(data):
         measure_lengths(data)
     measure(data)
     pieces, total = _pieces(data, data.base), len(data.train.texts)
-    affordable = DEV_SHARE * data.clock.seconds / (data.speed.prediction * pieces)
-    if affordable < len(data.dev.texts):  # few different sizes, so that rows are found again
-        data.base = replace(data.base, test_size=next((one for one in SMALLER_DEV if one <= affordable), LEAST_DEV))
-    to_test = data.speed.of(0, len(data.test.texts) * pieces)
+    _shorten_dev(data, pieces)
     words = max((row["seconds"]["all"] for row in data.rows), default=0.0)  # the floor is fitted again for the test
-    data.clock.reserve = 3 + words + min(to_test, TEST_SHARE * data.clock.seconds) + 0.02 * data.clock.seconds
+    to_test = min(data.speed.of(0, len(data.test.texts) * pieces), TEST_SHARE * data.clock.seconds)
+    data.clock.reserve = 3 + words + to_test + 0.02 * data.clock.seconds
     cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
-    sizes = []
-    for share in (CURVE_SHARE, 1.0):
-        sizes = sizes or budget.curve(cost, share * data.clock.left, total, _least(data))
+    sizes = budget.curve(cost, CURVE_SHARE * data.clock.left, total, _least(data))
+    sizes = sizes or budget.curve(cost, data.clock.left, total, _least(data))
+    if not sizes and data.base.min_steps:
+        data.base = replace(data.base, min_steps=0)
+        print("The minutes are too few for as many steps as this profile takes at the least: fewer are taken.")
+        sizes = budget.curve(cost, data.clock.left, total, _least(data))
     if not sizes:
-        needed = (budget.SPARE * cost(_least(data)) + data.clock.seconds - data.clock.left) / 60
+        needed = ceil((budget.SPARE * cost(_least(data)) + data.clock.seconds - data.clock.left) / 60 + 1)
         raise ValueError(
             f"budget_minutes={data.clock.seconds / 60:g}: the smallest useful run, {_least(data)} labelled documents "
-            f"with encoder={data.base.encoder!r}, does not fit by the speed of this machine. Give {ceil(needed + 1)} "
-            f"minutes or more, or a smaller encoder."
+            f"with encoder={data.base.encoder!r}, does not fit by the speed of this machine. Give {needed} minutes or "
+            f"more, or a smaller encoder."
         )
     data.sizes, left, lines = sizes, data.clock.left, []
     for recipe, run in [(DEFAULT, _sample(data, one)) for one in sizes] + [
@@ -360,7 +371,7 @@ def score(data):
     path = RUNS / "your_data" / "rows" / f"{data.best['id']}-{whole.fingerprint}.json"
     if not path.is_file():
         each = data.speed.prediction * _pieces(data, Run(**data.best["run"]))
-        most = max(LEAST_DEV, int(TEST_SHARE * data.clock.seconds / each))
+        most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
         order = stratified_order(data.test.classes, np.random.default_rng(0))
         test = data.test.take(np.sort(order[:most]))
         probabilities, words = _scored(data, test)

@@ -230,7 +230,7 @@ def test_a_plan_keeps_to_the_minutes_and_tells_what_it_leaves_out(table, written
     assert budget.SPARE * 60 * planned["minutes"].sum() <= 14
     assert planned["labelled"].max() == data.sizes[-1] == len(data.train.texts)
     assert set(lines["in the plan"]) == {"yes", "no, unless runs are faster than planned"}
-    data = with_clock(data, 14, speed=100 * 1e-4)
+    data = with_clock(data, 60, speed=0.04)
     data.left_out = []
     smaller = told(advice.plan(data))
     assert max(smaller["labelled"]) < len(data.train.texts)
