@@ -29,15 +29,18 @@ from .pretraining import checkpoint, settings_of
 from .training import epochs_of, evaluate, fit
 from .truncation import TRUNCATIONS
 from .workers import few_threads
-from .your_data import BEYOND, SHOWN, WORDS_SHARE, beyond, measure_lengths, table_of
+from .your_data import BEYOND, SHOWN, beyond, measure_lengths, table_of
 
 FEW = 1000  # labels, below which learning rate and epochs are worth trying
 ENOUGH = 50_000  # word pieces of text, from where on further pretraining is worth trying
 CURVE_SHARE = 0.6  # of the minutes, where there are recipes to try beside the default
-PROBE_SHARE, DEV_SHARE, TEST_SHARE = 0.05, 0.04, 0.1  # for the probe, for scoring dev in a run, for test
+WORDS_SHARE, TEST_SHARE = 0.1, 0.1  # for a fit of the floor, for scoring test
+PROBE_SHARE, DEV_SHARE = 0.05, 0.04  # for measuring the speed, for scoring dev in a run
 SMALLER_DEV = (800, 400, 200)  # documents
 LEAST_TEST = 200
 OVERHEAD = 1.0  # seconds of a run that are neither training nor prediction
+FAR = 4  # times the labels, from where on an extrapolation is a guess
+WORTH = 1.2  # times the labels, from where on it is worth training once more
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
 
@@ -308,8 +311,19 @@ def run_all(data):
         found = _try(_sample(data, labelled, **changes | more), data, " + ".join({**names, kind: name}.values()))
         if found and found is data.best:
             changes, names = changes | more, {**names, kind: name}
+    _on_more_labels(data)
     print(f"{len(data.rows)} runs; chosen: {data.best['recipe']}. {max(0, data.clock.left) / 60:.1f} minutes are left.")
     return rows(data)
+
+
+def _on_more_labels(data):
+    """Where time is left and labels are, train the chosen recipe on as many of them as fit."""
+    run, labelled, total = Run(**data.best["run"]), data.best["documents"]["train"], len(data.train.texts)
+    on = lambda labels: replace(run, fraction=labels / total)  # noqa: E731
+    room = data.clock.left
+    size = budget.largest(lambda labels: seconds_of(on(labels), data), room, total, WORTH * labelled)
+    if size:
+        _try(on(size[0]), data, f"{data.best['recipe']}, {size[0]:,} labels")
 
 
 def outlook(tried):
@@ -325,15 +339,17 @@ def outlook(tried):
     last = further.iloc[-1]
     told = f"With {last['labelled']:,} labels, twice what there is, an error of {last['error']:.1f} % is to be expected"
     told += f" (95 % interval {last['low']:.1f} to {last['high']:.1f}), {abs(last['gain']):.1f} points "
-    told += (
-        f"{'fewer' if last['gain'] >= 0 else 'more'} than today ({last['gain_low']:.1f} to {last['gain_high']:.1f}). "
-    )
+    reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
+    told += f"{'fewer' if last['gain'] >= 0 else 'more'} than with the {reached:,} of the curve's last point "
+    told += f"({last['gain_low']:.1f} to {last['gain_high']:.1f}). "
     if last["gain_low"] <= 0:
         told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
     elif last["high"] - last["low"] > last["error"]:
         told += "More labels help; how much is known only roughly."
     else:
         told += "More labels help."
+    if last["labelled"] > FAR * reached:
+        told += " It is far beyond the curve's last point, though: not much more than a guess."
     print(told)
     columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
     return table_of(further[columns])
@@ -350,13 +366,17 @@ def _winner(data):
     return data.classifier
 
 
+def _words(data):
+    """The row of the floor with the most labels."""
+    return max((row for row in data.rows if row["recipe"] == WORDS), key=lambda row: row["documents"]["train"])
+
+
 def _scored(data, test):
     """Score the winner and the floor on test documents: probabilities (n, classes) and the floor's classes (n)."""
     classifier = _winner(data)
     with few_threads(classifier.run):
         probabilities = classifier.predict(test.texts).probabilities
-    words = max((row for row in data.rows if row["recipe"] == WORDS), key=lambda row: row["documents"]["train"])
-    documents = draw(data.corpus, baseline(_sample(data, words["documents"]["train"]), "tfidf"))
+    documents = draw(data.corpus, Run(**_words(data)["run"]))
     model = words_model(USUAL).fit(documents.train.texts, documents.train.classes)
     return probabilities, model.predict(test.texts)
 
@@ -378,7 +398,8 @@ def score(data):
         row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": store.squeeze(test.classes)}
         row |= {"predictions": store.squeeze(probabilities.argmax(1)), "words": store.squeeze(words)}
         row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist(), "row": test.numbers.tolist()}
-        store.write(path, row | {"documents": len(data.test.texts)})
+        labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
+        store.write(path, row | {"documents": len(data.test.texts), "labelled": labelled})
     return json.loads(path.read_text(encoding="utf-8"))
 
 
@@ -388,20 +409,22 @@ def verdict(result):
     lines = []
     if len(truth) < result["documents"]:
         print(f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes.")
-    for name, predicted in ((WORDS, words), (f"{result['recipe']}", ours)):
+    recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
+    for name, labelled, predicted in recipes:
         wrong = int((predicted != truth).sum())
-        lines.append((name, wrong, len(truth), 100 * wrong / len(truth), *stats.wilson(wrong, len(truth))))
+        lines.append((name, labelled, wrong, len(truth), 100 * wrong / len(truth), *stats.wilson(wrong, len(truth))))
     better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
     chance = binomtest(int(better), int(better + worse)).pvalue if better + worse else 1.0
     told = f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
+    sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
     if chance > 0.05:
-        told += f": no difference that these documents can show (p = {chance:.2f})."
+        told += f": no difference that these documents can show {sure}."
     elif better > worse:
-        told += f": fine-tuning is better (p = {chance:.2g})."
+        told += f": fine-tuning is better {sure}."
     else:
-        told += f": words are better (p = {chance:.2g}). Use them, or try a larger encoder, more labels, more minutes."
+        told += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
     print(told)
-    return table_of(lines, ["recipe", "wrong", "of", "error", "low", "high"])
+    return table_of(lines, ["recipe", "labelled", "wrong", "of", "error", "low", "high"])
 
 
 def table(result):

@@ -51,7 +51,7 @@ class Speed:
         return self.training * training + self.prediction * prediction
 
 
-def _largest(cost, seconds, most, least, parts):
+def largest(cost, seconds, most, least, parts=(1,)):
     """The sizes most // part, or of the largest smaller number of which the runs fit; [] where there is none."""
     top = most
     while top // parts[0] >= least:
@@ -68,9 +68,9 @@ def curve(cost, seconds, most, least):
     cost(size) gives the seconds of a run; all runs together take `seconds` at most. There are as many points as leave
     the largest at least half as large as it could be alone. [] where not even one run of `least` fits.
     """
-    alone = _largest(cost, seconds, most, least, (1,)) or _largest(cost, seconds, least, least, (1,))
+    alone = largest(cost, seconds, most, least) or largest(cost, seconds, least, least)
     for first in range(len(HALVINGS) - 1):
-        sizes = _largest(cost, seconds, most, least, HALVINGS[first:])
+        sizes = largest(cost, seconds, most, least, HALVINGS[first:])
         if sizes and sizes[-1] >= alone[0] / 2:
             return sizes
     return alone

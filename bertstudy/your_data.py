@@ -33,7 +33,7 @@ SHOWN = 15  # rows of a list
 RARE = 10  # documents of a class
 BEYOND = 5.0  # percent of the documents beyond the window, from where on truncation is worth trying
 FOLDS = 5  # to look for wrong labels
-WORDS_SHARE = 0.05  # of the minutes, for models of words
+DOUBTS_SHARE = 0.05  # of the minutes, to look for wrong labels
 HAN = range(0x3400, 0xA000)
 
 
@@ -274,7 +274,7 @@ def _of_pieces(data):
     yield f"longer than the window ({room} pieces)", f"{longer:.0f} %", advice
     chinese = _chinese(texts) > 0.3
     better = f"encoder={CHINESE!r}" if chinese else "an encoder for its language, such as encoder='xlm-roberta-base'"
-    advice = f"the encoder can't read these texts: use {better}" if unknown > BEYOND else ""
+    advice = f"the encoder can't read all of these texts: use {better}" if unknown > BEYOND else ""
     yield "pieces the encoder does not know", f"{unknown:.0f} %", advice
     if not chinese:
         spelt = data.lengths.sum() / max(1, sum(len(text.split()) for text in texts))
@@ -336,7 +336,7 @@ def suspicious(data):
     some = joined.take(order[:1000])
     words_model(USUAL).fit(some.texts, some.classes)
     each = (time.perf_counter() - begin) / len(some.texts)
-    most = max(1000, int(WORDS_SHARE * data.clock.seconds / (FOLDS * each)))
+    most = max(1000, int(DOUBTS_SHARE * data.clock.seconds / (FOLDS * each)))
     looked = joined.take(np.sort(order[:most]))
     chosen, suggested, probability = doubted(looked)
     print(

@@ -298,6 +298,19 @@ def test_the_recipe_is_chosen_on_dev_and_each_is_a_change_to_the_best(table, wri
     assert chosen[chosen].index.tolist() == ["head only + half the learning rate"]
 
 
+def test_time_that_is_left_trains_the_chosen_recipe_on_more_labels(table, written, begun, monkeypatch):
+    data = with_clock(begun(train=written(table)), 600)
+    fake_runs(monkeypatch, lambda run: 20 - 10 * (run.epochs > 1))
+    advice.plan(data)
+    data.sizes = [20, 40]
+    advice.run_all(data)
+    assert data.best["recipe"] == "twice the epochs, 77 labels"
+    assert data.best["documents"]["train"] == 77
+    told = figures.your_recipes_data(advice.rows(data)).set_index("recipe")
+    assert told.index[told["chosen"]].tolist() == ["twice the epochs, 77 labels"]
+    assert told.loc["twice the epochs", "labelled"] == 40
+
+
 def test_an_equal_recipe_does_not_replace_the_default(table, written, begun, monkeypatch):
     data = with_clock(begun(train=written(table)), 600)
     fake_runs(monkeypatch, lambda run: 20)
