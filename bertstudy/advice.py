@@ -45,7 +45,7 @@ PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine
 
 
 def _stored(run, data):
-    return RUNS / "your_data" / "rows" / f"{store.run_id(run, data.corpus.fingerprint)}.json"
+    return RUNS / "your_data" / "rows" / f"{store.run_id(run, data.fingerprint)}.json"
 
 
 def _row(run, data, recipe, make):
@@ -184,7 +184,7 @@ def _shorten_dev(data, pieces):
 
 
 def plan(data):
-    """Measure the speed and plan the runs: data.plan, and a table (recipe, labelled, minutes, in the plan).
+    """Measure the speed, plan the runs, and give a table of them: recipe, labelled, minutes, whether it fits.
 
     First the default recipe on ever more labels, then what may be better, one after the other, each a change to the
     best so far. Raises ValueError where not even the smallest run fits into the minutes.
@@ -252,7 +252,7 @@ def _fine_tuned(run, data, hook):
     scoring = time.perf_counter() - scoring
     data.speed = budget.Speed(history[-1]["seconds"] / history[-1]["pieces"], scoring / sum(map(size, segments)))
     return {
-        "id": store.run_id(run, data.corpus.fingerprint),
+        "id": store.run_id(run, data.fingerprint),
         "run": asdict(run),
         "labels": list(data.labels),
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
@@ -388,7 +388,8 @@ def score(data):
     the rows' numbers in the reader's file. Of very many documents a stratified sample is scored.
     """
     whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
-    path = RUNS / "your_data" / "rows" / f"{data.best['id']}-{whole.fingerprint}.json"
+    path = _stored(Run(**data.best["run"]), data)
+    path = path.with_stem(f"{path.stem}-{whole.fingerprint}")
     if not path.is_file():
         each = data.speed.prediction * _pieces(data, Run(**data.best["run"]))
         most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))

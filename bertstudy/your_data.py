@@ -3,16 +3,19 @@
 `advice` goes on from here. Nothing that is shown has the text of a document in it: rows are told by their numbers.
 """
 
+import hashlib
+import json
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from . import budget, files, stats
+from . import budget, files, stats, store
 from .baselines import USUAL, words_model
 from .config import Profile, Run
 from .config import profile as find_profile
@@ -71,11 +74,17 @@ class YourData:
     best: dict | None = None  # the row of the recipe that is best on dev
     classifier: Classifier | None = None  # and what it trained, where that is in memory
 
-    @property
+    @cached_property
     def corpus(self):
         """Train, and dev in the place of test: what candidates are scored on."""
         splits = (Split(part.texts, part.classes) for part in (self.train, self.dev))
         return Corpus(self.base.corpus, *splits, self.labels)
+
+    @cached_property
+    def fingerprint(self):
+        """Hex digits of all that a result is made from beside its run: labelled texts, unlabelled ones, the code."""
+        more = hashlib.sha256(json.dumps([self.unlabelled, self.test.texts]).encode()).hexdigest()
+        return f"{self.corpus.fingerprint} {more} {store.code_hash()}"
 
     def __repr__(self):
         name = "the embedded example" if self.base.corpus == str(EXAMPLE) else Path(self.base.corpus).name

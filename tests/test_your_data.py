@@ -116,6 +116,22 @@ def test_an_encoder_that_can_not_read_the_texts_is_told(table, written, begun):
     assert "google-bert/bert-base-chinese" in lines.loc["pieces the encoder does not know", "to do"]
 
 
+def test_an_encoder_that_spells_the_words_is_told(table, written, begun):
+    table["text"] = [
+        text.replace(" ", "") + f" {'abcdefghij'[number % 10]}" for number, text in enumerate(table["text"])
+    ]
+    lines = told(your_data.check(begun(train=written(table)))).set_index("what")
+    assert "profile='compact'" in lines.loc["pieces a word", "to do"]
+
+
+def test_other_texts_or_code_are_other_results(table, written, begun, monkeypatch):
+    (path,) = {begun(train=written(table)).fingerprint for _ in range(2)}
+    other = written(pd.DataFrame({"text": ["a b c"]}), "more.csv")
+    assert begun(train=written(table), unlabelled=other).fingerprint != path
+    monkeypatch.setattr(store, "code_hash", lambda: "other")
+    assert begun(train=written(table)).fingerprint != path
+
+
 def test_planted_wrong_labels_are_found():
     planted = example.build()[1]
     labels, parts, _ = your_data.read(example.FILE, "", "text", "label")
@@ -252,6 +268,26 @@ def test_what_is_tried_depends_on_the_documents(table, written, begun):
     assert kinds == ["truncation"] * 3 + ["pretraining"]
     for _, _, changes in advice.candidates(data, 100):
         assert isinstance(replace(data.base, **changes), Run)
+
+
+def test_further_pretraining_reads_train_and_unlabelled_texts_and_none_of_dev_or_test(
+    table, written, begun, monkeypatch
+):
+    more = pd.DataFrame({"text": [*table["text"][:60], *texts_of(40, seed=5)[0]]})
+    data = with_clock(begun(train=written(table), unlabelled=written(more, "more.csv")), 600)
+    texts = advice._texts(data)
+    assert set(texts) == {*data.train.texts, *more["text"]} - {*data.dev.texts, *data.test.texts}
+    monkeypatch.setattr(advice, "ENOUGH", 10)
+    (changes,) = [more for kind, _, more in advice.candidates(data, 77) if kind == "pretraining"]
+    read = []
+    made = advice.checkpoint
+    monkeypatch.setattr(
+        advice, "checkpoint", lambda settings, texts, **more: read.append(texts) or made(settings, texts)
+    )
+    row = advice._try(replace(data.base, **changes), data, "pretrained further")
+    assert read == [texts]
+    assert 0 <= row["error"] <= 100
+    assert data.best is not None
 
 
 def fake_runs(monkeypatch, errors, now=None, seconds=0.0):
