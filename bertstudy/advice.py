@@ -9,6 +9,7 @@ import json
 import time
 from dataclasses import asdict, replace
 from functools import lru_cache
+from itertools import product
 from math import ceil
 
 import matplotlib.pyplot as plt
@@ -183,6 +184,19 @@ def _shorten_dev(data, pieces):
         data.base = replace(data.base, test_size=fitting[0])
 
 
+def _sizes(data, cost):
+    """The sizes of the curve that fits. Rather than to read few documents over and over, take fewer steps."""
+    usual, total = data.base.min_steps, len(data.train.texts)
+    for steps, share in product((usual, usual // 2, usual // 4, 0), (CURVE_SHARE, 1.0)):
+        data.base = replace(data.base, min_steps=steps)
+        sizes = budget.curve(cost, share * data.clock.left, total, _least(data))
+        if sizes and (sizes[-1] == total or epochs_of(data.base, sizes[-1]) <= 2 * data.base.epochs):
+            if steps < usual:
+                print(f"The minutes are too few for {usual} steps a run, this profile's least: {steps} are taken.")
+            return sizes
+    return []
+
+
 def plan(data):
     """Measure the speed, plan the runs, and give a table of them: recipe, labelled, minutes, whether it fits.
 
@@ -198,12 +212,7 @@ def plan(data):
     to_test = min(data.speed.of(0, len(data.test.texts) * pieces), TEST_SHARE * data.clock.seconds)
     data.clock.reserve = 3 + words + to_test + 0.02 * data.clock.seconds
     cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
-    sizes = budget.curve(cost, CURVE_SHARE * data.clock.left, total, _least(data))
-    sizes = sizes or budget.curve(cost, data.clock.left, total, _least(data))
-    if not sizes and data.base.min_steps:
-        data.base = replace(data.base, min_steps=0)
-        print("The minutes are too few for as many steps as this profile takes at the least: fewer are taken.")
-        sizes = budget.curve(cost, data.clock.left, total, _least(data))
+    sizes = _sizes(data, cost)
     if not sizes:
         needed = ceil((budget.SPARE * cost(_least(data)) + data.clock.seconds - data.clock.left) / 60 + 1)
         raise ValueError(

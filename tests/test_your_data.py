@@ -258,6 +258,15 @@ def test_a_plan_keeps_to_the_minutes_and_tells_what_it_leaves_out(table, written
         advice.plan(data)
 
 
+def test_where_minutes_are_few_more_documents_are_read_in_fewer_steps(table, written, begun, capsys):
+    data = with_clock(begun(train=written(table)), 60, speed=0.01)
+    data.base = replace(data.base, min_steps=80)
+    sizes = advice._sizes(data, lambda labelled: advice.seconds_of(advice._sample(data, labelled), data))
+    assert sizes[-1] >= 60
+    assert 0 < data.base.min_steps < 80
+    assert f"{data.base.min_steps} are taken" in capsys.readouterr().out
+
+
 def test_what_is_tried_depends_on_the_documents(table, written, begun):
     data = with_clock(begun(train=written(table)), 60)
     data.lengths = np.full(100, 10)
