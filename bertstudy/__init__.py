@@ -31,7 +31,7 @@ _NAMES = {
     "execute": "notebook",
     "render": "notebook",
 }
-_MODULES = ("corpora", "encoder", "figures", "paper", "stats", "store", "survey", "widgets")
+_MODULES = ("advice", "corpora", "encoder", "figures", "paper", "stats", "store", "survey", "widgets", "your_data")
 __all__ = [*_NAMES, *_MODULES]
 
 _AUTO = "transformers.models.auto"

@@ -109,7 +109,7 @@ class Corpus:
         return digest.hexdigest()[:16]
 
 
-def _build(name, train, test, **more):
+def build(name, train, test, **more):
     """A Corpus from (texts, class names) of train and test. Checks that there are classes, and the same in both."""
     seen = set(train[1])
     if len(seen) < 2:
@@ -136,12 +136,12 @@ def _from_folder(name, folder, text_column, label_column):
         return _from_file(name, paths["train"], text_column, label_column)
     train, test = (files.read_labelled(paths[stem], text_column, label_column) for stem in ("train", "test"))
     load = (lambda: files.read_texts(paths["unlabelled"], text_column)) if paths["unlabelled"] else list
-    return _build(name, train, test, load_unlabelled=load)
+    return build(name, train, test, load_unlabelled=load)
 
 
 def _from_file(name, path, text_column, label_column):
     """One file without a test set: a fifth of it becomes one, stratified, and keeps no text that train has."""
-    whole = _build(name, files.read_labelled(path, text_column, label_column), ([], []))
+    whole = build(name, files.read_labelled(path, text_column, label_column), ([], []))
     order = stratified_order(whole.train.classes, np.random.default_rng(0))
     size = max(1, round(0.2 * len(order)))
     train, test = whole.train.take(sorted(order[size:])), whole.train.take(sorted(order[:size]))
@@ -149,12 +149,12 @@ def _from_file(name, path, text_column, label_column):
     if not test.texts:
         raise ValueError(f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside.")
     names = lambda split: (split.texts, [whole.labels[one] for one in split.classes])  # noqa: E731
-    return _build(name, names(train), names(test))
+    return build(name, names(train), names(test))
 
 
 def _from_sogou(folder):
     train, test = ([list(column) for column in zip(*part, strict=True)] for part in sogou.build(folder))
-    return _build("sogou", train[::-1], test[::-1])
+    return build("sogou", train[::-1], test[::-1])
 
 
 def _from_hub(name, entry):
@@ -180,7 +180,7 @@ def _from_hub(name, entry):
         texts = [" ".join(filter(None, parts)) for parts in zip(*columns, strict=True)]
         splits.append((texts, [names[number] for number in table[entry.label]]))
     load = (lambda: list(loaded["unsupervised"]["text"])) if "unsupervised" in loaded else list
-    return _build(name, *splits, load_unlabelled=load)
+    return build(name, *splits, load_unlabelled=load)
 
 
 def data_folder(data_dir=""):
@@ -220,7 +220,7 @@ def _load(name, folder, text_column, label_column, stamp):
         load = _from_folder if Path(name).expanduser().is_dir() else _from_file
         return load(name, Path(name).expanduser(), text_column, label_column)
     if name in COMPOSED:
-        return _build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
+        return build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
     if folder and (folder / name).is_dir() and files.find_file(folder / name, "train"):
         return _from_folder(name, folder / name, "text", "label")
     if name == "sogou":
@@ -255,14 +255,15 @@ def stratified_order(classes, random):
     return shuffled[np.argsort(place[shuffled], kind="stable")]
 
 
-def _plain(text):
+def plain(text):
+    """A text by which duplicates are told: without regard to case and spaces."""
     return " ".join(text.split()).casefold()
 
 
 def without(split, *others):
     """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
-    taken = {_plain(text) for texts in others for text in texts}
-    return split.take([index for index, text in enumerate(split.texts) if _plain(text) not in taken])
+    taken = {plain(text) for texts in others for text in texts}
+    return split.take([index for index, text in enumerate(split.texts) if plain(text) not in taken])
 
 
 def _kinds():
@@ -307,11 +308,11 @@ def source_texts(run):
     """
     own = corpus_of(run)
     read = [own if name == run.corpus else load_corpus(name) for name in sources(run)]
-    taken = {_plain(text) for corpus in [own, *read] for text in corpus.test.texts}
+    taken = {plain(text) for corpus in [own, *read] for text in corpus.test.texts}
     texts = [text for corpus in read for text in corpus.train.texts]
     if run.pretraining_unlabelled:
         texts += [text for corpus in read for text in corpus.unlabelled]
-    return [text for text in dict.fromkeys(texts) if _plain(text) not in taken]
+    return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
 
 
 def texts_of(name):

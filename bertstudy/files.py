@@ -93,10 +93,11 @@ def read_texts(path, text_column="text"):
     return [text for text in read_rows(path, text_column) if text is not None]
 
 
-def read_labelled(path, text_column="text", label_column="label"):
-    """Texts and class names of a file, two lists of equal length.
+def read_numbered(path, text_column="text", label_column="label"):
+    """Row numbers, texts and class names of a file, three lists of equal length, and how many rows were left out.
 
-    Rows without a text are left out with a warning; a row without a label is an error, as is a file without rows.
+    Data rows count from 1, the header not counted. Rows without a text are left out; a row without a label is an
+    error, as is a file without rows.
     """
     table = read_table(path)
     texts = _column(table, text_column, path, "text_column")
@@ -112,6 +113,17 @@ def read_labelled(path, text_column="text", label_column="label"):
         )
     if not filled.any():
         raise ValueError(f"{path}: the column {text_column!r} has no text in it.")
-    if not filled.all():
-        warnings.warn(f"{path}: {int((~filled).sum())} rows without a text are left out.", stacklevel=2)
-    return texts[filled].astype(str).tolist(), [_as_label(label) for label in labels[filled]]
+    numbers = (filled.to_numpy().nonzero()[0] + 1).tolist()
+    kept = texts[filled].astype(str).tolist(), [_as_label(label) for label in labels[filled]]
+    return numbers, *kept, len(table) - len(numbers)
+
+
+def read_labelled(path, text_column="text", label_column="label"):
+    """Texts and class names of a file, two lists of equal length, as `read_numbered` has them.
+
+    Rows without a text are left out with a warning.
+    """
+    _, texts, labels, left_out = read_numbered(path, text_column, label_column)
+    if left_out:
+        warnings.warn(f"{path}: {left_out} rows without a text are left out.", stacklevel=2)
+    return texts, labels

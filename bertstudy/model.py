@@ -147,10 +147,15 @@ class Classifier(nn.Module):
         return home.push_to_hub(self, repo_id, private, row, license, language)
 
 
+def longest_window(config):
+    """How many word pieces an encoder of this Hugging Face config reads at once."""
+    return config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
+
+
 def check_encoder(run):
     """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
     config = encoder_config(run.encoder)
     parse_layers(run.layers, config.num_hidden_layers)
-    most = config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
+    most = longest_window(config)
     if run.window > most:
         raise ValueError(f"window={run.window}: encoder={run.encoder!r} reads at most {most} word pieces at once.")

@@ -173,6 +173,21 @@ def _injected():
     ]
 
 
+def check_declared(names):
+    """Raise TypeError for a parameter given to papermill that is not among these: papermill itself goes on without."""
+    for name in _injected():
+        if name not in names:
+            raise no_such("parameter", name, names, TypeError)
+
+
+def draw_as_svg():
+    """Figures that a notebook shows become SVG, the same bytes at every run."""
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+
+
 def _numbers(name, text, kind):
     """Numbers that a parameter lists, separated by blanks."""
     try:
@@ -213,10 +228,7 @@ def setup(
 
     lists = {"splits": (splits, int), "rates": (rates, float), "decays": (decays, float)}
     names = ["profile", "seeds", "data_dir", "steps", "sources", "tasks", "sampling", "larger", "documents"]
-    declared = [*names, *lists, *more]
-    for name in _injected():
-        if name not in declared:
-            raise no_such("parameter", name, declared, TypeError)
+    check_declared([*names, *lists, *more])
     chosen = find_profile(profile)
     if data_dir:
         os.environ["BERTSTUDY_DATA"] = str(corpora.data_folder(data_dir).absolute())
@@ -240,10 +252,7 @@ def setup(
             corpora.load_corpus(name)
     for name in study.tasks if tasks else ():
         corpora.load_corpus(name)
-    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-
-        set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+    draw_as_svg()
     return study
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from . import paper, store
-from .corpora import COMPOSED, CORPORA, _plain, corpus_of, data_folder
+from .corpora import COMPOSED, CORPORA, corpus_of, data_folder, plain
 
 DOCUMENTS = 2000  # whose lengths are measured where nothing else is said
 LONG = 20  # texts with the most characters, one of which is taken to be the longest in word pieces
@@ -43,7 +43,7 @@ def survey(corpus, tokenizer, window=512, documents=DOCUMENTS):
     entry, measured = CORPORA.get(corpus.name) or COMPOSED.get(corpus.name), lengths(corpus, tokenizer, documents)
     longest = _pieces(sorted(corpus.train.texts, key=len)[-LONG:], tokenizer)
     counts, _ = np.histogram(np.clip(measured, 1, BINS[-1]), BINS)
-    train, test = ([_plain(text) for text in split.texts] for split in (corpus.train, corpus.test))
+    train, test = ([plain(text) for text in split.texts] for split in (corpus.train, corpus.test))
     learned = set(train)
     by_class = [np.bincount(split.classes, minlength=len(corpus.labels)) for split in (corpus.train, corpus.test)]
     return {

@@ -30,6 +30,14 @@ from .long_text import (
     long_text,
     long_text_data,
 )
+from .your_data import (
+    your_confusion,
+    your_confusion_data,
+    your_curve,
+    your_curve_data,
+    your_recipes,
+    your_recipes_data,
+)
 
 __all__ = [
     "FIGURES",
@@ -73,4 +81,10 @@ __all__ = [
     "retained",
     "retained_data",
     "save",
+    "your_confusion",
+    "your_confusion_data",
+    "your_curve",
+    "your_curve_data",
+    "your_recipes",
+    "your_recipes_data",
 ]

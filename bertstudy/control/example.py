@@ -1,0 +1,41 @@
+"""The file that 10_your_data takes without another: restaurant reviews with the faults that files of labels have.
+
+Planted are wrong labels, texts that stand twice, some of these with two labels, and rows without a text.
+"""
+
+import random
+from pathlib import Path
+
+import pandas as pd
+
+from .corpora import plans
+
+FILE = Path(__file__).with_name("example.csv")
+REVIEWS, FLIPPED, REPEATED, CONTRADICTED, EMPTY = 320, 12, 10, 4, 2
+
+
+def build():
+    """The file as a table (text, label) and what was planted in it: a dict of name -> data rows, counted from 1."""
+    choose, reviews = random.Random("example"), plans("restaurants")[0][:REVIEWS]
+    rows = [(" ".join(part.text for part in one.parts), one.label) for one in reviews]
+    other = {"positive": "negative", "negative": "positive"}
+    chosen = iter(choose.sample(range(REVIEWS), FLIPPED + REPEATED + CONTRADICTED))
+    flipped = sorted(next(chosen) for _ in range(FLIPPED))
+    for one in flipped:
+        rows[one] = (rows[one][0], other[rows[one][1]])
+    repeated = [rows[next(chosen)] for _ in range(REPEATED)]
+    contradicted = [(text, other[label]) for text, label in (rows[next(chosen)] for _ in range(CONTRADICTED))]
+    rows += [*repeated, *contradicted, *[("", "positive")] * EMPTY]
+    order = choose.sample(range(len(rows)), len(rows))
+    place = {before: after for after, before in enumerate(order, 1)}
+    ends = [REVIEWS, REVIEWS + REPEATED, REVIEWS + REPEATED + CONTRADICTED, len(rows)]
+    planted = {"flipped": sorted(place[one] for one in flipped)}
+    for name, start, end in zip(("repeated", "contradicted", "empty"), ends, ends[1:], strict=False):
+        planted[name] = sorted(place[one] for one in range(start, end))
+    return pd.DataFrame([rows[one] for one in order], columns=["text", "label"]), planted
+
+
+def write():
+    """Write the file into the package and give its path."""
+    build()[0].to_csv(FILE, index=False)
+    return FILE

@@ -1,0 +1,59 @@
+"""What more labels would bring: a power law through a learning curve, with an interval for how little is known."""
+
+import numpy as np
+import pandas as pd
+
+LUCK = 0.1  # of its error, what another sample and another seed change in a run, at the least
+
+
+def power_law(labelled, errors, documents):
+    """(slope, intercept) of log error over log labelled documents, weighted by how well each error is known.
+
+    labelled: k numbers; errors: k shares of `documents` scored. An error of none counts as half a document.
+    """
+    shares = np.clip(errors, 0.5 / documents, 1 - 0.5 / documents)
+    known = np.sqrt(documents * shares / (1 - shares))  # one over the standard error of the logarithm
+    return np.polyfit(np.log(labelled), np.log(shares), 1, w=known)
+
+
+def _luck(labelled, errors, documents):
+    """Standard deviation of a point about the law, in parts of its error: of the points', never below LUCK."""
+    if len(labelled) < 3:
+        return LUCK
+    residuals = np.log(np.clip(errors, 0.5 / documents, 1)) - np.polyval(
+        power_law(labelled, errors, documents), np.log(labelled)
+    )
+    return max(LUCK, float(np.sqrt((residuals**2).sum() / (len(labelled) - 2))))
+
+
+def extrapolate(labelled, wrong, targets, draws=2000, seed=0):
+    """The errors to expect from other numbers of labelled documents, in percent.
+
+    labelled: k >= 2 different numbers; wrong: (k, m) booleans, which of the same m documents the run of each point
+    got wrong; targets: numbers of labelled documents. Gives a table: labelled, error, low, high (95 % interval), and
+    gain, gain_low, gain_high, in points from the law's error at the largest of `labelled`.
+
+    The interval is a bootstrap: of the m documents, which all points share, and of each point's luck with its sample
+    and its seed. It takes the power law for granted: what no number of labels can mend, such as wrong labels among the
+    scored documents, makes it too hopeful far out.
+    """
+    labelled, wrong, random = (
+        np.asarray(labelled, dtype=float),
+        np.asarray(wrong, dtype=float),
+        np.random.default_rng(seed),
+    )
+    documents, at = wrong.shape[1], np.log([*targets, labelled.max()])
+    errors = wrong.mean(1)
+    centre = np.minimum(1, np.exp(np.polyval(power_law(labelled, errors, documents), at)))
+    luck, found = _luck(labelled, errors, documents), []
+    for _ in range(draws):
+        drawn = wrong[:, random.integers(documents, size=documents)].mean(1)
+        drawn = np.clip(drawn, 0.5 / documents, 1) * np.exp(luck * random.standard_normal(len(labelled)))
+        found.append(np.minimum(1, np.exp(np.polyval(power_law(labelled, drawn, documents), at))))
+    found = 100 * np.array(found)
+    low, high = np.quantile(found[:, :-1], (0.025, 0.975), axis=0)
+    gain_low, gain_high = np.quantile(found[:, -1:] - found[:, :-1], (0.025, 0.975), axis=0)
+    table = {"labelled": list(targets), "error": 100 * centre[:-1], "low": low, "high": high}
+    return pd.DataFrame(
+        table | {"gain": 100 * (centre[-1] - centre[:-1]), "gain_low": gain_low, "gain_high": gain_high}
+    )

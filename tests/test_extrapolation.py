@@ -1,0 +1,49 @@
+import numpy as np
+import pytest
+
+from bertstudy.extrapolation import extrapolate, power_law
+
+SIZES = (50, 100, 200, 400)
+
+
+def planted(sizes, documents, seed, slope=-0.5, at_50=0.4):
+    """Which of so many documents runs get wrong whose error falls as a power of their labels; the hard ones first."""
+    random = np.random.default_rng(seed)
+    hardness = random.random(documents)
+    errors = at_50 * (np.array(sizes) / 50) ** slope * np.exp(0.1 * random.standard_normal(len(sizes)))
+    return hardness[None, :] < errors[:, None]
+
+
+def test_a_power_law_is_found_again():
+    labelled = np.array([50, 100, 200, 400])
+    slope, intercept = power_law(labelled, 3 * labelled**-0.5, 10_000)
+    assert (slope, np.exp(intercept)) == pytest.approx((-0.5, 3))
+
+
+def test_the_interval_covers_what_was_planted_nearly_always():
+    truth, covered = 100 * 0.4 * (800 / 50) ** -0.5, 0
+    for seed in range(40):
+        one = extrapolate(SIZES, planted(SIZES, 500, seed), [800], draws=300).iloc[0]
+        covered += one["low"] <= truth <= one["high"]
+        assert one["low"] < one["error"] < one["high"]
+    assert covered >= 36
+
+
+def test_fewer_points_and_fewer_documents_widen_the_interval():
+    def width(sizes, documents):
+        one = extrapolate(sizes, planted(sizes, documents, 0), [800]).iloc[0]
+        return one["high"] - one["low"]
+
+    assert width(SIZES[2:], 500) > 1.3 * width(SIZES, 500)
+    assert width(SIZES, 50) > 1.3 * width(SIZES, 500)
+
+
+def test_a_curve_that_is_flat_promises_nothing():
+    wrong = planted(SIZES, 300, 1, slope=0.0)
+    one = extrapolate(SIZES, wrong, [800]).iloc[0]
+    assert one["gain_low"] < 0 < one["gain_high"]
+
+
+def test_no_errors_at_all_are_no_certainty():
+    one = extrapolate(SIZES, np.zeros((4, 60), bool), [800]).iloc[0]
+    assert 0 < one["error"] < one["high"] < 100
