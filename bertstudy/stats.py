@@ -1,7 +1,40 @@
-"""What can be known from a few runs: intervals."""
+"""What can be known from a few runs: intervals, paired tests, and the seeds a difference takes.
+
+Errors are in percent, differences in points. No function needs torch or runs anything.
+"""
+
+from bisect import bisect_left
+from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import binomtest, t
+from scipy.optimize import brentq
+from scipy.stats import binomtest, nct, norm, t
+
+# How many documents two settings judge differently in every seed, as a share of those they get wrong: two settings
+# disagree that much more often than two seeds of one setting do. In 22 pairs of settings with similar errors on the
+# control corpora, three seeds each, the median is 0.07, and nine in ten are below 0.15.
+RECURRING = 0.1
+
+
+class Effect(NamedTuple):
+    """A comparison of two settings: error of the first less that of the second, in points (positive: the second is
+    better), its interval, the two-sided p, and the seeds and test documents that it rests on."""
+
+    effect: float
+    low: float
+    high: float
+    p: float
+    seeds: int
+    documents: int
+
+
+class Difference(NamedTuple):
+    """A difference of two errors in points, its interval, and whether that excludes zero."""
+
+    difference: float
+    low: float
+    high: float
+    excludes_zero: bool
 
 
 def wilson(wrong, n, confidence=0.95):
@@ -34,3 +67,139 @@ def pooled_intervals(groups, confidence=0.95):
     half = float(t.ppf((1 + confidence) / 2, freedom) * spread)
     means = [(float(group.mean()), half / len(group) ** 0.5) for group in groups]
     return [(mean, mean - width, mean + width) for mean, width in means]
+
+
+def paired(first, second, confidence=0.95):
+    """Do two settings differ, over seeds and test documents? An Effect of the settings, not of these runs alone.
+
+    `first` and `second` have a row a seed, in the same order of seeds: whether each test document is wrong, (seeds, n)
+    of 0 and 1, all rows over the same documents in the same order. One seed is McNemar's test, and tells of these two
+    runs only; seeds that all say the same are one.
+
+    Documents are crossed with seeds: what makes one document easier for a setting is there in every seed, so seeds
+    times documents are not as many observations. With the mean squares of the two-way layout of the differences (seeds,
+    documents, rest), the variance of the mean is (MS_seeds + max(0, MS_documents - MS_rest)) / (seeds * n), as in
+    studies with several readers of the same cases (Obuchowski and Rockette 1995; Hillis 2007).
+
+    The interval is a t interval with v / r ** (2v / (v + 2)) degrees of freedom, v = seeds - 1 and r the share of
+    MS_seeds in that sum: v where seeds alone matter, many where documents do. Satterthwaite's v / r² takes an r that is
+    small by luck at its word. The exponent is a fit. By quadrature, for normal effects and whatever the true share, it
+    makes intervals of 95 % hold the truth in 92.4 to 97.5 % of cases with 2 seeds, 94.2 to 96.3 with 3 and 94.8 to 95.5
+    with 5; Satterthwaite's do in 87.2 to 95.1, 92.2 to 95.0 and 94.1 to 95.0. In simulation, a bootstrap of seeds and
+    documents with 3 seeds held it in 83 to 100 %: too wide where documents matter, too narrow where seeds do.
+    """
+    difference = _differences(first, second)
+    seeds, n = difference.shape
+    if (difference == difference[0]).all():
+        return mcnemar(first[0], second[0], confidence)._replace(seeds=seeds)
+    mean, by_seed, by_document = difference.mean(), difference.mean(1), difference.mean(0)
+    rest = ((difference - by_seed[:, None] - by_document + mean) ** 2).sum() / ((seeds - 1) * (n - 1))
+    over_seeds = n * by_seed.var(ddof=1) if np.ptp(by_seed) > 0 else rest  # a tie of all seeds is luck, not certainty
+    over_documents = seeds * by_document.var(ddof=1)
+    spread = over_seeds + max(0.0, over_documents - rest)
+    error, freedom = (spread / (seeds * n)) ** 0.5, _freedom(seeds, over_seeds / spread)
+    half = t.ppf((1 + confidence) / 2, freedom) * error
+    p = 2 * t.sf(abs(mean) / error, freedom)
+    return Effect(*(100 * float(one) for one in (mean, mean - half, mean + half)), float(p), seeds, n)
+
+
+def _freedom(seeds, share):
+    """Degrees of freedom of `paired` where seeds have this share in the variance of the mean."""
+    return (seeds - 1) / share ** (2 * (seeds - 1) / (seeds + 1))
+
+
+def _differences(first, second):
+    """first - second, (seeds, n); a ValueError that says what there is where they are no pairs."""
+    first, second = ([np.asarray(row, dtype=float) for row in rows] for rows in (first, second))
+    if not first or len(first) != len(second) or len({row.shape for row in first + second}) > 1 or first[0].ndim != 1:
+        sizes = [[row.size for row in rows] for rows in (first, second)]
+        raise ValueError(
+            "Pairs are needed: as many rows in both, a row a seed, over the same documents. Documents by row are "
+            f"{sizes[0]} and {sizes[1]}. Compare the seeds that both settings have, on one test set."
+        )
+    return np.array(first) - np.array(second)
+
+
+def mcnemar(first, second, confidence=0.95):
+    """Do two runs differ? An Effect from whether each of n test documents is wrong: two arrays (n) of 0 and 1.
+
+    p is exact: of the documents that only one run gets wrong, each is as likely to be the first's as the second's. It
+    is too large rather than too small. The interval is Tango's (1998): all differences that the score test of paired
+    proportions does not reject. Where p is near the level the two may part.
+    """
+    difference = _differences([first], [second])[0]
+    n, worse, better = len(difference), int((difference > 0).sum()), int((difference < 0).sum())
+    p = binomtest(worse, worse + better).pvalue if worse + better else 1.0
+    effect, z = (worse - better) / n, norm.ppf((1 + confidence) / 2)
+
+    def score(delta):  # standardised, with the likeliest chance of `better` among those that differ by delta
+        linear, constant = (2 * n - worse + better) * delta - worse - better, -better * delta * (1 - delta)
+        chance = (max(linear**2 - 8 * n * constant, 0) ** 0.5 - linear) / (4 * n)
+        return (worse - better - n * delta) / max(n * (2 * chance + delta * (1 - delta)), 1e-300) ** 0.5
+
+    low = -1.0 if effect == -1 else brentq(lambda delta: score(delta) - z, -1, effect)
+    high = 1.0 if effect == 1 else brentq(lambda delta: score(delta) + z, effect, 1)
+    return Effect(100 * effect, 100 * low, 100 * high, float(p), 1, n)
+
+
+def holm(p_values):
+    """p values of several questions, adjusted so that the chance of any false finding stays at the level (Holm 1979).
+
+    An array in the same order. NaN stays NaN, and does not count as a question.
+    """
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values)[: np.isfinite(p_values).sum()]  # NaN sorts last
+    adjusted = np.full(p_values.shape, np.nan)
+    adjusted[order] = np.minimum(np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1)), 1)
+    return adjusted
+
+
+def smallest_difference(n, seeds, error, seed_sd, confidence=0.95, power=0.8):
+    """The smallest difference in points that `paired` finds with the chance `power`, at a p of 1 - confidence.
+
+    `n` test documents; `error` in percent, the mean of the two settings'; `seed_sd` in points, the standard deviation
+    of an error over seeds on one test set, as runs show it. It takes the seeds of the two settings to be independent,
+    and the settings to disagree in every seed on a tenth as many documents as they get wrong (RECURRING); what they
+    disagree on beyond that is luck, as between two seeds of one setting, and part of `seed_sd`. The chance is that of a
+    noncentral t with `paired`'s variance and degrees of freedom; in simulation 0.8 comes out as 0.78 to 0.79. inf where
+    one seed has to stand for a spread over seeds.
+    """
+    if seeds == 1 and seed_sd > 0:
+        return float("inf")
+    over_seeds, over_documents = 2 * seed_sd**2 / seeds, 100 * RECURRING * error / n
+    spread = over_seeds + over_documents
+    freedom = _freedom(seeds, over_seeds / spread) if over_seeds else 1e9
+    least = t.ppf((1 + confidence) / 2, freedom)
+    most = 2 * (least + t.ppf(power, freedom))
+    return spread**0.5 * brentq(lambda shift: nct.sf(least, freedom, shift) - power, 0, most)
+
+
+def seeds_needed(effect, n, error, seed_sd, confidence=0.95, power=0.8):
+    """The number of seeds with which `paired` finds a difference of `effect` points; None if no number would.
+
+    More seeds do not make up for too few documents. Assumptions are those of `smallest_difference`.
+    """
+
+    def enough(seeds):
+        return smallest_difference(n, seeds, error, seed_sd, confidence, power) <= abs(effect)
+
+    most = 1
+    while not enough(most):
+        most *= 2
+        if most > 10**6:
+            return None
+    return bisect_left(range(1, most), True, key=enough) + 1
+
+
+def binomial_difference(error_a, error_b, n, confidence=0.95):
+    """What two printed errors of `n` test documents tell without their predictions: a Difference, error_a - error_b.
+
+    Errors in percent. Newcombe's hybrid of two Wilson intervals (1998, method 10), as if each error had test
+    documents of its own. That a table's rows share them is left out (it makes the interval too wide), and so is the
+    spread over seeds (too narrow).
+    """
+    (low_a, high_a), (low_b, high_b) = (wilson(round(one * n / 100), n, confidence) for one in (error_a, error_b))
+    difference = error_a - error_b
+    low = difference - ((error_a - low_a) ** 2 + (high_b - error_b) ** 2) ** 0.5
+    high = difference + ((high_a - error_a) ** 2 + (error_b - low_b) ** 2) ** 0.5
+    return Difference(difference, float(low), float(high), not low <= 0 <= high)
