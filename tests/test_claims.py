@@ -1,0 +1,165 @@
+"""Claims: which rows they take, what an effect comes to, and that the paper's own errors would bear them out."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bertstudy import Run, claims, paper
+from bertstudy.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
+from bertstudy.stats import Effect
+from bertstudy.store import squeeze
+
+DOCUMENTS = 400
+
+
+def row(error, seed=0, depth=4, **changes):
+    """A stored row with errors in the first documents, so many percent of them."""
+    truth, wrong = np.zeros(DOCUMENTS, int), np.arange(DOCUMENTS) < round(error / 100 * DOCUMENTS)
+    run = asdict(Run(**{"corpus": "movies", "encoder": "control", "seed": seed, **changes}))
+    return {**run, "depth": depth, "error": error, "truth": squeeze(truth), "predictions": squeeze(wrong.astype(int))}
+
+
+def table(*rows):
+    return pd.DataFrame(rows)
+
+
+def seeds(error, spread=1.0, **changes):
+    return [row(error + spread * (seed - 1), seed, **changes) for seed in range(3)]
+
+
+def claim(name):
+    return next(one for one in CLAIMS if one.name == name)
+
+
+def told(name, rows):
+    return judged(table(*rows)).set_index("claim").loc[name]
+
+
+def test_there_are_fourteen_claims_at_least_with_names_sections_and_notebooks_of_their_own():
+    assert len(CLAIMS) >= 14
+    assert len({one.name for one in CLAIMS}) == len(CLAIMS)
+    assert all("§" in one.section and one.statement.endswith(".") and one.least > 0 for one in CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "interval", "decision"),
+    [
+        ("better", (2.0, 1.0, 3.0), "holds"),
+        ("better", (0.3, 0.1, 0.5), "holds weakly"),
+        ("better", (0.1, -0.2, 0.4), "doesn't hold"),
+        ("better", (-3.0, -4.0, -2.0), "doesn't hold"),
+        ("better", (2.0, -1.0, 5.0), "can't be told"),
+        ("as good", (0.1, -0.3, 0.5), "holds"),
+        ("as good", (-0.1, -0.3, 0.1), "holds weakly"),
+        ("as good", (-2.0, -3.0, -1.0), "doesn't hold"),
+        ("as good", (-1.0, -3.0, 1.0), "can't be told"),
+        ("no better", (-1.0, -2.0, 0.2), "holds"),
+        ("no better", (2.0, 1.0, 3.0), "doesn't hold"),
+        ("no better", (1.0, -1.0, 3.0), "can't be told"),
+    ],
+)
+def test_verdicts_follow_from_the_interval_and_the_least_effect_of_interest(kind, interval, decision):
+    effect, low, high = interval
+    assert verdict(kind, 0.5, Effect(effect, low, high, 0.05, 3, 400)) == decision
+
+
+def test_a_claim_without_rows_is_not_run_and_so_is_one_that_lacks_a_contrast():
+    rows = seeds(20, truncation="head", corpus="long_reviews") + seeds(
+        10, truncation="head+tail:24", corpus="long_reviews"
+    )
+    line = told("head+tail", rows)
+    assert line["verdict"] == "not run"
+    assert pd.isna(line["effect"])
+
+
+def test_settings_are_paired_by_seed_and_alike_in_all_else():
+    long = {"corpus": "long_reviews"}
+    rows = seeds(20, truncation="head", **long) + seeds(15, truncation="tail", **long)
+    rows += seeds(10, truncation="head+tail:24", **long)
+    rows += seeds(90, truncation="head", window=128, **long) + seeds(0, truncation="head", learning_rate=1e-3, **long)
+    line = told("head+tail", rows)
+    assert line["effect"] == pytest.approx(5)  # against the tail, the better of the two
+    assert (line["seeds"], line["documents"], line["verdict"]) == (3, DOCUMENTS, "holds")
+    assert line["paper"] == 0.02
+    alone = told("head+tail", [one for one in rows if one["seed"] != 1 or one["truncation"] != "tail"])
+    assert alone["seeds"] == 2
+
+
+def test_the_last_layer_is_that_of_the_rows():
+    rows = [one for layer, error in enumerate((40, 30, 21, 20)) for one in seeds(error, layers=str(layer))]
+    pooled = [one for kind in ("concat", "mean", "max") for one in seeds(20, layers=f"{kind}:2-3")]
+    first = [one for kind in ("concat", "mean", "max") for one in seeds(35, layers=f"{kind}:0-1")]
+    assert told("last layer", rows)["effect"] == pytest.approx(1)
+    assert told("depth", rows)["effect"] == pytest.approx(20)
+    assert told("last four", rows + pooled + first)["effect"] == pytest.approx(0)
+
+
+def test_rates_are_those_of_figure_2_in_order():
+    figure_2 = {"retention": "general", "evaluations": 4}
+    rows = [
+        one
+        for rate, error in ((1e-4, 20), (2e-4, 22), (1e-3, 50))
+        for one in seeds(error, learning_rate=rate, **figure_2)
+    ]
+    rows += seeds(30, learning_rate=1e-3, warmup=0.5, **figure_2) + seeds(99, learning_rate=5e-3)
+    assert told("low rate", rows)["effect"] == pytest.approx(2)
+    assert told("high rate fails", rows)["effect"] == pytest.approx(30)
+
+
+def test_pretraining_is_compared_at_the_fewest_labels_and_its_worth_from_few_to_many():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300}
+    rows = [one for share, error in ((0.004, 20), (0.01, 15)) for one in seeds(error, fraction=share)]
+    rows += [one for share, error in ((0.004, 8), (0.01, 7)) for one in seeds(error, fraction=share, **further)]
+    rows += seeds(9, fraction=0.004, **{**further, "pretraining_steps": 100})
+    assert told("within the task", rows)["effect"] == pytest.approx(12)  # after all the steps
+    assert told("few labels gain most", rows)["effect"] == pytest.approx(4)
+    assert told("few labels suffice", rows)["effect"] == pytest.approx(7)
+    assert told("more steps", rows)["effect"] == pytest.approx(1)
+
+
+def test_what_cannot_be_told_says_how_many_seeds_would():
+    plain = seeds(20, 6, fraction=0.004)
+    noisy = plain + seeds(19, -6, fraction=0.004, further_pretraining="topics", pretraining_steps=300)
+    line = told("another domain", noisy)
+    assert line["verdict"] == "can't be told"
+    assert line["needs"] > 3
+
+
+def test_the_worst_contrast_decides():
+    contrast = Contrast(lambda r: r.truncation == "head", lambda r: r.truncation == "tail", ("truncation",), 1.0)
+    other = Contrast(lambda r: r.truncation == "tail", lambda r: r.truncation == "head", ("truncation",), 2.0)
+    rows = claims._placed(table(*seeds(30, truncation="head"), *seeds(20, truncation="tail")))
+    line = judge(Claim("a", "b.", "§", "c", (contrast, other)), rows)
+    assert (line["verdict"], line["paper"]) == ("doesn't hold", 2.0)
+    assert line["effect"] == pytest.approx(-10)
+
+
+def test_p_values_are_adjusted_within_a_notebook():
+    rows = [one for layer, error in enumerate((40, 30, 21, 20)) for one in seeds(error, layers=str(layer))]
+    lines = judged(table(*rows)).set_index("claim")
+    both = lines.loc[["last layer", "depth"]]
+    assert (both["p_holm"] >= both["p"]).all()
+    assert both["p_holm"].min() == pytest.approx(min(1, 2 * both["p"].min()))
+
+
+def test_the_papers_effects_are_those_of_its_tables():
+    table_2, table_3, table_7, table_8 = (
+        paper.long_text()["IMDb"],
+        paper.layers(),
+        paper.multitask()["IMDb"],
+        paper.larger()["IMDb"],
+    )
+    assert [one.paper for one in claim("head+tail").contrasts] == pytest.approx(
+        [table_2["head-only"] - table_2["head+tail"], table_2["tail-only"] - table_2["head+tail"]]
+    )
+    assert claim("depth").contrasts[0].paper == pytest.approx(table_3["Layer-0"] - table_3["Layer-11"])
+    assert claim("multi-task").contrasts[0].paper == pytest.approx(table_7["BERT-FiT"] - table_7["BERT-MFiT-FiT"])
+    assert claim("large").contrasts[2].paper == pytest.approx(table_8["BERT-large"] - table_8["BERT-large + ITPT"])
+    few = paper.few_shot().set_index(["arm", "fraction"])["error"]
+    gain = few["FiT"] - few["ITPT-FiT"]
+    assert claim("few labels gain most").contrasts[0].paper == pytest.approx(gain[0.004] - gain[1.0])
+    sources = paper.pretraining_sources()["IMDb"]
+    assert claim("another domain").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["AG's News"])
+    assert claim("within the task").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["IMDb"])
