@@ -350,7 +350,7 @@ def outlook(tried):
     told = f"With {last['labelled']:,} labels, twice what there is, an error of {last['error']:.1f} % is to be expected"
     told += f" (95 % interval {last['low']:.1f} to {last['high']:.1f}), {abs(last['gain']):.1f} points "
     reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
-    told += f"{'fewer' if last['gain'] >= 0 else 'more'} than with the {reached:,} of the curve's last point "
+    told += f"{'fewer' if last['gain'] > -0.05 else 'more'} than with the {reached:,} of the curve's last point "
     told += f"({last['gain_low']:.1f} to {last['gain_high']:.1f}). "
     if last["gain_low"] <= 0:
         told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
