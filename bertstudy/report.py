@@ -5,9 +5,11 @@ import json
 import re
 from html import unescape
 
+import matplotlib.pyplot as plt
+import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
 
-from . import store
+from . import claims, figures, store
 from .config import SHOWS
 from .paths import REPORTS
 
@@ -18,7 +20,13 @@ def _figure(recipe):
     """A figure's name, its picture as a data URI, and what is written beside it."""
     picture = base64.b64encode(recipe.with_suffix(".svg").read_bytes()).decode()
     made = [one.name for one in (recipe.with_suffix(end) for end in (".svg", ".png", ".csv")) if one.is_file()]
-    return {"name": recipe.stem.replace("_", " "), "picture": f"data:image/svg+xml;base64,{picture}", "files": made}
+    folder = "" if recipe.parent.parent == REPORTS else "figures/"
+    return {
+        "name": recipe.stem.replace("_", " "),
+        "folder": folder,
+        "picture": f"data:image/svg+xml;base64,{picture}",
+        "files": made,
+    }
 
 
 def _card(page, recipes):
@@ -28,6 +36,27 @@ def _card(page, recipes):
         "page": f"{page.parent.name}/{page.name}",
         "figures": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] == page.stem],
     }
+
+
+SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "can't be told": "?", "not run": "–"}
+
+
+def _number(value):
+    return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def _claims(profile, rows):
+    """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
+    table, place = claims.judged(rows), REPORTS / profile / "claims"
+    chart = figures.claims(table)
+    figures.save(chart, table, place)
+    plt.close(chart)
+    lines = []
+    for line in table.to_dict("records"):
+        told = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
+        seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
+        lines.append({**line, **told, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
+    return {"lines": lines, "figure": _figure(place)}
 
 
 def _section(profile, shows):
@@ -43,6 +72,7 @@ def _section(profile, shows):
         "shows": shows,
         "runs": len(table),
         "newest": "" if table.empty else max(table["made"])[:10],
+        "claims": None if table.empty else _claims(profile, table),
         "cards": [_card(page, recipes) for page in pages],
         "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in told],
     }

@@ -1,6 +1,6 @@
 """Claims: which rows they take, what an effect comes to, and that the paper's own errors would bear them out."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -124,7 +124,11 @@ def test_what_cannot_be_told_says_how_many_seeds_would():
     noisy = plain + seeds(19, -6, fraction=0.004, further_pretraining="topics", pretraining_steps=300)
     line = told("another domain", noisy)
     assert line["verdict"] == "can't be told"
-    assert line["needs"] > 3
+    assert line["needs"] == "more test documents are needed"  # 400 do not show half a point, whatever the seeds
+    (least,) = (one for one in CLAIMS if one.name == "another domain")
+    placed = claims._placed(table(*noisy))
+    coarse = judge(replace(least, least=8.0), placed)
+    assert 3 < int(coarse["needs"].split()[1]) < 100
 
 
 def test_the_worst_contrast_decides():

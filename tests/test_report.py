@@ -1,13 +1,14 @@
-import json
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from conftest import NO_TORCH
 
-from bertstudy import report, store
+from bertstudy import Run, report, store
+from bertstudy.claims import CLAIMS
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><title>a &amp; b</title></svg>'
 
@@ -17,7 +18,8 @@ def place(reports, monkeypatch):
     """A report of one control run with a page and two figures, and a smoke run that is no result."""
     monkeypatch.setattr(report, "REPORTS", reports)
     for profile in ("control", "smoke"):
-        store.write(reports / profile / "rows" / "a.json", {"run": {"corpus": "x"}, "made": "2026-11-01T10:00:00"})
+        row = {"run": asdict(Run(corpus="movies")), "depth": 4, "made": "2026-11-01T10:00:00"}
+        store.write(reports / profile / "rows" / "a.json", row)
     figures = reports / "control" / "figures"
     for name, notebook in (("some_curve", "05_made"), ("other", "07_not_there")):
         store.write(figures / f"{name}.json", {"figure": name, "notebook": notebook, "rows": ["a"]})
@@ -67,4 +69,16 @@ def test_it_does_without_torch(place):
     root = Path(report.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert json.loads((place / "control" / "rows" / "a.json").read_text())["run"] == {"corpus": "x"}
+    assert str(place) in done.stdout
+
+
+def test_the_claims_stand_in_the_index_with_their_verdicts_and_beside_it_as_files(place, monkeypatch):
+    page = report.index().read_text(encoding="utf-8")
+    table = page.split('<table class="claims">')[1].split("</table>")[0]
+    assert table.count("<tr>") == len(CLAIMS) + 1
+    assert table.count("not run") == len(CLAIMS)
+    assert "§5.3.1, Table 2" in table
+    assert 'href="control/claims.csv"' in page
+    lines = (place / "control" / "claims.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == [one.name for one in CLAIMS]
+    assert (place / "control" / "claims.svg").is_file()

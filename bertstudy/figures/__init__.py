@@ -1,6 +1,7 @@
 """Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
 
 from .base import FIGURES, incomplete, save
+from .claims import claims
 from .comparison import (
     comparison,
     comparison_data,
@@ -43,6 +44,7 @@ __all__ = [
     "FIGURES",
     "balance",
     "balance_data",
+    "claims",
     "comparison",
     "comparison_data",
     "gains",
