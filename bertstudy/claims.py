@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from . import stats
+from . import paper, stats
 from .config import Run
 from .store import unsqueeze
 
@@ -380,3 +380,30 @@ def judged(rows):
     table = pd.DataFrame([judge(claim, placed) for claim in CLAIMS])
     table["p_holm"] = table.groupby("notebook")["p"].transform(lambda p: stats.holm(p.astype(float)))
     return table
+
+
+def noise_floor():
+    """Which differences in the paper's own tables are beyond chance, from the printed errors and test sizes alone.
+
+    A line a difference to the table's reference: table, corpus, row, reference, difference in points (positive: the
+    row is better), its 95 % interval (`stats.binomial_difference`), and whether that excludes zero.
+    """
+    decay = paper.decay()
+    rates = [f"{line.learning_rate:g}, ξ {line.layer_decay:g}" for line in decay.itertuples()]
+    tables = {
+        "Table 2": (paper.long_text(), "head-only"),
+        "Table 3": (pd.DataFrame({"IMDb": paper.layers()}), "Layer-11"),
+        "Table 4": (pd.DataFrame({"IMDb": decay["error"].to_numpy()}, index=rates), "2e-05, ξ 1"),
+        "Table 5": (paper.pretraining_sources(), "w/o pretrain"),
+        "Table 6": (paper.comparison().filter(like="BERT-", axis=0), "BERT-Feat"),
+        "Table 7": (paper.multitask(), "BERT-FiT"),
+        "Table 8": (paper.larger().filter(like="BERT-", axis=0), "BERT-base"),
+    }
+    lines = []
+    for name, (errors, reference) in tables.items():
+        for corpus in [one for one in errors if one in paper.TEST_SIZES]:
+            for row in errors.index.drop(reference)[errors[corpus].drop(reference).notna()]:
+                pair = errors.at[reference, corpus], errors.at[row, corpus]
+                told = stats.binomial_difference(*pair, paper.TEST_SIZES[corpus])._asdict()
+                lines.append({"table": name, "corpus": corpus, "row": row, "reference": reference, **told})
+    return pd.DataFrame(lines)

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
+# Test documents of the corpora, under each of the names that the tables print.
+TEST_SIZES = {"IMDb": 25_000, "Yelp P.": 38_000, "Yelp F.": 50_000, "TREC": 500, "Yah. A.": 60_000}
+TEST_SIZES |= {"AG": 7_600, "AG's News": 7_600, "DBPedia": 70_000, "DBP": 70_000, "Sogou": 6_000}
+
 
 @lru_cache(maxsize=1)
 def numbers():

@@ -78,10 +78,20 @@ def _section(profile, shows):
     }
 
 
+def _noise():
+    """What chance leaves of the paper's own tables: lines of table, differences and how many are beyond it."""
+    floor = claims.noise_floor()
+    floor.to_csv(REPORTS / "noise_floor.csv", index=False, float_format="%.4f")
+    counted = floor.groupby("table")["excludes_zero"].agg(["size", "sum"])
+    return [{"table": name, "differences": size, "beyond": beyond} for name, size, beyond in counted.itertuples()]
+
+
 def index():
     """Write reports/index.html from the pages, figures and rows that are there. Gives its path."""
     environment = Environment(loader=PackageLoader(__package__, "page"), autoescape=select_autoescape(["html", "j2"]))
     sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
     page = REPORTS / "index.html"
-    page.write_text(environment.get_template("report.html.j2").render(sections=sections) + "\n", encoding="utf-8")
+    page.write_text(
+        environment.get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
+    )
     return page

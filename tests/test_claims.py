@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bertstudy import Run, claims, paper
+from bertstudy import Run, claims, paper, stats
 from bertstudy.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
 from bertstudy.stats import Effect
 from bertstudy.store import squeeze
@@ -167,3 +167,23 @@ def test_the_papers_effects_are_those_of_its_tables():
     sources = paper.pretraining_sources()["IMDb"]
     assert claim("another domain").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["AG's News"])
     assert claim("within the task").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["IMDb"])
+
+
+def test_the_papers_own_tables_tell_apart_what_the_size_of_the_test_sets_allows():
+    floor = claims.noise_floor().set_index(["table", "corpus", "row"])
+    assert not floor.loc[("Table 4", "IMDb"), "excludes_zero"].any()  # the whole of Table 4
+    assert floor.loc[("Table 3", "IMDb", "Layer-0"), "excludes_zero"]
+    assert not floor.loc[("Table 3", "IMDb", "Last 4 Layers + mean"), "excludes_zero"]
+    assert floor.loc[("Table 5", "IMDb", "IMDb"), "difference"] == pytest.approx(1.03)
+    assert floor.loc[("Table 5", "IMDb", "IMDb"), "excludes_zero"]
+    assert not floor.loc[("Table 6", "TREC"), "excludes_zero"].any()  # 500 documents
+    one = floor.loc[("Table 7", "AG", "BERT-MFiT-FiT")]
+    assert tuple(one[["low", "high"]]) == pytest.approx(stats.binomial_difference(5.25, 5.20, 7_600)[1:3])
+
+
+def test_test_sizes_are_those_of_table_1():
+    for printed, size in paper.TEST_SIZES.items():
+        name = {"Yah. A.": "Yahoo! Answers", "AG": "AG's News", "DBP": "DBPedia", "Sogou": "Sogou News"}.get(
+            printed, printed
+        )
+        assert int(paper.table1(name)["test"]) == size

@@ -82,3 +82,11 @@ def test_the_claims_stand_in_the_index_with_their_verdicts_and_beside_it_as_file
     lines = (place / "control" / "claims.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == [one.name for one in CLAIMS]
     assert (place / "control" / "claims.svg").is_file()
+
+
+def test_the_index_tells_how_much_of_each_of_the_papers_tables_is_beyond_chance(place):
+    page = report.index().read_text(encoding="utf-8")
+    noise = page.split('id="noise"')[1]
+    assert "<tr><td>Table 4</td><td>7</td><td>0</td></tr>" in noise
+    assert "<tr><td>Table 3</td><td>18</td>" in noise
+    assert (place / "noise_floor.csv").is_file()
