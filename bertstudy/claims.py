@@ -193,7 +193,7 @@ CLAIMS = (
         (
             Contrast(
                 lambda row: _after("within_task")(row) and row.step_place == 0,
-                lambda row: _after("within_task")(row) and row.step_place == 1,
+                lambda row: _after("within_task")(row) and row.step_place == row.step_places - 1,
                 ("pretraining_steps",),
                 0.55,
                 over="fraction",
@@ -277,9 +277,9 @@ def _placed(rows):
     )
     rows["rate_place"] = rates.groupby(rows["corpus"]).rank("dense") - 1
     rows["rates"] = rates.groupby(rows["corpus"]).transform("nunique")
-    # the two most frequent numbers of steps are the profile's and its third
     steps = rows["pretraining_steps"].where(rows["further_pretraining"] == "within_task")
-    rows["step_place"] = steps.groupby([rows["corpus"], rows["encoder"]]).rank("dense") - 1
+    by_encoder = steps.groupby([rows["corpus"], rows["encoder"]])
+    rows["step_place"], rows["step_places"] = by_encoder.rank("dense") - 1, by_encoder.transform("nunique")
     sizes = rows[rows["method"] == "fine_tune"].groupby("encoder")["depth"].max().sort_values(kind="stable")
     rows["size_place"] = rows["encoder"].map({name: place for place, name in enumerate(sizes.index)})
     return rows

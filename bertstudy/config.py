@@ -305,6 +305,7 @@ class Profile:
     together: tuple[str, ...]  # Table 7's tasks
     crossing: str  # and the texts of its further pretraining, across domains
     enlarged: tuple[str, ...]  # Table 8's columns
+    enlarged_steps: int  # and the steps of its further pretraining; 0: as elsewhere
     larger: str  # and its larger encoder; "": none, a reader may name one
 
     @property
@@ -319,9 +320,9 @@ def _profiles():
         encoder="control",
         window=64,
         truncation="head+tail:24",
-        learning_rate=5e-4,
-        epochs=4,
-        min_steps=60,
+        learning_rate=1e-3,
+        epochs=3,
+        min_steps=40,
         test_size=1000,
     )
     return [
@@ -333,9 +334,9 @@ def _profiles():
             sweep_seeds=1,
             documents=400,
             long=("long_reviews",),
-            rates=(5e-4, 1.25e-3, 2.5e-3, 1e-2),
+            rates=(5e-4, 1e-3, 2.5e-3, 1e-2),
             general="general",
-            most_documents=1000,
+            most_documents=500,
             pretraining=dict(
                 pretraining_steps=300, pretraining_learning_rate=2e-3, pretraining_window=64, next_sentence=False
             ),
@@ -348,6 +349,7 @@ def _profiles():
             together=("movies", "restaurants", "questions", "topics"),
             crossing="cross_domain",
             enlarged=("movies",),
+            enlarged_steps=150,
             larger="control-large",
         ),
         Profile(
@@ -382,6 +384,7 @@ def _profiles():
             together=("imdb", "yelp_polarity"),
             crossing="imdb+trec+ag_news+yelp_polarity",
             enlarged=("imdb",),
+            enlarged_steps=0,
             larger="",
         ),
         Profile(
@@ -405,6 +408,7 @@ def _profiles():
             together=("imdb", "yelp_polarity", "ag_news", "dbpedia"),
             crossing="cross_domain",
             enlarged=("imdb", "yelp_polarity", "yelp_full", "ag_news", "dbpedia"),
+            enlarged_steps=120_000,
             larger="google-bert/bert-large-uncased",
         ),
         Profile(
@@ -428,6 +432,7 @@ def _profiles():
             together=("movies", "topics"),
             crossing="movies+topics",
             enlarged=("movies",),
+            enlarged_steps=0,
             larger="control-large",
         ),
     ]

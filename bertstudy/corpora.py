@@ -214,13 +214,18 @@ def corpus_of(run):
     return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
 
 
+@lru_cache(maxsize=None)
+def _composed(name):
+    return build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
+
+
 @lru_cache(maxsize=4)
 def _load(name, folder, text_column, label_column, stamp):
     if is_path(name):
         load = _from_folder if Path(name).expanduser().is_dir() else _from_file
         return load(name, Path(name).expanduser(), text_column, label_column)
     if name in COMPOSED:
-        return build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
+        return _composed(name)
     if folder and (folder / name).is_dir() and files.find_file(folder / name, "train"):
         return _from_folder(name, folder / name, "text", "label")
     if name == "sogou":

@@ -71,12 +71,14 @@ class Study:
 
         return encoder_config(self.base.encoder).num_hidden_layers
 
-    def pretrained(self, source="within_task", run=None):
-        """A run, the base run without one, after further pretraining on a source, with this profile's steps.
+    def pretrained(self, source="within_task", run=None, steps=0):
+        """A run, the base run without one, after further pretraining on a source, with so many steps or the profile's.
 
+        Steps that a reader has given to the notebook come before both.
         Next-sentence prediction is left out for a task whose texts are of one sentence.
         """
-        run, fields = run or self.base, {**self.profile.pretraining, **self._steps, "further_pretraining": source}
+        run, fields = run or self.base, {**self.profile.pretraining, "further_pretraining": source}
+        fields |= {"pretraining_steps": steps or fields["pretraining_steps"], **self._steps}
         if source == "within_task" and mostly_one(corpus_of(run).train.texts):
             fields["next_sentence"] = False
         return replace(run, **fields)

@@ -112,7 +112,8 @@ def test_pretraining_is_compared_at_the_fewest_labels_and_its_worth_from_few_to_
     further = {"further_pretraining": "within_task", "pretraining_steps": 300}
     rows = [one for share, error in ((0.004, 20), (0.01, 15)) for one in seeds(error, fraction=share)]
     rows += [one for share, error in ((0.004, 8), (0.01, 7)) for one in seeds(error, fraction=share, **further)]
-    rows += seeds(9, fraction=0.004, **{**further, "pretraining_steps": 100})
+    for steps in (100, 150):
+        rows += seeds(9, fraction=0.004, **{**further, "pretraining_steps": steps})
     assert told("within the task", rows)["effect"] == pytest.approx(12)  # after all the steps
     assert told("few labels gain most", rows)["effect"] == pytest.approx(4)
     assert told("few labels suffice", rows)["effect"] == pytest.approx(7)
