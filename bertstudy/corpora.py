@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -214,7 +214,7 @@ def corpus_of(run):
     return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _composed(name):
     return build(name, *compose(name), composed=True, load_unlabelled=lambda: unlabelled(name))
 
