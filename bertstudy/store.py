@@ -280,9 +280,9 @@ def rows(profile, ids=None, kind="rows"):
     loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
     if kind != "rows":
         return pd.DataFrame(loaded)
-    defaults = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
-    defaults |= dict.fromkeys(("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second"))
-    return pd.DataFrame([{**defaults, **one.pop("run"), **one} for one in loaded])
+    added = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
+    told = dict.fromkeys(("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second"))
+    return pd.DataFrame([{**added, **one.pop("run"), **told, **one} for one in loaded])
 
 
 def describe(plan):

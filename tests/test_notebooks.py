@@ -191,12 +191,12 @@ def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
 
 
 def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
-    from bertstudy import Run, store
+    from bertstudy import Run
 
     study = notebook.setup(profile="smoke")
     study.base = Run()
     corpus = SimpleNamespace(train=SimpleNamespace(texts=["a"] * 100))
-    monkeypatch.setattr(store, "_corpus", lambda run: corpus)
+    monkeypatch.setattr(notebook, "corpus_of", lambda run: corpus)
     assert study.on("sogou").encoder == "google-bert/bert-base-chinese"
     assert study.on("imdb").encoder == Run().encoder
 
