@@ -31,7 +31,19 @@ _NAMES = {
     "execute": "notebook",
     "render": "notebook",
 }
-_MODULES = ("advice", "corpora", "encoder", "figures", "paper", "stats", "store", "survey", "widgets", "your_data")
+_MODULES = (
+    "advice",
+    "claims",
+    "corpora",
+    "encoder",
+    "figures",
+    "paper",
+    "stats",
+    "store",
+    "survey",
+    "widgets",
+    "your_data",
+)
 __all__ = [*_NAMES, *_MODULES]
 
 _AUTO = "transformers.models.auto"

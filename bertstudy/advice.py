@@ -15,7 +15,6 @@ from math import ceil
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from . import budget, figures, stats, store
 from .baselines import USUAL, words_model
@@ -425,7 +424,7 @@ def verdict(result):
         wrong = int((predicted != truth).sum())
         lines.append((name, labelled, wrong, len(truth), 100 * wrong / len(truth), *stats.wilson(wrong, len(truth))))
     better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
-    chance = binomtest(int(better), int(better + worse)).pvalue if better + worse else 1.0
+    chance = stats.mcnemar(words != truth, ours != truth).p
     told = f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
     sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
     if chance > 0.05:
@@ -455,9 +454,9 @@ def confident_errors(result):
 
 def save(data, result):
     """Save the chosen classifier in data.model_dir with its error on test, and say how to load it."""
-    truth, predicted = (store.unsqueeze(result[name]) for name in ("truth", "predictions"))
-    documents = {"train": data.best["documents"]["train"], "dev": len(data.dev.texts), "test": len(truth)}
-    told = {"documents": documents, "error": 100 * float((predicted != truth).mean())}
+    wrong = store.wrong(result)
+    documents = {"train": data.best["documents"]["train"], "dev": len(data.dev.texts), "test": len(wrong)}
+    told = {"documents": documents, "error": 100 * float(wrong.mean())}
     _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
     store.write(data.model_dir / MADE_BY, {"id": data.best["id"]})
     inside = data.model_dir.is_relative_to(RUNS.parent)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from . import paper, stats
 from .config import Run
-from .store import unsqueeze
+from .store import wrong
 
 TRUNCATION = ("truncation", "segment_pooling")
 PRETRAINING = tuple(
@@ -25,7 +25,7 @@ MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the compos
 LONG = ("imdb", "long_reviews")
 ALIKE = (*(one.name for one in fields(Run) if one.name not in ("seed", "retention")), "measured")
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
-VERDICTS = ("holds", "holds weakly", "doesn't hold", "can't be told", "not run")
+WORST_FIRST = ("doesn't hold", "can't be told", "holds weakly", "holds")
 NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high", "p"))
 
 
@@ -88,12 +88,12 @@ def _decay(xi):
     return lambda row: row.corpus in MAIN and row.layer_decay == xi and row.decay_embeddings and row.layers == "last"
 
 
-def _after(source, multitask=False, corpora=MAIN, encoder="", fraction=None):
+def _after(source, multitask=False, encoder="", fraction=None):
     """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
     fits = source if callable(source) else lambda named: named == source
     return lambda row: (
         row.method == "fine_tune"
-        and row.corpus in corpora
+        and row.corpus in MAIN
         and fits(row.further_pretraining)
         and (row.multitask != "none") == multitask
         and (not encoder or (row.size_place == {"base": 0, "large": 1}[encoder]))
@@ -300,7 +300,7 @@ def _settings(rows, contrast):
 
 def _wrong(side):
     """Of each seed which test documents are errors: a list of arrays (documents)."""
-    return [(unsqueeze(row.predictions) != unsqueeze(row.truth)).astype(int) for row in side.itertuples()]
+    return [wrong(row).astype(int) for row in side.to_dict("records")]
 
 
 def _effect(rows, contrast):
@@ -323,7 +323,7 @@ def _effect(rows, contrast):
 
 
 def verdict(kind, least, effect):
-    """What an effect with its interval says of a claim of this kind: one of VERDICTS but the last."""
+    """What an effect with its interval says of a claim of this kind: one of WORST_FIRST."""
     if kind == "better":
         if effect.low > 0:
             return "holds" if effect.effect >= least else "holds weakly"
@@ -347,11 +347,10 @@ def judge(claim, rows):
     found = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
     if any(one is None for _, one in found):
         return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": None}
-    worst = ("doesn't hold", "can't be told", "holds weakly", "holds")
     judged = [
         (verdict(claim.kind, claim.least, effect), effect, contrast, *more) for contrast, (*more, effect) in found
     ]
-    decision, effect, contrast, setting, sides = min(judged, key=lambda one: (worst.index(one[0]), one[1].effect))
+    decision, effect, contrast, setting, sides = min(judged, key=lambda one: (WORST_FIRST.index(one[0]), one[1].effect))
     needs = _needs(claim, effect, sides) if decision == "can't be told" else None
     numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
     return {

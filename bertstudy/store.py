@@ -71,6 +71,11 @@ def unsqueeze(text):
     return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.uint16)
 
 
+def wrong(row):
+    """Which test documents of a row are errors: (n) of bool, in the order that all rows with these documents have."""
+    return unsqueeze(row["predictions"]) != unsqueeze(row["truth"])
+
+
 def write(path, value):
     """Write a JSON file whole or not at all."""
     path = Path(path)

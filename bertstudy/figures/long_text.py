@@ -7,7 +7,7 @@ import seaborn as sns
 
 from .. import paper, stats
 from ..control.corpora import COMPOSED, expected_error
-from ..store import unsqueeze
+from ..store import unsqueeze, wrong
 from .base import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 HIERARCHICAL = {"mean": "hier. mean", "max": "hier. max", "attention": "hier. self-attention"}
@@ -75,13 +75,13 @@ def errors_by_length_data(rows):
     """Error by document length: corpus, strategy, length in windows, documents, error with Wilson interval."""
     lines = []
     for (corpus, strategy), group in _named(rows[rows["lengths"].notna()]).groupby(["corpus", "strategy"]):
-        wrong, lengths = [], []
+        errors, lengths = [], []
         for _, row in group.iterrows():
-            wrong.append(unsqueeze(row["predictions"]) != unsqueeze(row["truth"]))
+            errors.append(wrong(row))
             lengths.append(unsqueeze(row["lengths"]) / (row["window"] - 2))
-        wrong, lengths = np.concatenate(wrong), np.concatenate(lengths)
+        errors, lengths = np.concatenate(errors), np.concatenate(lengths)
         for low, high in BINS:
-            inside = wrong[(lengths > low) & (lengths <= high)]
+            inside = errors[(lengths > low) & (lengths <= high)]
             if len(inside):
                 error = 100 * inside.mean()
                 interval = stats.wilson(inside.sum() / len(group), len(inside) / len(group))

@@ -11,7 +11,7 @@ from matplotlib.ft2font import FT2Font
 
 from .. import stats
 from ..extrapolation import extrapolate
-from ..store import unsqueeze
+from ..store import unsqueeze, wrong
 from .base import STYLE, bars_of, figure, grid_across
 
 WORDS, DEFAULT = "words (TF-IDF)", "fine-tuned, default recipe"
@@ -19,18 +19,14 @@ MOST_CLASSES = 15  # in a picture
 LONGEST_NAME = 18
 
 
-def _wrong(row):
-    return unsqueeze(row["predictions"]) != unsqueeze(row["truth"])
-
-
 def _measured(rows):
     """Rows with error in percent and Wilson's interval, of the documents that chose."""
     lines = []
     for row in rows.to_dict("records"):
-        wrong = _wrong(row)
-        low, high = stats.wilson(wrong.sum(), len(wrong))
+        errors = wrong(row)
+        low, high = stats.wilson(errors.sum(), len(errors))
         told = {"recipe": row["recipe"], "labelled": row["documents"]["train"]}
-        lines.append(told | {"error": 100 * float(wrong.mean()), "low": low, "high": high})
+        lines.append(told | {"error": 100 * float(errors.mean()), "low": low, "high": high})
     return pd.DataFrame(lines)
 
 
@@ -46,15 +42,15 @@ def your_curve_data(rows):
     default = rows[rows["recipe"] == DEFAULT]
     if default.empty:
         return measured
-    wrong = np.array([_wrong(row) for row in default.to_dict("records")])
+    errors = np.array([wrong(row) for row in default.to_dict("records")])
     truth = unsqueeze(default["truth"].iloc[0])
-    learnt = wrong.mean(1) < 1 - np.bincount(truth).max() / len(truth)
+    learnt = errors.mean(1) < 1 - np.bincount(truth).max() / len(truth)
     labelled = np.array([one["train"] for one in default["documents"]])[learnt]
     if len(set(labelled)) < 2:
         return measured
     all_labels = int(default["available"].iloc[0])
     targets = [one for one in (all_labels, 2 * all_labels) if one > labelled.max()]
-    further = extrapolate(labelled, wrong[learnt], targets).assign(kind="extrapolated", recipe=DEFAULT)
+    further = extrapolate(labelled, errors[learnt], targets).assign(kind="extrapolated", recipe=DEFAULT)
     return pd.concat([measured, further], ignore_index=True)
 
 
