@@ -25,13 +25,10 @@ def main():
     predict.add_argument("--out", help="the CSV file to write; without it the table goes to stdout")
     arguments = parser.parse_args()
     if arguments.command == "report":
-        from .notebook import execute
-        from .paths import NOTEBOOKS
-        from .report import index
+        from .report import index, make
 
-        for name in arguments.notebooks or [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))]:
-            page, seconds = execute(name, profile=arguments.profile)
-            print(f"{name}: {seconds:.0f} s, {page}", flush=True)
+        for page, seconds in make(arguments.notebooks, arguments.profile):
+            print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
         print(index())
     elif arguments.command == "figures":
         from .notebook import redraw

@@ -1,7 +1,8 @@
-"""The report's first page: what has been run, in which profile, and the figures of each notebook."""
+"""The report: its pages, and the first of them, which says what has been run and which findings hold."""
 
 import base64
 import json
+import os
 import re
 from html import unescape
 
@@ -11,9 +12,35 @@ from jinja2 import Environment, PackageLoader, select_autoescape
 
 from . import claims, figures, store
 from .config import SHOWS
-from .paths import REPORTS
+from .config import profile as find_profile
+from .notebook import execute, notebook_path
+from .paths import NOTEBOOKS, REPORTS
 
 TITLE = re.compile(r"<title>(.*?)</title>", re.S)
+
+
+def make(names, profile="auto"):
+    """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
+
+    Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
+    then fills no core alone, and where two need the same encoder or row, one makes it.
+    """
+    from joblib import Parallel, cpu_count, delayed, parallel_config
+
+    from .workers import is_small
+
+    names = [notebook_path(name).stem for name in names] or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    chosen = find_profile(profile)
+    abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
+    cores = cpu_count() // abreast
+    with parallel_config(backend="loky", inner_max_num_threads=cores):
+        processes = Parallel(n_jobs=abreast, return_as="generator_unordered")
+        yield from processes(delayed(_execute)(name, chosen.name, cores) for name in names)
+
+
+def _execute(name, profile, cores):
+    os.environ["LOKY_MAX_CPU_COUNT"] = str(cores)  # the kernel's processes for runs (`workers.how_many`)
+    return execute(name, profile=profile)
 
 
 def _figure(recipe):

@@ -13,7 +13,7 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 from . import multitask, optim, pooling, truncation
 from .corpora import sources
 from .encoder import encoder_config
-from .pretraining import further_pretrained, settings_of
+from .pretraining import settings_of
 
 SMALL = 256  # hidden size
 
@@ -45,34 +45,35 @@ def how_many(runs, asked=0):
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
 
 
-def _prepare(run, together=False):
-    with few_threads(run):
-        pretrained = further_pretrained(run, progress=False)
-        if together:
-            multitask.fine_tuned_together(run, pretrained, progress=False)
+def _makes(run):
+    """What names each encoder that has to be made before a run can begin: none, one or two."""
+    first = ()
+    if run.further_pretraining != "none":
+        yield (first := (settings_of(run), *sorted({*sources(run), run.corpus})))
+    if run.multitask != "none":
+        yield first, *multitask.settings_of(run).items()
 
 
-def _stages(runs):
-    """The runs in three groups, each with a run of every encoder that has to be made before it, and is shared.
+def in_order(runs):
+    """The runs in an order in which those that share an encoder seldom wait for it.
 
-    Those that start from the encoder as it is need none; those that further pretrain it share it by sources and
-    settings; those that fine-tune on several tasks before, by all that this phase reads.
+    First one run for every encoder that can be made at once, which makes it; then those that need none; then those
+    that find theirs made, and last those that make a second encoder from a first, and share that.
     """
-    further = {(settings_of(run), *sources(run), run.corpus): run for run in runs if run.further_pretraining != "none"}
-    together = {tuple(multitask.settings_of(run).items()): run for run in runs if run.multitask != "none"}
-    yield [], [run for run in runs if run.further_pretraining == "none" and run.multitask == "none"]
-    yield further.values(), [run for run in runs if run.further_pretraining != "none" and run.multitask == "none"]
-    yield together.values(), [run for run in runs if run.multitask != "none"]
+    made, levels = set(), []
+    for run in sorted(runs, key=lambda run: len(list(_makes(run)))):
+        needed = set(_makes(run))
+        new = needed - made
+        made |= needed
+        levels.append((0 if needed and new == needed else 1 + 2 * len(needed) - len(new), run))
+    return [run for _, run in sorted(levels, key=lambda one: one[0])]
 
 
 def share(runs, work, workers):
     """Do work(run) for every run in so many processes; yields what each gives when it is done, in no order.
 
-    Encoders that runs share are made first, each once, beside the runs that need none of them.
+    An encoder that several need is made by the first; the others wait at its lock.
     """
-    (_, plain), (pretrained, further), (shared, together) = _stages(runs)
     with parallel_config(backend="loky", inner_max_num_threads=1):
         processes = Parallel(n_jobs=workers, return_as="generator_unordered")
-        for makers, ready in ((pretrained, plain), (shared, further), ([], together)):
-            jobs = [delayed(_prepare)(run, together=makers is shared) for run in makers]
-            yield from (one for one in processes([*jobs, *(delayed(work)(run) for run in ready)]) if one is not None)
+        yield from processes(delayed(work)(run) for run in in_order(runs))

@@ -90,3 +90,13 @@ def test_the_index_tells_how_much_of_each_of_the_papers_tables_is_beyond_chance(
     assert "<tr><td>Table 4</td><td>7</td><td>0</td></tr>" in noise
     assert "<tr><td>Table 3</td><td>18</td>" in noise
     assert (place / "noise_floor.csv").is_file()
+
+
+def test_notebooks_are_executed_side_by_side_and_their_pages_written(reports, monkeypatch):
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
+    made = {page.name: (page, seconds) for page, seconds in report.make(["05", "01_long_text"], "smoke")}
+    assert set(made) == {"05_fewshot.html", "01_long_text.html"}
+    assert all("Profile smoke" in page.read_text(encoding="utf-8") and seconds > 0 for page, seconds in made.values())
+    assert (reports / "smoke" / "figures" / "few_shot.svg").is_file()
+    with pytest.raises(ValueError, match="Did you mean '05_fewshot'"):
+        list(report.make(["05_fewshots"], "smoke"))

@@ -32,18 +32,17 @@ def test_processes_make_the_same_rows_as_one_after_the_other(plan):
         assert [epoch["loss"] for epoch in one["history"]] == [epoch["loss"] for epoch in other["history"]]
 
 
-def test_a_shared_encoder_is_pretrained_once_and_before_the_runs_that_need_it(plan, monkeypatch):
-    order = []
-    monkeypatch.setattr(workers, "further_pretrained", lambda run, progress: order.append("pretraining"))
-    monkeypatch.setattr(workers, "parallel_config", lambda **_: workers_inline())
-    list(workers.share(plan, lambda run: order.append(run.further_pretraining), 1))
-    assert order == ["pretraining", "none", "none", "within_task", "within_task"]
+def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
+    plain, further = plan[:2], plan[2:]
+    together = [replace(run, multitask="movies+topics") for run in plan]
+    order = workers.in_order([*together, *plain, *further])
+    assert order == [*together[:2], further[0], *plain, further[1], *together[2:]]
+    assert workers.in_order(plain) == plain
 
 
-def workers_inline():
-    from joblib import parallel_config
-
-    return parallel_config(backend="sequential")
+def test_a_shared_encoder_is_made_once(plan):
+    store.run_all(plan, "shared", progress=False, workers=2)
+    assert len(list((RUNS / "pretrained").glob("*/history.json"))) == 1
 
 
 def test_a_failing_run_is_told_and_the_rows_that_were_made_stay(small):
