@@ -30,6 +30,7 @@ _NAMES = {
     "setup": "notebook",
     "execute": "notebook",
     "render": "notebook",
+    "shown": "notebook",
 }
 _MODULES = (
     "advice",

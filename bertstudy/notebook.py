@@ -190,6 +190,20 @@ def draw_as_svg():
         set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
 
 
+def shown(table, digits=2, index=False, **formats):
+    """A table to read: rounded, words to the left, blank where a value is missing, markup in names shown as text.
+
+    formats: those of single columns, as in learning_rate="{:g}". Columns that the table does not have are passed over.
+    """
+    words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
+    styled = table.style.format(precision=digits, na_rep="", thousands=",", escape="html")
+    for name in formats.keys() & set(table):
+        styled = styled.format(formats[name], subset=[name])
+    for axis in (0, 1):
+        styled = styled.format_index(escape="html", axis=axis)
+    return (styled if index else styled.hide(axis="index")).set_table_styles(words)
+
+
 def _numbers(name, text, kind):
     """Numbers that a parameter lists, separated by blanks."""
     try:
@@ -313,7 +327,7 @@ def redraw():
     for recipe in sorted(REPORTS.glob("*/figures/*.json")):
         one, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
         kind = figures.FIGURES[one["figure"]].kind
-        present = [row for row in one["rows"] if (store.folder(profile, kind) / f"{row}.json").is_file()]
+        present = store.present(profile, one["rows"], kind)
         rows = store.rows(profile, present, kind)
         chart = figures.FIGURES[one["figure"]](rows)
         if len(present) < len(one["rows"]):

@@ -43,17 +43,36 @@ def _execute(name, profile, cores):
     return execute(name, profile=profile)
 
 
-def _figure(recipe):
-    """A figure's name, its picture as a data URI, and what is written beside it."""
-    picture = base64.b64encode(recipe.with_suffix(".svg").read_bytes()).decode()
-    made = [one.name for one in (recipe.with_suffix(end) for end in (".svg", ".png", ".csv")) if one.is_file()]
-    folder = "" if recipe.parent.parent == REPORTS else "figures/"
+def _figure(place):
+    """A figure's name, its picture as a data URI, the files beside it, and where the runs behind it are listed."""
+    picture = base64.b64encode(place.with_suffix(".svg").read_bytes()).decode()
+    endings = (".svg", ".png", ".csv", *figures.TABLES)
     return {
-        "name": recipe.stem.replace("_", " "),
-        "folder": folder,
+        "name": place.stem.replace("_", " "),
         "picture": f"data:image/svg+xml;base64,{picture}",
-        "files": made,
+        "files": [one.relative_to(REPORTS) for one in map(place.with_suffix, endings) if one.is_file()],
+        "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
     }
+
+
+def _runs(recipe, profile):
+    """The rows, or surveys, that a figure is drawn from, as a table to read."""
+    kind = figures.FIGURES[recipe["figure"]].kind if recipe["figure"] in figures.FIGURES else "rows"
+    ids = store.present(profile, recipe["rows"], kind)
+    if kind != "rows":
+        return store.rows(profile, ids, kind)[["id", "corpus", "train", "test"]]
+    return store.behind(profile, ids)
+
+
+def _runs_page(profile, recipes):
+    """Write reports/<profile>/runs.html: every run behind every figure."""
+    tables = [(path.stem, recipe["notebook"], _runs(recipe, profile)) for path, recipe in recipes.items()]
+    page = _environment().get_template("runs.html.j2").render(profile=profile, tables=tables)
+    (REPORTS / profile / "runs.html").write_text(page + "\n", encoding="utf-8")
+
+
+def _environment():
+    return Environment(loader=PackageLoader(__package__, "page"), autoescape=select_autoescape(["html", "j2"]))
 
 
 def _card(page, recipes):
@@ -94,6 +113,7 @@ def _section(profile, shows):
     if table.empty and not pages:
         return None
     told = {page.stem for page in pages}
+    _runs_page(profile, recipes)
     return {
         "name": profile,
         "shows": shows,
@@ -115,10 +135,9 @@ def _noise():
 
 def index():
     """Write reports/index.html from the pages, figures and rows that are there. Gives its path."""
-    environment = Environment(loader=PackageLoader(__package__, "page"), autoescape=select_autoescape(["html", "j2"]))
     sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
     page = REPORTS / "index.html"
     page.write_text(
-        environment.get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
+        _environment().get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
     )
     return page

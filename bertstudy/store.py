@@ -274,6 +274,11 @@ def _made(todo, profile, progress, workers):
         yield from (run(one, profile, progress) for one in todo)
 
 
+def present(profile, ids, kind="rows"):
+    """Those of these ids that have a row, or a survey."""
+    return [one for one in ids if (folder(profile, kind) / f"{one}.json").is_file()]
+
+
 def rows(profile, ids=None, kind="rows"):
     """Stored rows as a table: a column for each field of the run, then id, error, documents, history and the rest.
 
@@ -296,8 +301,22 @@ def describe(plan):
     A field is blank in runs where it has no effect, and left out where all others share it.
     """
     counted = Counter(replace(one, seed=0) for one in plan)
-    lines = [{name: value for name, value in asdict(one).items() if name not in idle(one)} for one in counted]
-    table = pd.DataFrame(lines).drop(columns="seed").assign(seeds=list(counted.values()))
-    varied = [name for name in table if name == "seeds" or table[name].nunique() > 1]
-    shown = table[varied].astype(object)
+    return _varied(counted).assign(seeds=list(counted.values()))
+
+
+def behind(profile, ids):
+    """Stored rows as a table to read: id, the fields in which their runs differ, error, test documents, made, code."""
+    table = rows(profile, ids)
+    runs = [Run(**json.loads((folder(profile) / f"{one}.json").read_text(encoding="utf-8"))["run"]) for one in ids]
+    told = _varied(runs).assign(error=table["error"], documents=[one["test"] for one in table["documents"]])
+    told.insert(0, "id", list(ids))
+    return told.assign(made=table["made"].str[:10], code=table["code"])
+
+
+def _varied(runs):
+    """The fields in which runs differ, a line each, blank where a field has no effect."""
+    table = pd.DataFrame(
+        [{name: value for name, value in asdict(one).items() if name not in idle(one)} for one in runs]
+    )
+    shown = table[[name for name in table if table[name].nunique() > 1]].astype(object)
     return shown.map(lambda value: f"{value:g}" if isinstance(value, float) else value).where(shown.notna(), "")

@@ -23,7 +23,7 @@ from .control.example import FILE as EXAMPLE
 from .corpora import CHINESE, Corpus, Split, build, plain, stratified_order
 from .encoder import encoder_config, load_tokenizer
 from .model import Classifier, check_encoder, longest_window
-from .notebook import check_declared, draw_as_svg
+from .notebook import check_declared, draw_as_svg, shown
 from .paths import RUNS
 from .registry import no_such
 
@@ -220,12 +220,8 @@ def _check_classes(test, theirs, known):
 
 
 def table_of(lines, columns=None):
-    """A table to read: no index, one decimal, words to the left, markup in names shown as text."""
-    table = pd.DataFrame(lines, columns=columns)
-    words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
-    shown = table.style.hide(axis="index").format(escape="html", precision=1, na_rep="", thousands=",")
-    shown = shown.format("{:d}", subset=["row"]) if "row" in table else shown
-    return shown.set_table_styles(words)
+    """Lines as a table to read."""
+    return shown(pd.DataFrame(lines, columns=columns), digits=1, row="{:d}")
 
 
 def _of(rows):

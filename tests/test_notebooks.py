@@ -10,9 +10,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
+import numpy as np
+import pandas as pd
 import pytest
 
-from bertstudy import notebook
+from bertstudy import notebook, report
 from bertstudy.paths import NOTEBOOKS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -162,6 +164,28 @@ def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatc
 def test_a_notebook_that_is_not_there_is_told():
     with pytest.raises(ValueError, match="Did you mean '05_fewshot'"):
         notebook.notebook_path("05_fewshots")
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "more"), [("01", "corpus", {}), ("05", "corpus", {"fraction": 0.5}), ("10", "train", {})]
+)
+def test_names_that_look_like_markup_show_as_text_everywhere(name, parameter, more, tmp_path, reports, monkeypatch):
+    """A reader's file, column and labels on the page, in figures and tables, in the list of runs, on the index."""
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
+    monkeypatch.setattr(report, "REPORTS", reports)
+    random, words = np.random.default_rng(0), (["bad", "awful", "thing"], ["good", "fine", "thing"])
+    labels = [f"<script>alert({one})</script>|" for one in (0, 1)]
+    lines = [(f"{' '.join(random.choice(words[n % 2], 9))} {n}", labels[n % 2]) for n in range(240)]
+    file = tmp_path / "<script>file.csv"
+    pd.DataFrame(lines, columns=["<script>text", "<script>label"]).to_csv(file, index=False)
+    columns = {"text_column": "<script>text", "label_column": "<script>label"}
+    notebook.execute(name, profile="smoke", **columns, **more, **{parameter: str(file)})
+    (reports / "smoke").rename(reports / "control")  # the index passes over smoke
+    report.index()
+    made = [path for path in reports.rglob("*") if path.suffix in (".html", ".md", ".svg")]
+    assert len(made) > 2
+    assert [path.name for path in made if "<script" in path.read_text(encoding="utf-8").lower()] == []
+    assert any("&lt;script&gt;" in path.read_text(encoding="utf-8") for path in made)
 
 
 def test_text_that_looks_like_markup_shows_as_text(tmp_path):

@@ -1,6 +1,6 @@
 """Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
 
-from .base import FIGURES, incomplete, save
+from .base import FIGURES, TABLES, incomplete, save
 from .claims import claims
 from .comparison import (
     comparison,
@@ -42,6 +42,7 @@ from .your_data import (
 
 __all__ = [
     "FIGURES",
+    "TABLES",
     "balance",
     "balance_data",
     "claims",

@@ -1,10 +1,12 @@
 """What all figures share: the registry, intervals over seeds, names, and how a figure is written."""
 
 import math
+from html import escape
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from tabulate import tabulate
 
 from .. import stats
 
@@ -82,11 +84,26 @@ def incomplete(chart, missing):
     return chart
 
 
+TABLES = {".md": "github", ".tex": "latex_booktabs"}  # endings, and what tabulate calls these formats
+
+
 def save(chart, data, path):
-    """Write a figure as SVG and PNG and its numbers as CSV, beside each other; the same rows give the same bytes."""
+    """Write a figure as SVG and PNG, beside it its numbers as CSV, and rounded as Markdown and LaTeX.
+
+    The same rows give the same bytes.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with plt.style.context(STYLE):
         chart.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
         chart.savefig(path.with_suffix(".png"), metadata={"Software": None})
     data.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4f")
+    for ending, kind in TABLES.items():
+        path.with_suffix(ending).write_text(_table(data, kind), encoding="utf-8")
+
+
+def _table(data, kind):
+    cells = data.astype(object).where(data.notna(), None)
+    if kind == "github":  # which reads markup in a cell, and a pipe as its end
+        cells = cells.map(lambda one: escape(one, quote=False).replace("|", "\\|") if isinstance(one, str) else one)
+    return tabulate(cells, headers="keys", tablefmt=kind, floatfmt=".5g", showindex=False) + "\n"
