@@ -26,6 +26,7 @@ LONG = ("imdb", "long_reviews")
 ALIKE = (*(one.name for one in fields(Run) if one.name not in ("seed", "retention")), "measured")
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 WORST_FIRST = ("doesn't hold", "can't be told", "holds weakly", "holds")
+DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high", "p"))
 
 
@@ -50,7 +51,9 @@ class Claim:
     """A finding. It holds where all its contrasts do.
 
     kind: "better" where the second setting is claimed to have the lower error, "as good" where it is claimed to be no
-    worse, "no better" where it is claimed to gain nothing. least: the least effect of interest, in points.
+    worse, "no better" where it is claimed to gain nothing. least: the least effect of interest, in points. planted: why
+    it is known to hold for the composed corpora, where it is: rows of these that don't bear it out show that the
+    instrument is broken.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Claim:
     contrasts: tuple[Contrast, ...]
     kind: str = "better"
     least: float = 0.5
+    planted: str = ""
 
 
 def _cut(kind, pooling="none"):
@@ -117,6 +121,7 @@ CLAIMS = (
         "§5.3.1, Table 2",
         "01_long_text",
         tuple(Contrast(_cut(one), _cut("head+tail"), TRUNCATION, by) for one, by in (("head", 0.21), ("tail", 0.02))),
+        planted="A long review's verdict stands at its head, at its tail, at both or between.",
     ),
     Claim(
         "truncation",
@@ -169,6 +174,7 @@ CLAIMS = (
         "03_forgetting",
         (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),
         least=5.0,
+        planted="The highest rate is twenty times one that works.",
     ),
     Claim(
         "decay",
@@ -184,6 +190,7 @@ CLAIMS = (
         "§5.4.1, Table 5",
         "06_further_pretraining",
         (Contrast(_after("none"), _after("within_task"), PRETRAINING, 1.03, over="fraction"),),
+        planted=DOMAIN_WORDS,
     ),
     Claim(
         "more steps",
@@ -199,6 +206,7 @@ CLAIMS = (
                 over="fraction",
             ),
         ),
+        planted=DOMAIN_WORDS,
     ),
     Claim(
         "in the domain",
@@ -252,6 +260,7 @@ CLAIMS = (
                 _after("none", fraction=0.01), _after("within_task", fraction=0.004), (*PRETRAINING, "fraction"), 2.27
             ),
         ),
+        planted=DOMAIN_WORDS,
     ),
     Claim(
         "large",
@@ -343,7 +352,7 @@ def judge(claim, rows):
     Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
     """
     told = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
-    told |= {"kind": claim.kind, "least": claim.least}
+    told |= {"kind": claim.kind, "least": claim.least, "planted": None}
     found = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
     if any(one is None for _, one in found):
         return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": None}
@@ -357,6 +366,7 @@ def judge(claim, rows):
         **told,
         "corpus": setting["corpus"],
         **numbers,
+        "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else None,
         "paper": contrast.paper,
         "verdict": decision,
         "needs": needs,

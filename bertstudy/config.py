@@ -288,7 +288,7 @@ class Profile:
     name: str
     base: Run
     seeds: int
-    table_seeds: int  # for the tables of 01 and 02
+    table_seeds: int  # for the larger tables, of 02, 07 and 08
     sweep_seeds: int  # for the many settings of 03 and 04
     documents: int | None  # to train on in these, dev included; None: all
     long: tuple[str, ...]  # corpora with long documents
@@ -323,6 +323,7 @@ def _profiles():
         learning_rate=1e-3,
         epochs=3,
         min_steps=40,
+        batch_size=16,
         test_size=1000,
     )
     return [
@@ -341,7 +342,7 @@ def _profiles():
                 pretraining_steps=300, pretraining_learning_rate=2e-3, pretraining_window=64, next_sentence=False
             ),
             tasks=("movies", "topics"),
-            sources=("restaurants",),
+            sources=(),
             compared=("movies", "restaurants"),
             few=100,
             pretrainings=("within_task", "in_domain", "cross_domain"),
@@ -363,6 +364,7 @@ def _profiles():
                 learning_rate=1e-4,
                 epochs=3,
                 min_steps=80,
+                batch_size=24,
                 test_size=2000,
                 precision="bf16",
             ),

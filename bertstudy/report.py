@@ -102,7 +102,9 @@ def _claims(profile, rows):
         told = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
         seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
         lines.append({**line, **told, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
-    return {"lines": lines, "figure": _figure(place)}
+    planted = table[table["planted"].fillna("") != ""]
+    found = int((planted["verdict"] == "holds").sum())
+    return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": found}
 
 
 def _section(profile, shows):

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bertstudy import Run, claims, paper, stats
+from bertstudy import Run, claims, paper, stats, store
 from bertstudy.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
+from bertstudy.paths import ROOT
 from bertstudy.stats import Effect
 from bertstudy.store import squeeze
 
@@ -139,6 +140,23 @@ def test_the_worst_contrast_decides():
     line = judge(Claim("a", "b.", "§", "c", (contrast, other)), rows)
     assert (line["verdict"], line["paper"]) == ("doesn't hold", 2.0)
     assert line["effect"] == pytest.approx(-10)
+
+
+def test_what_was_planted_is_known_of_composed_corpora_alone():
+    rate = [one for rate, error in ((1e-4, 20), (1e-3, 50)) for one in seeds(error, learning_rate=rate, retention="g")]
+    assert told("high rate fails", rate)["planted"] == claim("high rate fails").planted != ""
+    assert told("low rate", rate)["planted"] == ""
+    real = [{**one, "corpus": "imdb"} for one in rate]
+    assert pd.isna(told("high rate fails", real)["planted"])
+
+
+def test_the_committed_control_report_has_run_all_claims_and_finds_what_was_planted(monkeypatch):
+    monkeypatch.setattr(store, "REPORTS", ROOT / "reports")
+    lines = judged(store.rows("control"))
+    assert "not run" not in set(lines["verdict"])
+    planted = lines[lines["planted"] != ""]
+    assert len(planted) == sum(one.planted != "" for one in CLAIMS) >= 5
+    assert dict.fromkeys(planted["claim"], "holds") == dict(zip(planted["claim"], planted["verdict"], strict=True))
 
 
 def test_p_values_are_adjusted_within_a_notebook():
