@@ -333,7 +333,7 @@ def _profiles():
             seeds=3,
             table_seeds=2,
             sweep_seeds=1,
-            documents=400,
+            documents=320,
             long=("long_reviews",),
             rates=(5e-4, 1e-3, 2.5e-3, 1e-2),
             general="general",

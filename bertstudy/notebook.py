@@ -26,8 +26,8 @@ PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: 
 class Study:
     """A profile with a reader's changes to it.
 
-    base: the run a plan starts from; seeds, table_seeds, sweep_seeds: ranges, for few settings, for the tables
-    of 02, 07 and 08, and for the many settings of 03 and 04; tasks and sources: corpora for Table 5, to fine-tune on, and to
+    base: the run a plan starts from; seeds, table_seeds, sweep_seeds: ranges, for few settings, for the tables of 02,
+    07 and 08, and for the many settings of 03 and 04; tasks and sources: corpora for Table 5, to fine-tune on, and to
     pretrain on beside these; corpora: those that 00 surveys, with so many documents measured.
     """
 

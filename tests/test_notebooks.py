@@ -209,7 +209,7 @@ def test_lists_of_numbers_are_read(name, given, read):
 def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
     study = notebook.setup(profile="control")
     run = study.on("long_reviews", truncation="head")
-    assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
+    assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.032)
     assert notebook.setup(profile="control", fraction=0.5).on().fraction == 0.5
     assert len(notebook.setup(profile="control", seeds=4).sweep_seeds) == 4
 
