@@ -11,6 +11,7 @@ def main():
     report = commands.add_parser("report", help="run the notebooks by papermill and write their pages")
     report.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
+    report.add_argument("--stored", action="store_true", help="run nothing: show what the stored rows show")
     commands.add_parser("figures", help="draw all committed figures again from their rows")
     bench = commands.add_parser("bench", help="measure against transformers.Trainer, side by side")
     bench.add_argument("what", choices=["training", "inference", "pretraining", "layers"])
@@ -27,7 +28,7 @@ def main():
     if arguments.command == "report":
         from .report import index, make
 
-        for page, seconds in make(arguments.notebooks, arguments.profile):
+        for page, seconds in make(arguments.notebooks, arguments.profile, arguments.stored):
             print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
         print(index())
     elif arguments.command == "figures":

@@ -1,6 +1,7 @@
 """What a notebook needs around its experiment: parameters that can't be mistyped, execution, and a page to read."""
 
 import ast
+import hashlib
 import json
 import os
 import sys
@@ -20,6 +21,7 @@ from .registry import no_such
 from .sentences import mostly_one
 
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
+STORED = "BERTSTUDY_STORED"  # set while a report is made of the rows that are there, and nothing is run
 PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
 
 
@@ -135,17 +137,26 @@ class Study:
         return survey.survey_all(plan, self.profile.name, self.documents)
 
     def run_all(self, plan):
-        """The rows of a plan, made where they are missing, over the cores where that is faster (`store.run_all`)."""
+        """The rows of a plan, made where they are missing, over the cores where that is faster (`store.run_all`).
+
+        While a report is made of stored rows alone, those that are there (`store.stored`).
+        """
+        if os.environ.get(STORED):
+            return store.stored(plan, self.profile.name)
         return store.run_all(plan, self.profile.name, workers=0)
 
     def figure(self, name, rows):
         """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""
-        chart = figures.FIGURES[name](rows)
+        chart, lacking = figures.FIGURES[name](rows), rows.attrs.get("missing", [])
+        if lacking:
+            figures.incomplete(chart, lacking)
         if os.environ.get(PUBLISHING):
             place = REPORTS / self.profile.name / "figures" / name
             figures.save(chart, figures.FIGURES[name].data(rows), place)
             notebook = os.environ[PUBLISHING]
-            store.write(place.with_suffix(".json"), {"figure": name, "notebook": notebook, "rows": list(rows["id"])})
+            store.write(
+                place.with_suffix(".json"), {"figure": name, "notebook": notebook, "rows": [*rows["id"], *lacking]}
+            )
         plt.close(chart)
         return chart
 
@@ -196,7 +207,9 @@ def shown(table, digits=2, index=False, **formats):
     formats: those of single columns, as in learning_rate="{:g}". Columns that the table does not have are passed over.
     """
     words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
-    styled = table.style.format(precision=digits, na_rep="", thousands=",", escape="html")
+    uuid = hashlib.sha256(table.to_csv().encode()).hexdigest()[:8]  # pandas would draw one at random
+    styled = table.style.set_uuid(uuid)
+    styled = styled.format(precision=digits, na_rep="", thousands=",", escape="html")
     for name in formats.keys() & set(table):
         styled = styled.format(formats[name], subset=[name])
     for axis in (0, 1):
@@ -280,10 +293,11 @@ def notebook_path(name):
     return found[0]
 
 
-def execute(name, **parameters):
+def execute(name, stored=False, **parameters):
     """Run a notebook by papermill with these parameters, its figures written to the report, and render its page.
 
-    Gives (page, seconds). The executed copy is in runs/; the page is reports/<profile>/<notebook>.html.
+    With `stored` nothing is run: a figure whose runs are not all there says INCOMPLETE. Gives (page, seconds). The
+    executed copy is in runs/; the page is reports/<profile>/<notebook>.html.
     """
     import papermill
 
@@ -291,13 +305,15 @@ def execute(name, **parameters):
     profile = find_profile(parameters.get("profile", "auto")).name
     executed = RUNS / "executed" / profile / source.name
     executed.parent.mkdir(parents=True, exist_ok=True)
-    os.environ[PUBLISHING] = source.stem
+    told = {PUBLISHING: source.stem, **({STORED: "1"} if stored else {})}
+    os.environ.update(told)
     try:
         papermill.execute_notebook(
             source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False
         )
     finally:
-        del os.environ[PUBLISHING]
+        for variable in told:
+            del os.environ[variable]
     return render(executed, REPORTS / profile / f"{source.stem}.html"), time.perf_counter() - begin
 
 

@@ -19,7 +19,7 @@ from .paths import NOTEBOOKS, REPORTS
 TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 
 
-def make(names, profile="auto"):
+def make(names, profile="auto", stored=False):
     """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
 
     Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
@@ -35,12 +35,12 @@ def make(names, profile="auto"):
     cores = cpu_count() // abreast
     with parallel_config(backend="loky", inner_max_num_threads=cores):
         processes = Parallel(n_jobs=abreast, return_as="generator_unordered")
-        yield from processes(delayed(_execute)(name, chosen.name, cores) for name in names)
+        yield from processes(delayed(_execute)(name, cores, stored, profile=chosen.name) for name in names)
 
 
-def _execute(name, profile, cores):
+def _execute(name, cores, stored, **parameters):
     os.environ["LOKY_MAX_CPU_COUNT"] = str(cores)  # the kernel's processes for runs (`workers.how_many`)
-    return execute(name, profile=profile)
+    return execute(name, stored, **parameters)
 
 
 def _figure(place):

@@ -254,10 +254,29 @@ def run_all(plan, profile, progress=True, workers=1):
     made = _made(todo, profile, progress, workers)
     for _ in tqdm(made, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
         pass
-    table = rows(profile, [_path(one, profile).stem for one in plan])
-    other = int((table["code"] != code_hash()).sum())
     place = folder(profile).relative_to(REPORTS.parent)
     print(f"{len(plan)} runs: {len(todo)} made now, {len(plan) - len(todo)} read from {place}.")
+    return _told(rows(profile, [_path(one, profile).stem for one in plan]))
+
+
+def stored(plan, profile):
+    """The rows of a plan that are there, as `run_all` gives them; nothing is run.
+
+    The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
+    """
+    ids = [_path(one, profile).stem for one in plan]
+    there = present(profile, ids)
+    lacking = sorted(set(ids) - set(there))
+    if not there:
+        raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {folder(profile)}: run the plan.")
+    print(f"{len(plan)} runs: {len(there)} have rows, {len(lacking)} do not, and were not made.")
+    table = _told(rows(profile, there))
+    table.attrs["missing"] = lacking
+    return table
+
+
+def _told(table):
+    other = int((table["code"] != code_hash()).sum())
     if other:
         print(f"{other} of them were made by other code than this; delete those files to make them again.")
     return table

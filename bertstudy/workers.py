@@ -58,15 +58,17 @@ def in_order(runs):
     """The runs in an order in which those that share an encoder seldom wait for it.
 
     First one run for every encoder that can be made at once, which makes it; then those that need none; then those
-    that find theirs made, and last those that make a second encoder from a first, and share that.
+    that find theirs made, after further pretraining the later, for that takes long; and last those that make a second
+    encoder from a first, and share that.
     """
     made, levels = set(), []
     for run in sorted(runs, key=lambda run: len(list(_makes(run)))):
         needed = set(_makes(run))
         new = needed - made
         made |= needed
-        levels.append((0 if needed and new == needed else 1 + 2 * len(needed) - len(new), run))
-    return [run for _, run in sorted(levels, key=lambda one: one[0])]
+        level = 0 if needed and new == needed else 1 + 2 * len(needed) - len(new)
+        levels.append((level, run.further_pretraining != "none", run))
+    return [run for *_, run in sorted(levels, key=lambda one: one[:2])]
 
 
 def share(runs, work, workers):

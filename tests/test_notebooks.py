@@ -13,6 +13,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from papermill import PapermillExecutionError
 
 from bertstudy import notebook, report
 from bertstudy.paths import NOTEBOOKS
@@ -159,6 +160,27 @@ def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatc
     next((reports / "smoke" / "rows").glob("*.json")).unlink()
     notebook.redraw()
     assert (made / "few_shot.png").read_bytes() != before["few_shot.png"]
+
+
+def test_a_report_of_stored_rows_runs_nothing_and_says_what_is_missing(tmp_path, reports, monkeypatch):
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
+    with pytest.raises(PapermillExecutionError, match="None of the 2 runs of this plan has a row"):
+        notebook.execute("05", stored=True, profile="smoke", fraction=0.004)
+    notebook.execute("05", profile="smoke", fraction=0.004)
+    rows, figures = reports / "smoke" / "rows", reports / "smoke" / "figures"
+    complete = (figures / "few_shot.svg").read_bytes()
+    left, gone = sorted(rows.glob("*.json"))
+    gone.unlink()
+    page, _ = notebook.execute("05", stored=True, profile="smoke", fraction=0.004)
+    assert "2 runs: 1 have rows, 1 do not" in page.read_text(encoding="utf-8")
+    assert list(rows.glob("*.json")) == [left]
+    before = page.read_bytes()
+    notebook.execute("05", stored=True, profile="smoke", fraction=0.004)
+    assert page.read_bytes() == before
+    incomplete = (figures / "few_shot.svg").read_bytes()
+    assert incomplete != complete
+    notebook.redraw()
+    assert (figures / "few_shot.svg").read_bytes() == incomplete
 
 
 def test_a_notebook_that_is_not_there_is_told():
