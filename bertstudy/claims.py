@@ -352,21 +352,21 @@ def judge(claim, rows):
     Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
     """
     told = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
-    told |= {"kind": claim.kind, "least": claim.least, "planted": None}
+    told |= {"kind": claim.kind, "least": claim.least, "planted": ""}
     found = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
     if any(one is None for _, one in found):
-        return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": None}
+        return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": ""}
     judged = [
         (verdict(claim.kind, claim.least, effect), effect, contrast, *more) for contrast, (*more, effect) in found
     ]
     decision, effect, contrast, setting, sides = min(judged, key=lambda one: (WORST_FIRST.index(one[0]), one[1].effect))
-    needs = _needs(claim, effect, sides) if decision == "can't be told" else None
+    needs = _needs(claim, effect, sides) if decision == "can't be told" else ""
     numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
     return {
         **told,
         "corpus": setting["corpus"],
         **numbers,
-        "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else None,
+        "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else "",
         "paper": contrast.paper,
         "verdict": decision,
         "needs": needs,

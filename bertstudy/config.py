@@ -322,7 +322,7 @@ def _profiles():
         truncation="head+tail:24",
         learning_rate=1e-3,
         epochs=3,
-        min_steps=40,
+        min_steps=28,
         batch_size=16,
         test_size=1000,
     )
@@ -333,7 +333,7 @@ def _profiles():
             seeds=3,
             table_seeds=2,
             sweep_seeds=1,
-            documents=320,
+            documents=400,
             long=("long_reviews",),
             rates=(5e-4, 1e-3, 2.5e-3, 1e-2),
             general="general",

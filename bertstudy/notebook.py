@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from dataclasses import replace
@@ -328,6 +329,7 @@ def render(executed, page):
         extra_template_basedirs=[str(Path(__file__).parent)],
         exclude_input_prompt=True,
         exclude_output_prompt=True,
+        filters={"shows": _shows},
     )
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
@@ -335,6 +337,12 @@ def render(executed, page):
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(html, encoding="utf-8")
     return page
+
+
+def _shows(source):
+    """What the figure of a cell shows."""
+    named = re.search(r"figure\(\"(\w+)\"", source)
+    return figures.shows(named[1] if named else "figure")
 
 
 def redraw():

@@ -49,6 +49,7 @@ def _figure(place):
     endings = (".svg", ".png", ".csv", *figures.TABLES)
     return {
         "name": place.stem.replace("_", " "),
+        "shows": figures.shows(place.stem),
         "picture": f"data:image/svg+xml;base64,{picture}",
         "files": [one.relative_to(REPORTS) for one in map(place.with_suffix, endings) if one.is_file()],
         "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
@@ -59,6 +60,8 @@ def _runs(recipe, profile):
     """The rows, or surveys, that a figure is drawn from, as a table to read."""
     kind = figures.FIGURES[recipe["figure"]].kind if recipe["figure"] in figures.FIGURES else "rows"
     ids = store.present(profile, recipe["rows"], kind)
+    if not ids:
+        return pd.DataFrame(columns=["id"])
     if kind != "rows":
         return store.rows(profile, ids, kind)[["id", "corpus", "train", "test"]]
     return store.behind(profile, ids)
@@ -102,7 +105,7 @@ def _claims(profile, rows):
         told = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
         seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
         lines.append({**line, **told, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
-    planted = table[table["planted"].fillna("") != ""]
+    planted = table[table["planted"] != ""]
     found = int((planted["verdict"] == "holds").sum())
     return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": found}
 

@@ -147,7 +147,7 @@ def test_what_was_planted_is_known_of_composed_corpora_alone():
     assert told("high rate fails", rate)["planted"] == claim("high rate fails").planted != ""
     assert told("low rate", rate)["planted"] == ""
     real = [{**one, "corpus": "imdb"} for one in rate]
-    assert pd.isna(told("high rate fails", real)["planted"])
+    assert told("high rate fails", real)["planted"] == ""
 
 
 def test_the_committed_control_report_has_run_all_claims_and_finds_what_was_planted(monkeypatch):

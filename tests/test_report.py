@@ -1,3 +1,4 @@
+import json
 import re
 import subprocess
 import sys
@@ -18,7 +19,8 @@ def place(reports, monkeypatch):
     """A report of one control run with a page and two figures, and a smoke run that is no result."""
     monkeypatch.setattr(report, "REPORTS", reports)
     for profile in ("control", "smoke"):
-        row = {"run": asdict(Run(corpus="movies")), "depth": 4, "made": "2026-11-01T10:00:00"}
+        row = {"run": asdict(Run(corpus="movies")), "depth": 4, "made": "2026-11-01T10:00:00", "code": "c0de"}
+        row |= {"id": "a", "error": 12.5, "documents": {"train": 90, "dev": 10, "test": 400}}
         store.write(reports / profile / "rows" / "a.json", row)
     figures = reports / "control" / "figures"
     for name, notebook in (("some_curve", "05_made"), ("other", "07_not_there")):
@@ -100,3 +102,19 @@ def test_notebooks_are_executed_side_by_side_and_their_pages_written(reports, mo
     assert (reports / "smoke" / "figures" / "few_shot.svg").is_file()
     with pytest.raises(ValueError, match="Did you mean '05_fewshot'"):
         list(report.make(["05_fewshots"], "smoke"))
+
+
+def test_the_runs_behind_each_figure_are_listed_with_their_ids_and_what_sets_them_apart(place):
+    other = json.loads((place / "control" / "rows" / "a.json").read_text())
+    other["run"]["learning_rate"] = 1e-3
+    store.write(place / "control" / "rows" / "b.json", {**other, "id": "b", "error": 25.0})
+    store.write(
+        place / "control" / "figures" / "some_curve.json",
+        {"figure": "some_curve", "notebook": "05_made", "rows": ["a", "b", "gone"]},
+    )
+    assert 'href="control/runs.html#some_curve"' in report.index().read_text(encoding="utf-8")
+    page = (place / "control" / "runs.html").read_text(encoding="utf-8")
+    table = page.split('id="some_curve"')[1].split("</table>")[0]
+    assert re.findall(r"<th>(.*?)</th>", table) == ["id", "learning rate", "error", "documents", "made", "code"]
+    assert '<a href="rows/b.json"><code>b</code></a></td><td>0.001</td><td>25</td><td>400</td>' in table
+    assert "gone" not in table

@@ -1,6 +1,6 @@
 """Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
 
-from .base import FIGURES, TABLES, incomplete, save
+from .base import FIGURES, TABLES, incomplete, save, shows
 from .claims import claims
 from .comparison import (
     comparison,
@@ -84,6 +84,7 @@ __all__ = [
     "retained",
     "retained_data",
     "save",
+    "shows",
     "your_confusion",
     "your_confusion_data",
     "your_curve",

@@ -1,5 +1,6 @@
 """What all figures share: the registry, intervals over seeds, names, and how a figure is written."""
 
+import inspect
 import math
 from html import escape
 from pathlib import Path
@@ -25,6 +26,12 @@ def figure(data, kind="rows"):
         return draw
 
     return register
+
+
+def shows(name):
+    """What a registered figure shows, in a sentence, for those who don't see it; of any other the name."""
+    told = inspect.getdoc(FIGURES[name]).split("\n\n")[0] if name in FIGURES else name.replace("_", " ")
+    return " ".join(told.split())
 
 
 def per_point(rows, keys, pooled=False):
