@@ -297,14 +297,19 @@ def _placed(rows):
 def _settings(rows, contrast):
     """The settings that a contrast can be looked at in: (key of what both sides share, first rows, second rows)."""
     names = [name for name in ALIKE if name not in contrast.free]
-    rows = rows.sort_values("pretraining_steps", ascending=False, kind="stable")  # the most steps stand for a source
     sides = [rows[[bool(fits(row)) for row in rows.itertuples()]] for fits in (contrast.first, contrast.second)]
     groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
     for key in groups[0].keys() & groups[1].keys():
-        pair = [groups[side][key].drop_duplicates("seed").set_index("seed") for side in (0, 1)]
+        pair = [_one_setting(group[key], contrast.free).set_index("seed") for group in groups]
         seeds = pair[0].index.intersection(pair[1].index).sort_values()
         if len(seeds):
             yield dict(zip(names, key, strict=True)), *(side.loc[seeds] for side in pair)
+
+
+def _one_setting(side, free):
+    """Of rows that differ in the free fields those of one setting: with most steps of pretraining, then most seeds."""
+    settings = (rows for _, rows in side.groupby(list(free), sort=True, dropna=False))
+    return max(settings, key=lambda rows: (rows["pretraining_steps"].iloc[0], len(rows)))
 
 
 def _wrong(side):

@@ -88,6 +88,15 @@ def test_settings_are_paired_by_seed_and_alike_in_all_else():
     assert alone["seeds"] == 2
 
 
+def test_of_several_splits_the_one_with_most_seeds_stands_for_head_and_tail():
+    long = {"corpus": "long_reviews"}
+    rows = [row(90, truncation="head+tail:7", **long)] + seeds(10, truncation="head+tail:24", **long)
+    rows += [row(80, truncation="head+tail:46", **long)]
+    rows += seeds(20, truncation="head", **long) + seeds(15, truncation="tail", **long)
+    line = told("head+tail", rows)
+    assert (line["effect"], line["seeds"]) == (pytest.approx(5), 3)
+
+
 def test_the_last_layer_is_that_of_the_rows():
     rows = [one for layer, error in enumerate((40, 30, 21, 20)) for one in seeds(error, layers=str(layer))]
     pooled = [one for kind in ("concat", "mean", "max") for one in seeds(20, layers=f"{kind}:2-3")]
