@@ -166,7 +166,8 @@ def gains(rows):
         ):
             axes.plot(data[column], y, "D", color=third)
             axes.set(xscale="log", xlabel=f"{label},\nlogarithmic")
-            axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+            wide = data[column].max() > 100 * data[column].min()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 3)))
             axes.xaxis.set_major_formatter("{x:g}")
             axes.xaxis.set_minor_formatter(NullFormatter())
         for axes in (gain, minutes, speed):
