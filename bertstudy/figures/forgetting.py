@@ -84,14 +84,15 @@ def retained(rows):
             left.axhline(before, color=color, linestyle=":", linewidth=1.2, label=f"{words} texts, before")
         left.set_xticks(range(len(rates)), [f"{rate:g}" for rate in rates])
         left.set(xlabel="learning rate", ylabel="masked-LM loss (nats a piece)", ylim=(0, None))
-        left.legend(fontsize=8)
+        below = dict(fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.15))
+        left.legend(ncols=2, **below)
         for color, rate in zip(sns.color_palette("viridis_r", len(rates)), rates, strict=True):
             part = data[data["learning_rate"] == rate]
             right.plot(part["layer"], part["cka"], "o-", color=color, markersize=4, label=f"{rate:g}")
         depth = int(data["layer"].max())
         right.set_xticks(range(depth + 1), ["emb.", *map(str, range(depth))])
         right.set(xlabel="layer", ylabel="linear CKA with the pretrained encoder", ylim=(0, 1.03))
-        right.legend(title="learning rate", fontsize=8)
+        right.legend(title="learning rate", ncols=len(rates), **below)
     return chart
 
 
