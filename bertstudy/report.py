@@ -23,13 +23,15 @@ def make(names, profile="auto", stored=False):
     """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
 
     Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
-    then fills no core alone, and where two need the same encoder or row, one makes it.
+    then fills no core alone, and where two need the same encoder or row, one makes it. With `stored` nothing is run
+    (`notebook.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
     """
     from joblib import Parallel, cpu_count, delayed, parallel_config
 
     from .workers import is_small
 
-    names = [notebook_path(name).stem for name in names] or sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    every = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
     chosen = find_profile(profile)
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
     cores = cpu_count() // abreast
@@ -87,6 +89,7 @@ def _card(page, recipes):
     }
 
 
+OWN_DATA = "10_your_data"
 SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "can't be told": "?", "not run": "–"}
 
 
