@@ -310,7 +310,12 @@ def execute(name, stored=False, **parameters):
     os.environ.update(told)
     try:
         papermill.execute_notebook(
-            source, executed, {**parameters, "profile": profile}, progress_bar=False, log_output=False
+            source,
+            executed,
+            {**parameters, "profile": profile},
+            progress_bar=False,
+            log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings say nothing of the study
         )
     finally:
         for variable in told:
