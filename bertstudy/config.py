@@ -223,7 +223,7 @@ def idle(run):
         names |= set(_named("multitask_"))
     if run.method == "features":
         names |= set(OF_FINE_TUNING)
-    return {one.name for one in fields(run)} - {*OF_THE_DATA, "encoder"} if run.method == "tfidf" else names
+    return {one.name for one in fields(Run)} - {*OF_THE_DATA, "encoder"} if run.method == "tfidf" else names
 
 
 def baseline(run, method):

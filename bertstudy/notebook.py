@@ -200,6 +200,7 @@ def draw_as_svg():
         from matplotlib_inline.backend_inline import set_matplotlib_formats
 
         set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+        plt.rcParams["svg.hashsalt"] = "bertstudy"  # without it, ids within a figure are drawn at random
 
 
 def shown(table, digits=2, index=False, **formats):
@@ -337,6 +338,8 @@ def render(executed, page):
         filters={"shows": _shows},
     )
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    for number, cell in enumerate(notebook.cells):  # papermill draws the id of its cell at random
+        cell["id"] = f"cell-{number}"
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     page = Path(page)
     page.parent.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache, partial
 from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -326,16 +327,16 @@ def describe(plan):
 def behind(profile, ids):
     """Stored rows as a table to read: id, the fields in which their runs differ, error, test documents, made, code."""
     table = rows(profile, ids)
-    runs = [Run(**json.loads((folder(profile) / f"{one}.json").read_text(encoding="utf-8"))["run"]) for one in ids]
-    told = _varied(runs).assign(error=table["error"], documents=[one["test"] for one in table["documents"]])
+    runs = (json.loads((folder(profile) / f"{one}.json").read_text(encoding="utf-8"))["run"] for one in ids)
+    defaults = {one.name: one.default for one in fields(Run)}  # of fields added after a row; a Run would need torch
+    told = _varied(SimpleNamespace(**defaults | run) for run in runs)
+    told = told.assign(error=table["error"], documents=[one["test"] for one in table["documents"]])
     told.insert(0, "id", list(ids))
     return told.assign(made=table["made"].str[:10], code=table["code"])
 
 
 def _varied(runs):
     """The fields in which runs differ, a line each, blank where a field has no effect."""
-    table = pd.DataFrame(
-        [{name: value for name, value in asdict(one).items() if name not in idle(one)} for one in runs]
-    )
+    table = pd.DataFrame([{name: value for name, value in vars(one).items() if name not in idle(one)} for one in runs])
     shown = table[[name for name in table if table[name].nunique() > 1]].astype(object)
     return shown.map(lambda value: f"{value:g}" if isinstance(value, float) else value).where(shown.notna(), "")

@@ -230,7 +230,7 @@ def test_they_are_drawn_again_from_what_is_stored_without_torch(run, reports, mo
         study.figure(name, rows)
     made = reports / "smoke" / "figures"
     before = {path.name: path.read_bytes() for path in made.iterdir()}
-    assert len(before) == 8
+    assert len(before) == 12
     for path in made.glob("*.[sp]*g"):
         path.unlink()
     code = NO_TORCH + "from bertstudy.notebook import redraw; print(len(redraw()))"
