@@ -270,7 +270,8 @@ def stored(plan, profile):
     lacking = sorted(set(ids) - set(there))
     if not there:
         raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {folder(profile)}: run the plan.")
-    print(f"{len(plan)} runs: {len(there)} have rows, {len(lacking)} do not, and were not made.")
+    missing_too = f", {len(lacking)} are missing, and none was made" if lacking else ""
+    print(f"{len(plan)} runs: {len(there)} read from {folder(profile).relative_to(REPORTS.parent)}{missing_too}.")
     table = _told(rows(profile, there))
     table.attrs["missing"] = lacking
     return table

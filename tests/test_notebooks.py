@@ -173,7 +173,7 @@ def test_a_report_of_stored_rows_runs_nothing_and_says_what_is_missing(tmp_path,
     left, gone = sorted(rows.glob("*.json"))
     gone.unlink()
     page, _ = notebook.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
-    assert "2 runs: 1 have rows, 1 do not" in page.read_text(encoding="utf-8")
+    assert "2 runs: 1 read from reports/smoke/rows, 1 are missing" in page.read_text(encoding="utf-8")
     assert list(rows.glob("*.json")) == [left]
     before = page.read_bytes()
     notebook.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
