@@ -85,7 +85,7 @@ def _pooled_last(pooling):
 
 def _rate(place):
     """Rows of Figure 2 by the place of their learning rate: 0 the lowest, -1 the highest."""
-    return lambda row: row.corpus in MAIN and row.rate_place == (row.rates - 1 if place == -1 else place)
+    return lambda row: row.corpus in MAIN and row.rates > 1 and row.rate_place == (row.rates + place) % row.rates
 
 
 def _decay(xi):
@@ -199,7 +199,7 @@ CLAIMS = (
         "06_further_pretraining",
         (
             Contrast(
-                lambda row: _after("within_task")(row) and row.step_place == 0,
+                lambda row: _after("within_task")(row) and row.step_place == 0 and row.step_places > 1,
                 lambda row: _after("within_task")(row) and row.step_place == row.step_places - 1,
                 ("pretraining_steps",),
                 0.55,

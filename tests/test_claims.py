@@ -130,6 +130,13 @@ def test_pretraining_is_compared_at_the_fewest_labels_and_its_worth_from_few_to_
     assert told("more steps", rows)["effect"] == pytest.approx(1)
 
 
+def test_one_number_of_steps_or_one_rate_is_no_contrast():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300, "fraction": 0.004}
+    assert told("more steps", seeds(9, **further))["verdict"] == "not run"
+    one_rate = seeds(20, learning_rate=1e-4, retention="general", evaluations=4)
+    assert told("high rate fails", one_rate)["verdict"] == "not run"
+
+
 def test_what_cannot_be_told_says_how_many_seeds_would():
     plain = seeds(20, 6, fraction=0.004)
     noisy = plain + seeds(19, -6, fraction=0.004, further_pretraining="topics", pretraining_steps=300)
