@@ -300,6 +300,10 @@ def present(profile, ids, kind="rows"):
     return [one for one in ids if (folder(profile, kind) / f"{one}.json").is_file()]
 
 
+def _read(paths):
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+
+
 def rows(profile, ids=None, kind="rows"):
     """Stored rows as a table: a column for each field of the run, then id, error, documents, history and the rest.
 
@@ -308,7 +312,7 @@ def rows(profile, ids=None, kind="rows"):
     """
     place = folder(profile, kind)
     paths = [place / f"{one}.json" for one in ids] if ids is not None else sorted(place.glob("*.json"))
-    loaded = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    loaded = _read(paths)
     if kind != "rows":
         return pd.DataFrame(loaded)
     added = {one.name: one.default for one in fields(Run) if "added" in one.metadata}  # rows made before them
@@ -327,13 +331,16 @@ def describe(plan):
 
 def behind(profile, ids):
     """Stored rows as a table to read: id, the fields in which their runs differ, error, test documents, made, code."""
-    table = rows(profile, ids)
-    runs = (json.loads((folder(profile) / f"{one}.json").read_text(encoding="utf-8"))["run"] for one in ids)
+    loaded = _read(folder(profile) / f"{one}.json" for one in ids)
     defaults = {one.name: one.default for one in fields(Run)}  # of fields added after a row; a Run would need torch
-    told = _varied(SimpleNamespace(**defaults | run) for run in runs)
-    told = told.assign(error=table["error"], documents=[one["test"] for one in table["documents"]])
+    told = _varied(SimpleNamespace(**defaults | one["run"]) for one in loaded)
     told.insert(0, "id", list(ids))
-    return told.assign(made=table["made"].str[:10], code=table["code"])
+    return told.assign(
+        error=[one["error"] for one in loaded],
+        documents=[one["documents"]["test"] for one in loaded],
+        made=[one["made"][:10] for one in loaded],
+        code=[one["code"] for one in loaded],
+    )
 
 
 def _varied(runs):
