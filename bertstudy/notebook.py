@@ -137,14 +137,19 @@ class Study:
         """What is known of the corpora of a plan, a row each; those that can't be had are told."""
         return survey.survey_all(plan, self.profile.name, self.documents)
 
-    def run_all(self, plan):
+    def run_all(self, *plans):
         """The rows of a plan, made where they are missing, over the cores where that is faster (`store.run_all`).
 
-        While a report is made of stored rows alone, those that are there (`store.stored`).
+        Of several plans a table each: their runs are carried out together, so that no core waits between them. While
+        a report is made of stored rows alone, those that are there (`store.stored`).
         """
-        if os.environ.get(STORED):
-            return store.stored(plan, self.profile.name)
-        return store.run_all(plan, self.profile.name, workers=0)
+        if not os.environ.get(STORED):
+            every = list(dict.fromkeys(run for plan in plans for run in plan))
+            rows = store.run_all(every, self.profile.name, workers=0)
+            if len(plans) == 1:
+                return rows
+        tables = [store.stored(plan, self.profile.name) for plan in plans]
+        return tables if len(plans) > 1 else tables[0]
 
     def figure(self, name, rows):
         """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""

@@ -72,6 +72,13 @@ def test_a_corpus_that_a_way_was_not_run_on_is_left_out_of_all_means(compared):
     assert data["gain"].tolist() == before["gain"].tolist()
 
 
+def test_gains_say_over_how_many_corpora(compared):
+    for rows, says in ((compared, "2 corpora"), (compared[compared["corpus"] == "imdb"], "1 corpus")):
+        chart = FIGURES["gains"](rows)
+        assert f"here, {says}, 2 seeds" in [text.get_text() for text in chart.legends[0].get_texts()]
+        plt.close(chart)
+
+
 def test_the_papers_mean_gains_are_found_again_from_its_own_errors():
     printed = paper.comparison()
     errors = printed.drop(columns="Avg delta vs BERT-Feat")

@@ -15,7 +15,8 @@ import pandas as pd
 import pytest
 from papermill import PapermillExecutionError
 
-from bertstudy import notebook, report
+from bertstudy import grid, notebook, report
+from bertstudy.config import baseline
 from bertstudy.paths import NOTEBOOKS
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
@@ -235,6 +236,17 @@ def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
     assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
     assert notebook.setup(profile="control", fraction=0.5).on().fraction == 0.5
     assert len(notebook.setup(profile="control", seeds=4).sweep_seeds) == 4
+
+
+def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypatch):
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
+    study = notebook.setup(profile="smoke")
+    floor = baseline(study.on(), "tfidf")
+    first, second = grid(floor, seed=[0, 1]), grid(floor, seed=[1, 2])
+    told, read = study.run_all(first, second), "2 runs: 2 read from reports/smoke/rows."
+    assert capsys.readouterr().out.splitlines() == ["3 runs: 3 made now, 0 read from reports/smoke/rows.", read, read]
+    assert [list(table["seed"]) for table in told] == [[0, 1], [1, 2]]
+    assert list(study.run_all(second)["id"]) == list(told[1]["id"])
 
 
 def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):

@@ -38,6 +38,8 @@ def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
     order = workers.in_order([*together, *plain, *further])
     assert order == [*together[:2], further[0], *plain, further[1], *together[2:]]
     assert workers.in_order(plain) == plain
+    elsewhere = [replace(run, corpus="topics", further_pretraining=run.corpus) for run in further]
+    assert workers.in_order([*elsewhere, *further, *plain]) == [elsewhere[0], *plain, elsewhere[1], *further]
 
 
 def test_a_shared_encoder_is_made_once(plan):

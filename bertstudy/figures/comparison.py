@@ -153,7 +153,8 @@ def gains(rows):
         ours, theirs, third = sns.color_palette()[:3]
         chart, (gain, minutes, speed) = plt.subplots(1, 3, figsize=(8.6, 1.6 + 0.36 * len(data)), sharey=True)
         bars = [data["gain"] - data["low"], data["high"] - data["gain"]]
-        label = f"here, {data['corpora'].iloc[0]} corpora, {data['seeds'].iloc[0]} seeds"
+        corpora, seeds = data["corpora"].iloc[0], data["seeds"].iloc[0]
+        label = f"here, {corpora} {'corpus' if corpora == 1 else 'corpora'}, {seeds} seeds"
         gain.errorbar(data["gain"], y, xerr=bars, fmt="o", color=ours, capsize=4, label=label)
         if data["paper"].notna().any():
             gain.plot(data["paper"], y + 0.22, "o", color=theirs, markerfacecolor="white", label="paper")
