@@ -16,7 +16,7 @@ import pandas as pd
 from . import figures, paper, store, survey
 from .config import Profile, Run, baseline
 from .config import profile as find_profile
-from .corpora import CHINESE, COMPOSED, CORPORA, corpus_of, peers
+from .corpora import CHINESE, COMPOSED, CORPORA, corpus_of, load_corpus, peers, sources
 from .paths import NOTEBOOKS, REPORTS, RUNS
 from .registry import no_such
 from .sentences import mostly_one
@@ -24,6 +24,11 @@ from .sentences import mostly_one
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
 STORED = "BERTSTUDY_STORED"  # set while a report is made of the rows that are there, and nothing is run
 PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
+
+
+def _read(run):
+    """The corpora whose texts a run's further pretraining reads."""
+    return [corpus_of(run) if name == run.corpus else load_corpus(name) for name in sources(run)]
 
 
 class Study:
@@ -78,13 +83,14 @@ class Study:
         """A run, the base run without one, after further pretraining on a source, with so many steps or the profile's.
 
         Steps that a reader has given to the notebook come before both.
-        Next-sentence prediction is left out for a task whose texts are of one sentence.
+        Next-sentence prediction is left out where all the texts are of one sentence.
         """
         run, fields = run or self.base, {**self.profile.pretraining, "further_pretraining": source}
         fields |= {"pretraining_steps": steps or fields["pretraining_steps"], **self._steps}
-        if source == "within_task" and mostly_one(corpus_of(run).train.texts):
-            fields["next_sentence"] = False
-        return replace(run, **fields)
+        further = replace(run, **fields)
+        if further.next_sentence and all(mostly_one(corpus.train.texts) for corpus in _read(further)):
+            further = replace(further, next_sentence=False)
+        return further
 
     def arms(self, run):
         """Table 6's ways beside a run: TF-IDF, features, the run itself, and after each further pretraining.
@@ -123,6 +129,10 @@ class Study:
                 f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
             )
         return kept
+
+    def reachable(self, names):
+        """Those of these corpora that can be had, so that one that is not does not stop the others; it is told."""
+        return [run.corpus for run in survey.reachable(map(self.reading, names))]
 
     def look(self, *names):
         """Table 1's columns for corpora, or the study's own, and the paper's; a text of those that are composed."""

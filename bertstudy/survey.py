@@ -17,6 +17,7 @@ DOCUMENTS = 2000  # whose lengths are measured where nothing else is said
 LONG = 20  # texts with the most characters, one of which is taken to be the longest in word pieces
 BINS = (1, 2, 3, 4, 5, 6, 8, *(round(2 ** (third / 3)) for third in range(10, 55)))  # three a doubling, to 262,144
 TABLE_1 = ["kind", "classes", "average length", "longest", "beyond the window, %", "train", "test"]
+NONE = "None of these corpora can be had. Name a folder of them by data_dir, or a file by corpus."
 
 
 def _pieces(texts, tokenizer, batch=1000):
@@ -95,6 +96,25 @@ def stored(run, profile, documents=DOCUMENTS):
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+def _left_out(run, error):
+    reason = str(error).partition(". ")[0].replace(f"{data_folder()}/", "")
+    print(f"Left out, {Path(run.corpus).name}: {reason.rstrip('.')}.")
+
+
+def reachable(plan):
+    """The runs of a plan whose corpus can be had; another's is told in one line. Raises ValueError where none can."""
+    there = []
+    for run in plan:
+        try:
+            corpus_of(run)
+            there.append(run)
+        except ValueError as error:
+            _left_out(run, error)
+    if not there:
+        raise ValueError(NONE)
+    return there
+
+
 def survey_all(plan, profile, documents=DOCUMENTS):
     """The surveys of the corpora of a plan as a table; a corpus or a tokenizer that can't be had is told in one line.
 
@@ -107,10 +127,9 @@ def survey_all(plan, profile, documents=DOCUMENTS):
             rows.append(stored(run, profile, documents))
             made += new
         except ValueError as error:
-            reason = str(error).partition(". ")[0].replace(f"{data_folder()}/", "")
-            print(f"Left out, {Path(run.corpus).name}: {reason.rstrip('.')}.")
+            _left_out(run, error)
     if not rows:
-        raise ValueError("None of these corpora can be had. Name a folder of them by data_dir, or a file by corpus.")
+        raise ValueError(NONE)
     print(f"{len(rows)} corpora: {made} counted now, {len(rows) - made} read from {place}.")
     return pd.DataFrame(rows)
 

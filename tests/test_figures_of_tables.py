@@ -100,6 +100,8 @@ def test_long_text_numbers_stand_beside_what_was_planted_and_the_papers(long):
     assert data.loc["head-only", ["seeds", "error"]].tolist() == [2, 12.5]
     assert data.loc["head+tail", "planted"] == expected_error("movies", "head+tail:24", 64)
     assert data["paper"].tolist() == [5.63, 5.44, 5.42, 5.49]
+    chinese = figures.long_text_data(long.assign(corpus="sogou"))
+    assert chinese["paper"].tolist() == [2.58, 3.17, 2.43, 2.65]
 
 
 def test_errors_by_length_pool_seeds_and_have_wilsons_interval(long):
@@ -146,7 +148,7 @@ def test_what_is_retained_is_told_by_layer(rates):
 
 def test_rescues_are_named_by_what_was_changed(rates):
     data = figures.rescues_data(rates).set_index("change")
-    assert data["error"].to_dict() == {"as the others": 48.0, "warm-up 50%": 25.0}
+    assert data["error"].to_dict() == {"nothing changed": 48.0, "warm-up 50%": 25.0}
 
 
 def test_decays_stand_beside_the_papers_cells(decays):

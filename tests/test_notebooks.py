@@ -238,6 +238,29 @@ def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
     assert len(notebook.setup(profile="control", seeds=4).sweep_seeds) == 4
 
 
+def test_next_sentences_are_left_out_where_all_texts_to_pretrain_on_are_of_one():
+    study = notebook.setup(profile="smoke")
+    study.profile = replace(study.profile, pretraining={"pretraining_steps": 3})
+    movies, questions = study.on("movies"), study.on("questions")
+    for run, source, pairs in (
+        (movies, "within_task", True),
+        (movies, "questions", False),
+        (movies, "questions+movies", True),
+        (questions, "within_task", False),
+        (questions, "movies", True),
+    ):
+        assert study.pretrained(source, run).next_sentence is pairs
+
+
+def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(capsys, monkeypatch):
+    monkeypatch.delenv("BERTSTUDY_DATA", raising=False)
+    study = notebook.setup(profile="smoke")
+    assert study.reachable(["movies", "sogou"]) == ["movies"]
+    assert capsys.readouterr().out.startswith("Left out, sogou: ")
+    with pytest.raises(ValueError, match="None of these corpora can be had"):
+        study.reachable(["sogou"])
+
+
 def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypatch):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
     study = notebook.setup(profile="smoke")

@@ -32,16 +32,22 @@ def decay_grid_data(rows):
 def decay_grid(rows):
     """Table 4: test error by base rate and ξ, a panel a number of training documents; in brackets the paper's.
 
-    Runs whose embeddings keep the base rate are lines of their own.
+    Runs whose embeddings keep the base rate are lines of their own. A colour is the same error in all panels. The
+    paper's are of the whole of IMDb.
     """
     data = decay_grid_data(rows)
     kept = data["decay_embeddings"].map({True: "", False: "\nembeddings at base"})
     data["line"] = [f"{rate:g}{more}" for rate, more in zip(data["learning_rate"], kept, strict=True)]
     sizes = sorted(set(data["train"]))
     with plt.style.context(STYLE):
-        lines = data.groupby("train")["line"].nunique().max()
+        lines = data.groupby("train")["line"].nunique()
+        scale = {"vmin": data["error"].min(), "vmax": data["error"].max()}
         chart, panels = plt.subplots(
-            len(sizes), 1, figsize=(7.6, 1.0 + (0.55 * lines + 0.9) * len(sizes)), squeeze=False
+            len(sizes),
+            1,
+            figsize=(7.6, 1.0 + 0.65 * lines.sum() + 0.7 * len(sizes)),
+            squeeze=False,
+            height_ratios=lines[sizes],
         )
         for axes, size in zip(panels[:, 0], sizes, strict=True):
             part = data[data["train"] == size]
@@ -49,8 +55,10 @@ def decay_grid(rows):
             words = table.map("{:.2f}".format) + theirs.map(lambda one: f"\n({one:.2f})" if one == one else "")
             words = words.where(table.notna(), "")
             colors = dict(cmap="viridis_r", linewidths=1.5, cbar_kws={"label": "test error (%)"})
-            sns.heatmap(table, annot=words, fmt="", ax=axes, annot_kws={"fontsize": 9}, **colors)
-            axes.set(xlabel="ξ, the decay from layer to layer", ylabel="learning rate")
+            sns.heatmap(table, annot=words, fmt="", ax=axes, annot_kws={"fontsize": 9}, **scale, **colors)
+            axes.grid(False)
+            brackets = "; in brackets the paper's, whole IMDb" if theirs.notna().any(axis=None) else ""
+            axes.set(xlabel=f"ξ, the decay from layer to layer{brackets}", ylabel="learning rate")
             axes.set_title(f"{names(rows)}, {size:,} training documents, {span(part['seeds'])}")
             axes.tick_params(axis="y", rotation=0)
     return chart

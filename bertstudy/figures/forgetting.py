@@ -8,7 +8,11 @@ import seaborn as sns
 from .. import paper
 from .base import STYLE, figure, grid_across, names
 
-CHANGES = {"warmup": "warm-up {:.0%}", "bias_correction": "bias correction {}", "max_grad_norm": "clipping at {:g}"}
+CHANGES = {
+    "warmup": "warm-up {:.0%}".format,
+    "bias_correction": {True: "with bias correction", False: "without bias correction"}.get,
+    "max_grad_norm": "clipping at {:g}".format,
+}
 
 
 def rate_curves_data(rows):
@@ -102,8 +106,8 @@ def rescues_data(rows):
     base = rows[rows["learning_rate"] < rate].iloc[0]
     lines = []
     for _, row in rows[rows["learning_rate"] == rate].iterrows():
-        told = [words.format(row[name]) for name, words in CHANGES.items() if row[name] != base[name]]
-        lines.append({"change": ", ".join(told) or "as the others", "error": row["history"][-1]["dev_error"]})
+        told = [words(row[name]) for name, words in CHANGES.items() if row[name] != base[name]]
+        lines.append({"change": ", ".join(told) or "nothing changed", "error": row["history"][-1]["dev_error"]})
     table = pd.DataFrame(lines).groupby("change", sort=False)
     return table.mean().assign(seeds=table.size(), learning_rate=rate).reset_index()
 

@@ -30,13 +30,20 @@ def _planted(corpus, truncation, window):
     return expected_error(corpus, truncation, window) if corpus in COMPOSED else np.nan
 
 
+def _printed(corpus):
+    """The column of the paper's Table 2 to set beside a corpus: its own, or IMDb's."""
+    return "Sogou" if corpus == "sogou" else "IMDb"
+
+
 def long_text_data(rows):
-    """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's IMDb."""
+    """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's (`_printed`)."""
     rows = _named(rows)
     points = per_point(rows, ["corpus", "strategy", "truncation", "window"], pooled=True)
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
     points["planted"] = [_planted(*key) for key in keys]
-    points["paper"] = points["strategy"].map(paper.long_text().get("IMDb"))
+    printed = paper.long_text()
+    places = zip(points["strategy"], points["corpus"].map(_printed), strict=True)
+    points["paper"] = [printed.at[place] for place in places]
     return points.sort_values(
         ["corpus", "strategy"], key=lambda column: column.map(lambda one: ORDER.index(one) if one in ORDER else -1)
     )
@@ -47,7 +54,7 @@ def long_text(rows):
     """Table 2: test error by strategy and corpus, with 95 % intervals.
 
     An upright stroke is the error that was planted in a control corpus: that of a reader whose only fault is the
-    truncation. Hollow points are the paper's (IMDb, BERT-base, single runs).
+    truncation. Hollow points are the paper's (BERT-base, single runs), IMDb's where the corpus is none of its own.
     """
     data = long_text_data(rows)
     with plt.style.context(STYLE):
@@ -62,9 +69,9 @@ def long_text(rows):
             axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
             if group["planted"].notna().any():
                 axes.plot(group["planted"], y, "|", color=color, markersize=15, markeredgewidth=2, label="planted")
-        printed = paper.long_text()["IMDb"].reindex(ORDER)
-        label = "paper: IMDb, BERT-base, one run"
-        axes.plot(printed, np.arange(len(ORDER)) - 0.18, "o", color="#555555", markerfacecolor="white", label=label)
+        for name, marker in zip(dict.fromkeys(map(_printed, data["corpus"])), "os", strict=False):
+            hollow = dict(color="#555555", markerfacecolor="white", label=f"paper: {name}, BERT-base, one run")
+            axes.plot(paper.long_text()[name].reindex(ORDER), np.arange(len(ORDER)) - 0.18, marker, **hollow)
         axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(ORDER) - 0.5, -0.5))
         axes.set_yticks(range(len(ORDER)), ORDER)
         chart.legend(loc="outside lower center", ncols=3)
