@@ -287,10 +287,11 @@ def _placed(rows):
     rows["rate_place"] = rates.groupby(rows["corpus"]).rank("dense") - 1
     rows["rates"] = rates.groupby(rows["corpus"]).transform("nunique")
     steps = rows["pretraining_steps"].where(rows["further_pretraining"] == "within_task")
-    by_encoder = steps.groupby([rows["corpus"], rows["encoder"]])
-    rows["step_place"], rows["step_places"] = by_encoder.rank("dense") - 1, by_encoder.transform("nunique")
-    sizes = rows[rows["method"] == "fine_tune"].groupby("encoder")["depth"].max().sort_values(kind="stable")
-    rows["size_place"] = rows["encoder"].map({name: place for place, name in enumerate(sizes.index)})
+    alike = steps.groupby([rows[name] for name in ("corpus", "encoder", "fraction", "dev_fraction")])
+    rows["step_place"], rows["step_places"] = alike.rank("dense") - 1, alike.transform("nunique")
+    tuned = rows[(rows["method"] == "fine_tune") & rows["corpus"].isin(MAIN)]
+    places = tuned.groupby(["corpus", "encoder"])["depth"].max().groupby("corpus").rank("first") - 1
+    rows["size_place"] = [places.get(key, np.nan) for key in zip(rows["corpus"], rows["encoder"], strict=True)]
     return rows
 
 
@@ -300,10 +301,17 @@ def _settings(rows, contrast):
     sides = [rows[[bool(fits(row)) for row in rows.itertuples()]] for fits in (contrast.first, contrast.second)]
     groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
     for key in groups[0].keys() & groups[1].keys():
-        pair = [_one_setting(group[key], contrast.free).set_index("seed") for group in groups]
+        pair = _after_as_many_steps([group[key] for group in groups])
+        pair = [_one_setting(side, contrast.free).set_index("seed") for side in pair]
         seeds = pair[0].index.intersection(pair[1].index).sort_values()
         if len(seeds):
             yield dict(zip(names, key, strict=True)), *(side.loc[seeds] for side in pair)
+
+
+def _after_as_many_steps(sides):
+    """Two tables without the rows after other numbers of pretraining steps than are in both, where any is in both."""
+    shared = set.intersection(*(set(side["pretraining_steps"]) for side in sides))
+    return [side[side["pretraining_steps"].isin(shared)] if shared else side for side in sides]
 
 
 def _one_setting(side, free):
@@ -317,18 +325,27 @@ def _wrong(side):
     return [wrong(row).astype(int) for row in side.to_dict("records")]
 
 
+def _but(setting, name):
+    return {one: value for one, value in setting.items() if one != name}
+
+
 def _effect(rows, contrast):
-    """The setting, the two tables of rows and the stats.Effect of a contrast; None where there are no rows for it."""
+    """The setting, the two tables of rows and the stats.Effect of a contrast; None where there are no rows for it.
+
+    How much an effect falls is told over two seeds or more, between settings that differ in that one field.
+    """
     found = list(_settings(rows, contrast))
     if not found:
         return None
     most = max(len(first) for _, first, _ in found)
     found = [one for one in found if len(one[1]) == most]
     found.sort(key=lambda one: (one[0].get(contrast.over, 0), str(sorted(one[0].items()))))
-    (setting, *sides), (last, *others) = found[0], found[-1]
+    setting, *sides = found[0]
     first, second = map(_wrong, sides)
     if contrast.less:
-        if last[contrast.over] == setting[contrast.over]:
+        alike = [one for one in found if _but(one[0], contrast.over) == _but(setting, contrast.over)]
+        last, *others = alike[-1]
+        if last[contrast.over] == setting[contrast.over] or most < 2 or list(others[0].index) != list(sides[0].index):
             return None
         away = [_wrong(side) for side in others]
         first = [one + other for one, other in zip(first, away[1], strict=True)]

@@ -17,7 +17,7 @@ def find_file(folder, stem):
 
 def _json_lines(path):
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1):
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -32,7 +32,10 @@ def _json_lines(path):
 def _separated(path):
     separator = "\t" if path.suffix == ".tsv" else ","
     # Every cell as text, and "NA" or "null" are words like others: only an empty cell is missing.
-    return pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the surplus cells for names of the rows
+        raise pd.errors.ParserError(f"rows have more cells than the header, which has {len(table.columns)}")
+    return table
 
 
 def read_table(path):

@@ -54,11 +54,10 @@ class Study:
         return corpus_of(self.base)
 
     def reading(self, corpus=""):
-        """The base run on a corpus, a Chinese one with a Chinese encoder unless the base's reads Chinese."""
+        """The base run on a corpus, a Chinese one with a Chinese encoder unless the reader has named an encoder."""
         run = replace(self.base, corpus=corpus or self.base.corpus)
-        if corpus in CORPORA and CORPORA[corpus].language == "zh" and run.encoder == Run().encoder:
-            run = replace(run, encoder=CHINESE)
-        return run
+        chinese = run.corpus in CORPORA and CORPORA[run.corpus].language == "zh"
+        return replace(run, encoder=CHINESE) if chinese and run.encoder == self.profile.base.encoder else run
 
     def on(self, corpus="", few=False, **changes):
         """The base run on a corpus, as `reading` gives it, with as many documents as the profile's tables have.
@@ -154,8 +153,7 @@ class Study:
         a report is made of stored rows alone, those that are there (`store.stored`).
         """
         if not os.environ.get(STORED):
-            every = list(dict.fromkeys(run for plan in plans for run in plan))
-            rows = store.run_all(every, self.profile.name, workers=0)
+            rows = store.run_all([run for plan in plans for run in plan], self.profile.name, workers=0)
             if len(plans) == 1:
                 return rows
         tables = [store.stored(plan, self.profile.name) for plan in plans]
@@ -284,6 +282,7 @@ def setup(
         raise ValueError(f"documents={documents!r}: allowed is 0 ({survey.DOCUMENTS:,}) or a whole number above it.")
     base = replace(chosen.base, **{name: value for name, value in more.items() if value})
     study = Study(chosen, base, seeds, steps, sources, tasks)
+    study.base = base = study.reading()
     study.documents = documents or survey.DOCUMENTS
     if more.get("corpus"):
         study.corpora, study.tasks = [base.corpus], study.tasks if tasks else [base.corpus]

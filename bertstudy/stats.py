@@ -38,9 +38,14 @@ class Difference(NamedTuple):
 
 
 def wilson(wrong, n, confidence=0.95):
-    """Wilson's interval of one run's error, in percent: (low, high) for `wrong` of `n` test documents."""
-    interval = binomtest(int(wrong), int(n)).proportion_ci(confidence, method="wilson")
-    return 100 * interval.low, 100 * interval.high
+    """Wilson's interval of an error, in percent: (low, high) for `wrong` of `n` test documents.
+
+    `wrong` need not be whole: it may be the mean of several runs on the same documents.
+    """
+    z, share = norm.ppf((1 + confidence) / 2), wrong / n
+    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
+    return 100 * float(max(0.0, middle - half)), 100 * float(min(1.0, middle + half))
 
 
 def mean_interval(values, confidence=0.95):

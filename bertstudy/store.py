@@ -172,10 +172,17 @@ def untrained(run, labels, progress=True):
 
     Gives (classifier, folder of the further pretrained encoder or None, folder of the multi-task one or None).
     """
+    from accelerate import PartialState
+
     from .model import Classifier
     from .multitask import fine_tuned_together, take_head
     from .pretraining import further_pretrained
 
+    if run.multitask != "none" and PartialState().num_processes > 1:
+        raise ValueError(
+            f"multitask={run.multitask!r} with {PartialState().num_processes} processes: the tasks are fine-tuned "
+            f"together in one. Make this run without `accelerate launch` first."
+        )
     pretrained = further_pretrained(run, progress)
     shared = fine_tuned_together(run, pretrained, progress)
     classifier = Classifier.build(run, labels, shared or pretrained)
@@ -244,13 +251,14 @@ def missing(plan, profile):
 
 
 def run_all(plan, profile, progress=True, workers=1):
-    """Carry out what is missing of a plan and give the rows of all of it as a table.
+    """Carry out what is missing of a plan and give the rows of all of it as a table; a run that is there twice, once.
 
     Each row is stored when it is done: an interruption loses the runs in progress and no other. With `workers` above
     1 so many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`).
     """
     from tqdm.auto import tqdm
 
+    plan = list(dict.fromkeys(plan))
     todo = missing(plan, profile)
     made = _made(todo, profile, progress, workers)
     for _ in tqdm(made, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
@@ -265,6 +273,7 @@ def stored(plan, profile):
 
     The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
     """
+    plan = list(dict.fromkeys(plan))
     ids = [_path(one, profile).stem for one in plan]
     there = present(profile, ids)
     lacking = sorted(set(ids) - set(there))
@@ -280,7 +289,10 @@ def stored(plan, profile):
 def _told(table):
     other = int((table["code"] != code_hash()).sum())
     if other:
-        print(f"{other} of them were made by other code than this; delete those files to make them again.")
+        print(
+            f"{other} of them were made by other code than this; to make them again delete those files, and in runs/ "
+            f"what they were made from: pretrained and multitask."
+        )
     return table
 
 

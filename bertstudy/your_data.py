@@ -329,7 +329,7 @@ def doubted(part, seed=0):
 def suspicious(data):
     """Rows of the training file whose label should be looked at again: row, given, suggested, probability of the given.
 
-    Looked through are the documents to train on and to choose by, or a sample of them where these are very many.
+    Looked through are all of its documents, also those set aside for the test, or a sample where they are very many.
     """
     parts = [data.train, data.dev] if data.found["own test"] else [data.train, data.dev, data.test]
     joined = Numbered(

@@ -130,6 +130,43 @@ def test_pretraining_is_compared_at_the_fewest_labels_and_its_worth_from_few_to_
     assert told("more steps", rows)["effect"] == pytest.approx(1)
 
 
+def test_how_much_an_effect_falls_is_told_within_one_corpus_and_encoder_and_over_seeds():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300}
+    both = ({}, further)
+    rows = [one for more, error in zip(both, (20, 8), strict=True) for one in seeds(error, fraction=0.004, **more)]
+    rows += [one for more, error in zip(both, (15, 7), strict=True) for one in seeds(error, fraction=0.01, **more)]
+    other = [one for more in both for one in seeds(30, fraction=1.0, encoder="control-large", depth=6, **more)]
+    real = [{**one, "corpus": "imdb"} for more in both for one in seeds(30, fraction=1.0, **more)]
+    for beside in ([], other, real):
+        assert told("few labels gain most", rows + beside)["effect"] == pytest.approx(4)
+    assert told("few labels gain most", [one for one in rows if one["seed"] == 0])["verdict"] == "not run"
+
+
+def test_encoders_are_ranked_by_depth_where_they_were_compared():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 150}
+    rows = [
+        one
+        for encoder, depth, errors in (("control", 4, (15, 11)), ("control-large", 6, (14, 6)))
+        for more, error in zip(({}, further), errors, strict=True)
+        for one in seeds(error, encoder=encoder, depth=depth, **more)
+    ]
+    chinese = seeds(5, corpus="sogou", encoder="a-chinese-one", depth=4)
+    assert told("large", rows + chinese)["effect"] == pytest.approx(1) == told("large", rows)["effect"]
+
+
+def test_steps_are_ranked_at_one_share_of_labels_and_sources_compared_after_as_many():
+    few = [
+        one
+        for steps, error in ((100, 12), (300, 8))
+        for one in seeds(error, fraction=0.004, further_pretraining="within_task", pretraining_steps=steps)
+    ]
+    longer = seeds(5, further_pretraining="within_task", pretraining_steps=400)
+    assert told("more steps", few + longer)["effect"] == pytest.approx(4)
+    domain = seeds(9, further_pretraining="in_domain", pretraining_steps=300)
+    as_long = seeds(8, further_pretraining="within_task", pretraining_steps=300)
+    assert told("in the domain", longer + domain + as_long)["effect"] == pytest.approx(-1)
+
+
 def test_one_number_of_steps_or_one_rate_is_no_contrast():
     further = {"further_pretraining": "within_task", "pretraining_steps": 300, "fraction": 0.004}
     assert told("more steps", seeds(9, **further))["verdict"] == "not run"

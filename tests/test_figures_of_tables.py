@@ -104,6 +104,17 @@ def test_long_text_numbers_stand_beside_what_was_planted_and_the_papers(long):
     assert chinese["paper"].tolist() == [2.58, 3.17, 2.43, 2.65]
 
 
+def test_a_truncation_of_ones_own_stands_below_the_papers(long):
+    own = long.assign(truncation=long["truncation"].replace("tail", "middle"))
+    data = figures.long_text_data(own).set_index("strategy")
+    assert data.index[-1] == "middle-only"
+    assert np.isnan(data.loc["middle-only", "paper"])
+    for name in ("long_text", "errors_by_length"):
+        chart = figures.FIGURES[name](own)
+        assert "middle-only" in str([text.get_text() for text in chart.findobj(plt.Text)])
+        plt.close(chart)
+
+
 def test_errors_by_length_pool_seeds_and_have_wilsons_interval(long):
     data = figures.errors_by_length_data(long).set_index(["strategy", "windows"])
     assert data.loc[("head-only", "1 to 2"), ["documents", "error"]].tolist() == [60, 25.0]
@@ -132,6 +143,9 @@ def test_pooled_layers_have_the_papers_names(layers):
     data = figures.layer_pooling_data(layers)
     assert data["layers"].tolist() == ["concat:0-1", "max:2-3", "concat:0-3", "3"]
     assert data["paper"].tolist() == [8.69, 5.42, 5.44, 5.42]
+    without = layers[~layers["layers"].isin(["3"])]  # runs that are missing make the encoder no shallower
+    assert figures.layer_pooling_data(without)["paper"].tolist() == [8.69, 5.42, 5.44]
+    assert figures.layer_depth_data(without)["paper"].tolist() == [9.29, 6.83, 6.04]
 
 
 def test_curves_are_means_over_seeds(rates):

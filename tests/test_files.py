@@ -33,6 +33,12 @@ LOADS = {
         ("0", "1"),
         10,
     ),
+    "json lines with separators of lines in texts": (
+        "a.jsonl",
+        "".join(f'{{"text": "{text}\u2028more\x85", "label": {index % 2}}}\r\n' for index, (text, _) in enumerate(TEN)),
+        ("0", "1"),
+        10,
+    ),
     "other columns beside": (
         "a.csv",
         CSV.replace("text,label", "text,label,id").replace("d\n", "d,7\n"),
@@ -64,6 +70,8 @@ FAILS = {
     "label missing": ("a.csv", CSV + "a text without,\n", r"1 rows have a text but no label \(first: data row 11\)"),
     "not utf-8": ("a.csv", CSV.encode() + "caf\u00e9,good\n".encode("latin-1"), "line 12: not UTF-8.*iconv"),
     "not a table": ("a.csv", CSV + "one,two,three,four\n", "not a table .*line 12.*quotes"),
+    "commas without quotes in all rows": ("a.csv", CSV.replace("d\n", "d,more\n"), "more cells than the header"),
+    "a comma at the end of all rows": ("a.csv", CSV.replace("d\n", "d,\n"), "more cells than the header.*quotes"),
     "broken json": ("a.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: not JSON"),
     "json without objects": ("a.jsonl", "[1, 2]\n", "line 1: expected an object"),
     "the same text again and again": ("a.csv", "text,label\n" + "same,x\nsame,y\n" * 9, "too few different texts"),

@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from papermill import PapermillExecutionError
 
-from bertstudy import grid, notebook, report
+from bertstudy import grid, notebook, report, store
 from bertstudy.config import baseline
 from bertstudy.paths import NOTEBOOKS
 
@@ -270,17 +270,24 @@ def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypa
     assert capsys.readouterr().out.splitlines() == ["3 runs: 3 made now, 0 read from reports/smoke/rows.", read, read]
     assert [list(table["seed"]) for table in told] == [[0, 1], [1, 2]]
     assert list(study.run_all(second)["id"]) == list(told[1]["id"])
+    twice = [*study.run_all(first + first, second), store.stored(first + first, "smoke")]
+    assert [len(table) for table in twice] == [2, 2, 2]
 
 
 def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
     from bertstudy import Run
 
     study = notebook.setup(profile="smoke")
+    study.profile = replace(study.profile, base=Run())
     study.base = Run()
     corpus = SimpleNamespace(train=SimpleNamespace(texts=["a"] * 100))
     monkeypatch.setattr(notebook, "corpus_of", lambda run: corpus)
     assert study.on("sogou").encoder == "google-bert/bert-base-chinese"
     assert study.on("imdb").encoder == Run().encoder
+    study.base = Run(corpus="sogou")
+    assert study.reading().encoder == "google-bert/bert-base-chinese"
+    study.base = Run(corpus="sogou", encoder="minilm")  # the reader's choice
+    assert study.reading().encoder == "minilm"
 
 
 def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letters):

@@ -77,6 +77,14 @@ def test_wilson_as_printed():
     assert stats.wilson(0, 20) == pytest.approx((0, 16.11), abs=0.005)
 
 
+def test_wilson_takes_the_mean_of_several_runs():
+    low, high = stats.wilson(8 / 3, 20)
+    assert stats.wilson(2, 20)[0] < low < stats.wilson(3, 20)[0]
+    assert stats.wilson(2, 20)[1] < high < stats.wilson(3, 20)[1]
+    assert stats.wilson(0.8, 1)[0] < 80 < stats.wilson(0.8, 1)[1]
+    assert stats.wilson(20, 20)[1] == 100
+
+
 def test_wilson_covers_as_often_as_it_says():
     """Its coverage goes up and down with the true error, and is right in the mean: so the error is drawn too."""
     random = np.random.default_rng(0)

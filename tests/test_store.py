@@ -3,6 +3,7 @@ import subprocess
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -153,3 +154,9 @@ def test_reading_rows_needs_neither_torch_nor_the_corpus(small, reports):
 def test_describe_counts_seeds_and_leaves_out_what_is_shared(small):
     table = store.describe(grid(small, truncation=["head", "tail"], seed=range(3)))
     assert table.to_dict("list") == {"truncation": ["head", "tail"], "seeds": [3, 3]}
+
+
+def test_tasks_are_not_fine_tuned_together_by_several_processes(small, monkeypatch):
+    monkeypatch.setattr("accelerate.PartialState", lambda: SimpleNamespace(num_processes=2))
+    with pytest.raises(ValueError, match="with 2 processes.*without `accelerate launch`"):
+        store.untrained(replace(small, multitask="movies+topics"), ["a", "b"])

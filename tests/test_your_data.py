@@ -341,6 +341,11 @@ def test_the_recipe_is_chosen_on_dev_and_each_is_a_change_to_the_best(table, wri
     assert (ran[-1].truncation, ran[-1].learning_rate, ran[-1].epochs) == ("head", rate / 2, 2)
     chosen = figures.your_recipes_data(advice.rows(data)).set_index("recipe")["chosen"]
     assert chosen[chosen].index.tolist() == ["head only + half the learning rate"]
+    tried, left = [(one["id"], one["recipe"]) for one in data.rows], list(data.left_out)
+    advice.plan(data)
+    advice.run_all(data)
+    assert sorted(tried) == sorted((one["id"], one["recipe"]) for one in data.rows)
+    assert len(left) == len(data.left_out)
 
 
 def test_time_that_is_left_trains_the_chosen_recipe_on_more_labels(table, written, begun, monkeypatch):
@@ -496,6 +501,14 @@ def test_figures_are_labelled_and_the_same_rows_give_the_same_bytes(name, tried,
         plt.close(chart)
         written.append([(tmp_path / part / f"{name}{kind}").read_bytes() for kind in (".svg", ".png", ".csv")])
     assert written[0] == written[1]
+
+
+def test_class_names_with_dollar_signs_are_no_formulas(tmp_path):
+    one = pd.DataFrame([{**row("head only", 200, 18), "labels": ["$", "$10% to $20%"]}])
+    chart = figures.your_confusion(one)
+    figures.save(chart, figures.your_confusion_data(one), tmp_path / "confusion")
+    assert [one.get_text() for one in chart.axes[0].get_yticklabels()] == ["$", "$10% to $20%"]
+    plt.close(chart)
 
 
 def test_of_many_classes_those_with_errors_are_drawn_and_names_without_a_glyph_are_numbered():

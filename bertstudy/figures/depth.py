@@ -21,12 +21,12 @@ def _single(rows):
 def layer_depth_data(rows):
     """Error by layer: layer from 0, seeds, error with interval, seconds of training, the paper's at the same depth.
 
-    The encoder is as deep as its highest layer read; the paper's layer is the one at the same share of the depth.
+    The paper's layer is the one at the same share of its depth.
     """
     rows = _single(rows)
     points = per_point(rows, ["layer"], pooled=True)
     seconds = rows.assign(train=[one["train"] for one in rows["seconds"]]).groupby("layer")["train"].median()
-    depth, printed = points["layer"].max() + 1, paper.layers()
+    depth, printed = int(rows["depth"].max()), paper.layers()
     theirs = [f"Layer-{round(PAPER_DEPTH * (layer + 1) / depth) - 1}" for layer in points["layer"]]
     return points.assign(seconds=points["layer"].map(seconds), paper=[printed[one] for one in theirs])
 
@@ -38,7 +38,7 @@ def layer_depth(rows):
     Hollow points are the paper's twelve layers (IMDb, BERT-base, single runs). Times are medians over seeds.
     """
     data = layer_depth_data(rows)
-    depth = data["layer"].max() + 1
+    depth = int(rows["depth"].max())
     share = 100 * (data["layer"] + 1) / depth
     with plt.style.context(STYLE):
         ours, other, third = sns.color_palette()[:3]
@@ -72,7 +72,7 @@ def pooled_name(layers, depth):
 
 def layer_pooling_data(rows):
     """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
-    depth = _single(rows)["layer"].max() + 1
+    depth = int(rows["depth"].max())
     named = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
     named[str(depth - 1)] = "Layer-11"
     rows = rows.assign(reading=rows["layers"].map(named))

@@ -52,7 +52,7 @@ def pretraining_steps(rows):
 
 
 def pretraining_sources_data(rows):
-    """Table 5's numbers: source of pretraining ("none" first), task, seeds, error with interval, gain over "none".
+    """Table 5's numbers: source of pretraining, task, seeds, error with interval, gain over "none".
 
     The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task stands
     under the name of the task's corpus.

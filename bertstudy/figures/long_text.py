@@ -8,6 +8,7 @@ import seaborn as sns
 from .. import paper, stats
 from ..control.corpora import COMPOSED, expected_error
 from ..store import unsqueeze, wrong
+from ..truncation import TRUNCATIONS
 from .base import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 HIERARCHICAL = {"mean": "hier. mean", "max": "hier. max", "attention": "hier. self-attention"}
@@ -27,12 +28,18 @@ def _named(rows):
 
 
 def _planted(corpus, truncation, window):
-    return expected_error(corpus, truncation, window) if corpus in COMPOSED else np.nan
+    known = corpus in COMPOSED and truncation.partition(":")[0] in TRUNCATIONS
+    return expected_error(corpus, truncation, window) if known else np.nan
 
 
 def _printed(corpus):
     """The column of the paper's Table 2 to set beside a corpus: its own, or IMDb's."""
     return "Sogou" if corpus == "sogou" else "IMDb"
+
+
+def _order(strategies):
+    """The paper's strategies and then those of one's own."""
+    return [*ORDER, *sorted({*strategies} - {*ORDER})]
 
 
 def long_text_data(rows):
@@ -42,10 +49,11 @@ def long_text_data(rows):
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
     points["planted"] = [_planted(*key) for key in keys]
     printed = paper.long_text()
-    places = zip(points["strategy"], points["corpus"].map(_printed), strict=True)
-    points["paper"] = [printed.at[place] for place in places]
+    places = zip(points["corpus"].map(_printed), points["strategy"], strict=True)
+    points["paper"] = [printed[column].get(strategy, np.nan) for column, strategy in places]
+    order = _order(points["strategy"])
     return points.sort_values(
-        ["corpus", "strategy"], key=lambda column: column.map(lambda one: ORDER.index(one) if one in ORDER else -1)
+        ["corpus", "strategy"], key=lambda column: column.map(lambda one: order.index(one) if one in order else -1)
     )
 
 
@@ -57,13 +65,14 @@ def long_text(rows):
     truncation. Hollow points are the paper's (BERT-base, single runs), IMDb's where the corpus is none of its own.
     """
     data = long_text_data(rows)
+    order = _order(data["strategy"])
     with plt.style.context(STYLE):
-        chart, axes = plt.subplots(figsize=(7.4, 4.2))
+        chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.5 * len(order)))
         grid_across(axes)
         for shift, (color, (corpus, group)) in enumerate(
             zip(sns.color_palette(), data.groupby("corpus"), strict=False)
         ):
-            y = [ORDER.index(one) + 0.14 * shift for one in group["strategy"]]
+            y = [order.index(one) + 0.14 * shift for one in group["strategy"]]
             bars = bars_of(group)
             label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
             axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
@@ -71,9 +80,9 @@ def long_text(rows):
                 axes.plot(group["planted"], y, "|", color=color, markersize=15, markeredgewidth=2, label="planted")
         for name, marker in zip(dict.fromkeys(map(_printed, data["corpus"])), "os", strict=False):
             hollow = dict(color="#555555", markerfacecolor="white", label=f"paper: {name}, BERT-base, one run")
-            axes.plot(paper.long_text()[name].reindex(ORDER), np.arange(len(ORDER)) - 0.18, marker, **hollow)
-        axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(ORDER) - 0.5, -0.5))
-        axes.set_yticks(range(len(ORDER)), ORDER)
+            axes.plot(paper.long_text()[name].reindex(order), np.arange(len(order)) - 0.18, marker, **hollow)
+        axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(order) - 0.5, -0.5))
+        axes.set_yticks(range(len(order)), order)
         chart.legend(loc="outside lower center", ncols=3)
     return chart
 
@@ -102,14 +111,15 @@ def errors_by_length_data(rows):
 def errors_by_length(rows):
     """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
     data = errors_by_length_data(rows)
-    corpora = list(dict.fromkeys(data["corpus"]))
+    corpora, order = list(dict.fromkeys(data["corpus"])), _order(data["strategy"])
     with plt.style.context(STYLE):
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.6), sharey=True, squeeze=False)
         for axes, corpus in zip(panels[0], corpora, strict=True):
             part = data[data["corpus"] == corpus]
             bins = part.drop_duplicates("windows").sort_values("windows", key=lambda one: one != "up to 1")
             places = {name: place for place, name in enumerate(bins["windows"])}
-            for shift, (color, name) in enumerate(zip(sns.color_palette(), ORDER, strict=True)):
+            colors = sns.color_palette(n_colors=len(order))
+            for shift, (color, name) in enumerate(zip(colors, order, strict=True)):
                 group = part[part["strategy"] == name]
                 x = [places[one] + 0.1 * (shift - 2.5) for one in group["windows"]]
                 bars = bars_of(group)

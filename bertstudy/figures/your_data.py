@@ -168,8 +168,8 @@ def your_confusion(rows):
             axes.text(
                 predicted, given, f"{count:,}" if count else "", ha="center", va="center", color=color, fontsize=9
             )
-        axes.set_xticks(range(len(shown)), names, rotation=45, ha="right")
-        axes.set_yticks(range(len(shown)), names)
+        axes.set_xticks(range(len(shown)), names, rotation=45, ha="right", parse_math=False)
+        axes.set_yticks(range(len(shown)), names, parse_math=False)
         axes.set(xlabel="predicted", ylabel="given")
         if len(shown) < len(labels):
             axes.set_title(f"The {len(shown)} of {len(labels)} classes with the most errors", fontsize=10)
