@@ -45,7 +45,7 @@ def decay_grid(rows):
         chart, panels = plt.subplots(
             len(sizes),
             1,
-            figsize=(7.6, 1.0 + 0.65 * lines.sum() + 0.7 * len(sizes)),
+            figsize=(7.6, 1.0 + 0.65 * lines.sum() + 0.85 * len(sizes)),
             squeeze=False,
             height_ratios=lines[sizes],
         )
@@ -54,13 +54,14 @@ def decay_grid(rows):
             table, theirs = (part.pivot(index="line", columns="layer_decay", values=one) for one in ("error", "paper"))
             words = table.map("{:.2f}".format) + theirs.map(lambda one: f"\n({one:.2f})" if one == one else "")
             words = words.where(table.notna(), "")
-            colors = dict(cmap="viridis_r", linewidths=1.5, cbar_kws={"label": "test error (%)"})
+            colors = dict(cmap="viridis_r", linewidths=1.5, cbar=False)
             sns.heatmap(table, annot=words, fmt="", ax=axes, annot_kws={"fontsize": 9}, **scale, **colors)
             axes.grid(False)
-            brackets = "; in brackets the paper's, whole IMDb" if theirs.notna().any(axis=None) else ""
+            brackets = "\nin brackets the paper's, whole IMDb" if theirs.notna().any(axis=None) else ""
             axes.set(xlabel=f"ξ, the decay from layer to layer{brackets}", ylabel="learning rate")
             axes.set_title(f"{names(rows)}, {size:,} training documents, {span(part['seeds'])}")
             axes.tick_params(axis="y", rotation=0)
+        chart.colorbar(panels[0, 0].collections[0], ax=panels[:, 0].tolist(), label="test error (%)", aspect=30)
     return chart
 
 
