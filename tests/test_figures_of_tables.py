@@ -133,6 +133,8 @@ def test_layers_stand_beside_the_papers_at_the_same_depth(layers):
     data = figures.layer_depth_data(layers)
     assert data["layer"].tolist() == [0, 1, 2, 3]
     assert data["seconds"].tolist() == [1.0, 2.0, 3.0, 4.0]
+    slower = layers.assign(seed=1, seconds=[{"train": 900.0}] * len(layers))
+    assert figures.layer_depth_data(pd.concat([slower, layers]))["seconds"].tolist() == [1.0, 2.0, 3.0, 4.0]
     assert data["paper"].tolist() == [9.29, 6.83, 6.04, 5.42]  # Layer-2, -5, -8 and -11
 
 

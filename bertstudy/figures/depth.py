@@ -19,9 +19,9 @@ def _single(rows):
 
 
 def layer_depth_data(rows):
-    """Error by layer: layer from 0, seeds, error with interval, seconds of training (the fastest seed's), the paper's at the same depth.
+    """Error by layer: layer from 0, seeds, error with interval, seconds of training, the paper's error.
 
-    The paper's layer is the one at the same share of its depth.
+    Seconds are the fastest seed's; the paper's layer is the one at the same share of its depth.
     """
     rows = _single(rows)
     points = per_point(rows, ["layer"], pooled=True)
