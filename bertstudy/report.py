@@ -26,9 +26,9 @@ def make(names, profile="auto", stored=False):
     then fills no core alone, and where two need the same encoder or row, one makes it. With `stored` nothing is run
     (`notebook.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
     """
-    from joblib import Parallel, cpu_count, delayed, parallel_config
+    from joblib import cpu_count, delayed, parallel_config
 
-    from .workers import is_small
+    from .workers import is_small, processes
 
     every = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
@@ -36,8 +36,7 @@ def make(names, profile="auto", stored=False):
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
     cores = cpu_count() // abreast
     with parallel_config(backend="loky", inner_max_num_threads=cores):
-        processes = Parallel(n_jobs=abreast, return_as="generator_unordered")
-        yield from processes(delayed(_execute)(name, cores, stored, profile=chosen.name) for name in names)
+        yield from processes(abreast)(delayed(_execute)(name, cores, stored, profile=chosen.name) for name in names)
 
 
 def _execute(name, cores, stored, **parameters):

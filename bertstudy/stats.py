@@ -45,7 +45,9 @@ def wilson(wrong, n, confidence=0.95):
     z, share = norm.ppf((1 + confidence) / 2), wrong / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
-    return 100 * float(max(0.0, middle - half)), 100 * float(min(1.0, middle + half))
+    # where none or all are wrong, the bound is the error itself, which rounding would miss
+    low, high = (middle - half if wrong else 0.0), (middle + half if wrong < n else 1.0)
+    return 100 * float(low), 100 * float(high)
 
 
 def mean_interval(values, confidence=0.95):

@@ -287,6 +287,11 @@ def stored(plan, profile):
 
 
 def _told(table):
+    """The rows, after it is said how long they took, and how many of them other code has made."""
+    minutes = sum(seconds["all"] for seconds in table["seconds"]) / 60
+    print(
+        f"One after the other they took {f'{minutes / 60:.1f} hours' if minutes >= 60 else f'{minutes:.1f} minutes'}."
+    )
     other = int((table["code"] != code_hash()).sum())
     if other:
         print(

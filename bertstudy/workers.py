@@ -5,6 +5,7 @@ each other longer than they compute, and a row would depend on their number. So 
 and the rows are those that one process would have made.
 """
 
+import os
 from contextlib import contextmanager
 
 import torch
@@ -75,11 +76,23 @@ def in_order(runs):
     return [run for *_, run in sorted(levels, key=lambda one: one[:2])]
 
 
+def _begin(settings):
+    os.environ.update(settings)
+
+
+def processes(number):
+    """So many processes, whose environment is the present one; those of an earlier call are taken if theirs was, too.
+
+    Gives joblib's Parallel, which yields what jobs give when they are done, in no order, and raises what they raise.
+    """
+    settings = {name: value for name, value in os.environ.items() if name.startswith("BERTSTUDY_")}
+    return Parallel(n_jobs=number, return_as="generator_unordered", initializer=_begin, initargs=(settings,))
+
+
 def share(runs, work, workers):
     """Do work(run) for every run in so many processes; yields what each gives when it is done, in no order.
 
     An encoder that several need is made by the first; the others wait at its lock.
     """
     with parallel_config(backend="loky", inner_max_num_threads=1):
-        processes = Parallel(n_jobs=workers, return_as="generator_unordered")
-        yield from processes(delayed(work)(run) for run in in_order(runs))
+        yield from processes(workers)(delayed(work)(run) for run in in_order(runs))

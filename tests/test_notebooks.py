@@ -267,7 +267,8 @@ def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypa
     floor = baseline(study.on(), "tfidf")
     first, second = grid(floor, seed=[0, 1]), grid(floor, seed=[1, 2])
     told, read = study.run_all(first, second), "2 runs: 2 read from reports/smoke/rows."
-    assert capsys.readouterr().out.splitlines() == ["3 runs: 3 made now, 0 read from reports/smoke/rows.", read, read]
+    said = [line for line in capsys.readouterr().out.splitlines() if "read from" in line]
+    assert said == ["3 runs: 3 made now, 0 read from reports/smoke/rows.", read, read]
     assert [list(table["seed"]) for table in told] == [[0, 1], [1, 2]]
     assert list(study.run_all(second)["id"]) == list(told[1]["id"])
     twice = [*study.run_all(first + first, second), store.stored(first + first, "smoke")]

@@ -82,7 +82,9 @@ def test_wilson_takes_the_mean_of_several_runs():
     assert stats.wilson(2, 20)[0] < low < stats.wilson(3, 20)[0]
     assert stats.wilson(2, 20)[1] < high < stats.wilson(3, 20)[1]
     assert stats.wilson(0.8, 1)[0] < 80 < stats.wilson(0.8, 1)[1]
-    assert stats.wilson(20, 20)[1] == 100
+    for n in range(1, 60):
+        assert stats.wilson(0, n)[0] == 0
+        assert stats.wilson(n, n)[1] == 100
 
 
 def test_wilson_covers_as_often_as_it_says():

@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
@@ -113,6 +114,16 @@ def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     assert [one.returncode for one in running] == [0, 0]
     assert sum(made) == 3
     assert len(list((tmp_path / "r" / "smoke" / "rows").glob("*.json"))) == 3
+
+
+def test_how_long_rows_took_is_said(small, reports, capsys):
+    store.run_all([small], "smoke", progress=False)
+    assert re.search(r"they took \d+\.\d minutes\.", capsys.readouterr().out)
+    (path,) = (reports / "smoke" / "rows").glob("*.json")
+    row = json.loads(path.read_text(encoding="utf-8"))
+    store.write(path, {**row, "seconds": {**row["seconds"], "all": 5400}})
+    store.stored([small], "smoke")
+    assert "One after the other they took 1.5 hours." in capsys.readouterr().out
 
 
 def test_rows_made_by_other_code_are_reported(small, reports, capsys, monkeypatch):

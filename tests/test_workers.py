@@ -1,9 +1,11 @@
+import os
 import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from joblib import delayed, parallel_config
 
 from bertstudy import grid, store, workers
 from bertstudy.paths import RUNS
@@ -45,6 +47,13 @@ def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
 def test_a_shared_encoder_is_made_once(plan):
     store.run_all(plan, "shared", progress=False, workers=2)
     assert len(list((RUNS / "pretrained").glob("*/history.json"))) == 1
+
+
+def test_processes_have_the_environment_of_the_call(monkeypatch):
+    for folder in ("one", "other", "one"):
+        monkeypatch.setenv("BERTSTUDY_DATA", folder)
+        with parallel_config(backend="loky"):
+            assert list(workers.processes(2)(delayed(os.getenv)("BERTSTUDY_DATA") for _ in range(3))) == [folder] * 3
 
 
 def test_a_failing_run_is_told_and_the_rows_that_were_made_stay(small):
