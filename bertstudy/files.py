@@ -1,6 +1,8 @@
 """Tables of texts from the reader's own files, with errors that say which row, which column, and what to do."""
 
+import csv
 import json
+import sys
 import warnings
 from pathlib import Path
 
@@ -29,10 +31,36 @@ def _json_lines(path):
     return pd.DataFrame(rows)
 
 
+def _quoting(path, separator):
+    """Whether quotation marks are put around cells, for pandas: in a TSV where they don't close they are letters."""
+    csv.field_size_limit(sys.maxsize)  # a document may be longer than 131,072 characters
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        cells = csv.reader(file, delimiter=separator, strict=True)
+        try:
+            for _ in cells:
+                pass
+        except csv.Error as error:
+            if separator == "\t":
+                return csv.QUOTE_NONE
+            raise ValueError(
+                f"{path}, line {cells.line_num}: a quotation mark that begins a cell here or above is not closed at "
+                f'its end ({error}). Put such cells in quotes, with each mark inside doubled: """Good"" film",label'
+            ) from None
+    return csv.QUOTE_MINIMAL
+
+
 def _separated(path):
     separator = "\t" if path.suffix == ".tsv" else ","
     # Every cell as text, and "NA" or "null" are words like others: only an empty cell is missing.
-    table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, na_values=[""], encoding="utf-8-sig")
+    table = pd.read_csv(
+        path,
+        sep=separator,
+        dtype=str,
+        keep_default_na=False,
+        na_values=[""],
+        encoding="utf-8-sig",
+        quoting=_quoting(path, separator),
+    )
     if not isinstance(table.index, pd.RangeIndex):  # pandas takes the surplus cells for names of the rows
         raise pd.errors.ParserError(f"rows have more cells than the header, which has {len(table.columns)}")
     return table

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from bertstudy import load_corpus
+from bertstudy.files import read_texts
 
 TEN = [(f"text number {index}", "good" if index % 2 else "bad") for index in range(10)]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in TEN)
@@ -26,6 +27,18 @@ LOADS = {
     "int labels": ("a.csv", "text,label\n" + "".join(f"t{i},{i % 3 * 5}\n" for i in range(12)), ("0", "5", "10"), 12),
     "words that look missing": ("a.csv", CSV + "NA,good\nnull,bad\n", ("bad", "good"), 12),
     "commas and line ends in quotes": ("a.csv", CSV + '"one, two\nthree",good\n', ("bad", "good"), 11),
+    "tabs, and quotation marks that begin texts": (
+        "a.tsv",
+        CSV.replace(",", "\t") + '"Good" one\tgood\n"another\tbad\nlast "of all"\tbad\n',
+        ("bad", "good"),
+        13,
+    ),
+    "tabs and line ends in quotes": (
+        "a.tsv",
+        CSV.replace(",", "\t") + '"one\ttwo\nsays ""three"""\tgood\n',
+        ("bad", "good"),
+        11,
+    ),
     "a document of 100,000 words": ("a.csv", CSV + "word " * 100_000 + ",good\n", ("bad", "good"), 11),
     "json lines": (
         "a.jsonl",
@@ -72,6 +85,12 @@ FAILS = {
     "not a table": ("a.csv", CSV + "one,two,three,four\n", "not a table .*line 12.*quotes"),
     "commas without quotes in all rows": ("a.csv", CSV.replace("d\n", "d,more\n"), "more cells than the header"),
     "a comma at the end of all rows": ("a.csv", CSV.replace("d\n", "d,\n"), "more cells than the header.*quotes"),
+    "a quotation mark that does not close": (
+        "a.csv",
+        CSV + '"one,good\ntwo,bad\n"three,good\n',
+        "line 14: a quotation",
+    ),
+    "a quotation mark that never closes": ("a.csv", CSV + '"one,good\ntwo,bad\n', "line 13: a quotation.*doubled"),
     "broken json": ("a.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: not JSON"),
     "json without objects": ("a.jsonl", "[1, 2]\n", "line 1: expected an object"),
     "the same text again and again": ("a.csv", "text,label\n" + "same,x\nsame,y\n" * 9, "too few different texts"),
@@ -84,6 +103,11 @@ def test_files_that_fail(case, tmp_path):
     name, content, says = FAILS[case]
     with pytest.raises(ValueError, match=says):
         load_corpus(write(tmp_path, name, content))
+
+
+def test_quotation_marks_of_a_tsv_are_letters_where_they_do_not_close(tmp_path):
+    lines = "text\tlabel\n" + "".join(f'"word{number}" of\tx\n"more{number}\ty\n' for number in range(9))
+    assert {'"word3" of', '"more3'} <= set(read_texts(write(tmp_path, "a.tsv", lines)))
 
 
 def test_rows_without_a_text_are_left_out_and_counted(tmp_path):
