@@ -140,7 +140,7 @@ class Study:
         for corpus in map(corpus_of, runs):
             if corpus.composed:
                 print(f"{corpus.name}, one of them: {corpus.train.texts[0]}")
-        return survey.table1(pd.DataFrame(rows)).T
+        return shown(survey.table1(pd.DataFrame(rows)).T, digits=1, index=True)
 
     def survey(self, plan):
         """What is known of the corpora of a plan, a row each; those that can't be had are told."""

@@ -30,7 +30,7 @@ def _wide(name):
     """A printed table of errors, its rows and columns as printed; what is no number ("/", "-") is NaN."""
     printed = item(name).assign(value=lambda table: pd.to_numeric(table["value"].str.rstrip("*%"), errors="coerce"))
     table = printed.pivot(index="row", columns="column", values="value")
-    return table.loc[printed["row"].unique(), printed["column"].unique()]
+    return table.loc[printed["row"].unique(), printed["column"].unique()].rename_axis(index=None, columns=None)
 
 
 def few_shot():
@@ -117,4 +117,5 @@ def forgetting():
     points["learning_rate"], points["step"] = spans[0], (spans[1] + spans[2]) / 2
     points["kind"] = points["column"].str.split().str[0]
     points["value"] = points["value"].astype(float)
-    return points.pivot(index=["learning_rate", "step"], columns="kind", values="value").reset_index()
+    table = points.pivot(index=["learning_rate", "step"], columns="kind", values="value")
+    return table.reset_index().rename_axis(columns=None)

@@ -130,7 +130,8 @@ def survey_all(plan, profile, documents=DOCUMENTS):
             _left_out(run, error)
     if not rows:
         raise ValueError(NONE)
-    print(f"{len(rows)} corpora: {made} counted now, {len(rows) - made} read from {place}.")
+    counted = "1 corpus" if len(rows) == 1 else f"{len(rows)} corpora"
+    print(f"{counted}: {made} counted now, {len(rows) - made} read from {place}.")
     return pd.DataFrame(rows)
 
 

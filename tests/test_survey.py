@@ -124,9 +124,9 @@ def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, re
         r"Left out, dbpedia: corpus='dbpedia' is not in .* did not give 'fancyzhx/dbpedia_14'\.", told[1]
     )
     assert told[2].startswith("Left out, letters: encoder='no/such' can't be loaded: it is neither")
-    assert told[3].startswith("1 corpora: 1 counted now, 0 read from")
+    assert told[3].startswith("1 corpus: 1 counted now, 0 read from")
     survey.survey_all([run], "smoke")
-    assert "1 corpora: 0 counted now, 1 read" in capsys.readouterr().out
+    assert "1 corpus: 0 counted now, 1 read" in capsys.readouterr().out
     with pytest.raises(ValueError, match="None of these corpora can be had"):
         survey.survey_all(gone, "smoke")
 
@@ -143,7 +143,7 @@ def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, repo
     assert notebook.setup(profile="compact").corpora[-1] == "sogou"
     study = notebook.setup(profile="smoke", corpus=letters, documents=30)
     assert study.corpora == [letters]
-    assert study.look().loc[["train", "test"], "letters"].tolist() == [120, 60]
+    assert study.look().data.loc[["train", "test"], "letters"].tolist() == [120, 60]
     assert [one["measured"] for one in store.rows("smoke", kind="corpora").to_dict("records")] == [30]
     assert "one of them" not in capsys.readouterr().out
     with pytest.raises(ValueError, match="documents=-1: allowed is 0"):
