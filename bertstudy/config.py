@@ -17,7 +17,7 @@ FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
 
 def is_path(corpus):
     """Whether a corpus is the reader's own file or folder rather than a name."""
-    return Path(corpus).suffix in FILE_TYPES or os.sep in corpus or "/" in corpus
+    return Path(corpus).suffix.lower() in FILE_TYPES or os.sep in corpus or "/" in corpus
 
 
 def later(default, version="0.1"):

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 import warnings
+from collections.abc import Hashable
 from pathlib import Path
 
 import pandas as pd
@@ -24,52 +25,67 @@ def _json_lines(path):
             continue
         try:
             rows.append(json.loads(line))
+            json.dumps(rows[-1], ensure_ascii=False).encode()
         except json.JSONDecodeError as error:
             raise ValueError(f"{path}, line {number}: not JSON ({error.msg}). Each line is one object.") from None
+        except UnicodeEncodeError:
+            raise ValueError(f"{path}, line {number}: half a character (a lone surrogate). Write it anew.") from None
         if not isinstance(rows[-1], dict):
             raise ValueError(f'{path}, line {number}: expected an object such as {{"text": …, "label": …}}.')
     return pd.DataFrame(rows)
 
 
-def _quoting(path, separator):
-    """Whether quotation marks are put around cells, for pandas: in a TSV where they don't close they are letters."""
+def _separator(path):
+    """The mark between cells: a tab in a TSV; in a CSV a comma, or a semicolon or a tab if its header has no comma."""
+    with path.open(encoding="utf-8-sig") as file:
+        header = file.readline()
+    return "\t" if path.suffix.lower() == ".tsv" else next((mark for mark in ",;\t" if mark in header), ",")
+
+
+def _lines(path, separator, quoting=csv.QUOTE_MINIMAL):
+    """The cells of each row, with the number of the line on which it ends.
+
+    Quotation marks around cells have to close, so that no rows become one; where they don't in a TSV, they are letters.
+    """
     csv.field_size_limit(sys.maxsize)  # a document may be longer than 131,072 characters
     with path.open(encoding="utf-8-sig", newline="") as file:
-        cells = csv.reader(file, delimiter=separator, strict=True)
+        reader = csv.reader(file, delimiter=separator, quoting=quoting, strict=True)
         try:
-            for _ in cells:
-                pass
+            return [(reader.line_num, cells) for cells in reader]
         except csv.Error as error:
-            if separator == "\t":
-                return csv.QUOTE_NONE
+            if path.suffix.lower() == ".tsv" and quoting != csv.QUOTE_NONE:
+                return _lines(path, separator, csv.QUOTE_NONE)
             raise ValueError(
-                f"{path}, line {cells.line_num}: a quotation mark that begins a cell here or above is not closed at "
+                f"{path}, line {reader.line_num}: a quotation mark that begins a cell here or above is not closed at "
                 f'its end ({error}). Put such cells in quotes, with each mark inside doubled: """Good"" film",label'
             ) from None
-    return csv.QUOTE_MINIMAL
 
 
 def _separated(path):
-    separator = "\t" if path.suffix == ".tsv" else ","
-    # Every cell as text, and "NA" or "null" are words like others: only an empty cell is missing.
-    table = pd.read_csv(
-        path,
-        sep=separator,
-        dtype=str,
-        keep_default_na=False,
-        na_values=[""],
-        encoding="utf-8-sig",
-        quoting=_quoting(path, separator),
-    )
-    if not isinstance(table.index, pd.RangeIndex):  # pandas takes the surplus cells for names of the rows
-        raise pd.errors.ParserError(f"rows have more cells than the header, which has {len(table.columns)}")
-    return table
+    """A CSV or TSV with every cell as text: "NA" and "null" are words like others, only an empty cell is missing.
+
+    Blank lines before the header and at the end are passed over; others are rows without a text.
+    """
+    lines = _lines(path, _separator(path))
+    filled = [number for number, (_, cells) in enumerate(lines) if len(cells) > 1 or "".join(cells).strip()]
+    if not filled:
+        raise ValueError(f"{path}: the file has no columns. It needs a header and rows.")
+    (_, header), *rows = lines[filled[0] : filled[-1] + 1]
+    for number, cells in rows:
+        if len(cells) > len(header):
+            raise ValueError(
+                f"{path}: not a table (line {number} has {len(cells)} cells, the header {len(header)}). Texts with "
+                f"commas or line ends need quotes."
+            )
+    padded = [[cell or None for cell in cells] + [None] * (len(header) - len(cells)) for _, cells in rows]
+    return pd.DataFrame(padded, columns=header, dtype=object)
 
 
 def read_table(path):
     """A CSV, TSV, JSONL or Parquet file as a DataFrame. Raises ValueError that says what is wrong with the file."""
     path = Path(path)
-    if path.suffix not in FILE_TYPES:
+    kind = path.suffix.lower()
+    if kind not in FILE_TYPES:
         raise no_such("file type", path.suffix, FILE_TYPES)
     if not path.is_file():
         raise ValueError(f"{path}: there is no such file.")
@@ -77,17 +93,13 @@ def read_table(path):
         raise ValueError(f"{path}: the file is empty. It needs a header and rows.")
     readers = {".parquet": pd.read_parquet, ".jsonl": _json_lines}
     try:
-        return readers.get(path.suffix, _separated)(path)
+        return readers.get(kind, _separated)(path)
     except UnicodeDecodeError:
+        coding = "UTF-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
         raise ValueError(
             f"{path}, line {_first_bad_line(path)}: not UTF-8. Convert the file, for example: "
-            f"iconv -f WINDOWS-1252 -t UTF-8 {path.name} > utf8{path.suffix}"
+            f"iconv -f {coding} -t UTF-8 {path.name} > utf8{path.suffix}"
         ) from None
-    except pd.errors.ParserError as error:
-        reason = str(error).strip()
-        raise ValueError(f"{path}: not a table ({reason}). Texts with commas or line ends need quotes.") from None
-    except pd.errors.EmptyDataError:
-        raise ValueError(f"{path}: the file has no columns. It needs a header and rows.") from None
 
 
 def _first_bad_line(path):
@@ -101,11 +113,18 @@ def _first_bad_line(path):
 def _column(table, name, path, field):
     if name not in table.columns:
         raise no_such(f"{path}: {field}", name, table.columns)
+    if list(table.columns).count(name) > 1:
+        raise ValueError(f"{path}: {field}={name!r} names several columns. Give them names of their own.")
     return table[name]
 
 
 def _as_label(value):
-    """A class name: whole floats lose their ".0", since a column of ints with a gap in it is read as floats."""
+    """A class name: whole floats lose their ".0", since a column of ints with a gap in it is read as floats.
+
+    Raises ValueError for what is no single value.
+    """
+    if not isinstance(value, Hashable):
+        raise ValueError(f"the label {value!r} is not a single one. Give each document one label, a word or a number.")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
@@ -145,8 +164,11 @@ def read_numbered(path, text_column="text", label_column="label"):
     if not filled.any():
         raise ValueError(f"{path}: the column {text_column!r} has no text in it.")
     numbers = (filled.to_numpy().nonzero()[0] + 1).tolist()
-    kept = texts[filled].astype(str).tolist(), [_as_label(label) for label in labels[filled]]
-    return numbers, *kept, len(table) - len(numbers)
+    try:
+        names = [_as_label(label) for label in labels[filled]]
+    except ValueError as error:
+        raise ValueError(f"{path}, column {label_column!r}: {error}") from None
+    return numbers, texts[filled].astype(str).tolist(), names, len(table) - len(numbers)
 
 
 def read_labelled(path, text_column="text", label_column="label"):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from bertstudy import load_corpus
-from bertstudy.files import read_texts
+from bertstudy.files import read_numbered, read_rows, read_texts
 
 TEN = [(f"text number {index}", "good" if index % 2 else "bad") for index in range(10)]
 CSV = "text,label\n" + "".join(f"{text},{label}\n" for text, label in TEN)
@@ -24,6 +24,9 @@ LOADS = {
     "tabs": ("a.tsv", CSV.replace(",", "\t"), ("bad", "good"), 10),
     "windows line ends": ("a.csv", CSV.replace("\n", "\r\n"), ("bad", "good"), 10),
     "byte order mark": ("a.csv", b"\xef\xbb\xbf" + CSV.encode(), ("bad", "good"), 10),
+    "semicolons": ("a.csv", CSV.replace(",", ";").replace("number", "number, or so,"), ("bad", "good"), 10),
+    "tabs in a csv": ("a.csv", CSV.replace(",", "\t"), ("bad", "good"), 10),
+    "blank lines around": ("a.csv", "\n\n" + CSV + "\n  \n\n", ("bad", "good"), 10),
     "int labels": ("a.csv", "text,label\n" + "".join(f"t{i},{i % 3 * 5}\n" for i in range(12)), ("0", "5", "10"), 12),
     "words that look missing": ("a.csv", CSV + "NA,good\nnull,bad\n", ("bad", "good"), 12),
     "commas and line ends in quotes": ("a.csv", CSV + '"one, two\nthree",good\n', ("bad", "good"), 11),
@@ -83,8 +86,17 @@ FAILS = {
     "label missing": ("a.csv", CSV + "a text without,\n", r"1 rows have a text but no label \(first: data row 11\)"),
     "not utf-8": ("a.csv", CSV.encode() + "caf\u00e9,good\n".encode("latin-1"), "line 12: not UTF-8.*iconv"),
     "not a table": ("a.csv", CSV + "one,two,three,four\n", "not a table .*line 12.*quotes"),
-    "commas without quotes in all rows": ("a.csv", CSV.replace("d\n", "d,more\n"), "more cells than the header"),
-    "a comma at the end of all rows": ("a.csv", CSV.replace("d\n", "d,\n"), "more cells than the header.*quotes"),
+    "commas without quotes in all rows": ("a.csv", CSV.replace("d\n", "d,more\n"), "line 2 has 3 cells, the header 2"),
+    "a comma at the end of all rows": ("a.csv", CSV.replace("d\n", "d,\n"), "line 2 has 3 cells, the header 2.*quotes"),
+    "utf-16": ("a.csv", CSV.encode("utf-16"), "not UTF-8.*iconv -f UTF-16"),
+    "two columns of one name": ("a.csv", CSV.replace("text,label", "label,label"), "text_column='text' is unknown"),
+    "two columns of labels": (
+        "a.csv",
+        CSV.replace("text,label", "text,label,label").replace("d\n", "d,7\n"),
+        "label_column='label' names several columns",
+    ),
+    "several labels a document": ("a.jsonl", '{"text": "a", "label": ["x", "y"]}\n', r"column 'label': .*\['x', 'y'\]"),
+    "half a character": ("a.jsonl", '{"text": "\\ud800", "label": "x"}\n', "line 1: half a character"),
     "a quotation mark that does not close": (
         "a.csv",
         CSV + '"one,good\ntwo,bad\n"three,good\n',
@@ -108,6 +120,13 @@ def test_files_that_fail(case, tmp_path):
 def test_quotation_marks_of_a_tsv_are_letters_where_they_do_not_close(tmp_path):
     lines = "text\tlabel\n" + "".join(f'"word{number}" of\tx\n"more{number}\ty\n' for number in range(9))
     assert {'"word3" of', '"more3'} <= set(read_texts(write(tmp_path, "a.tsv", lines)))
+
+
+def test_a_blank_line_between_rows_keeps_its_place(tmp_path):
+    assert read_rows(write(tmp_path, "a.csv", "text\nfirst\n\nthird\n\n")) == ["first", None, "third"]
+    path = write(tmp_path, "b.csv", CSV + "\nlast,good\n")
+    numbers, texts, _, left_out = read_numbered(path)
+    assert (numbers[-2:], texts[-1], left_out) == ([10, 12], "last", 1)
 
 
 def test_rows_without_a_text_are_left_out_and_counted(tmp_path):
