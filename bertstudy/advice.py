@@ -95,14 +95,19 @@ def floor(data):
     """
     total, took = len(data.train.texts), 0.0
     for labelled in [total // part for part in budget.HALVINGS if total // part >= _least(data)]:
-        run = baseline(_sample(data, labelled), "tfidf")
+        run = baseline(_sample(data, labelled, test_size=0), "tfidf")
         if 2.5 * took > WORDS_SHARE * data.clock.seconds and not _stored(run, data).is_file():
             _leave_out(data, WORDS, labelled, 2.5 * took, "not enough minutes")
             break
         row = _row(run, data, WORDS, lambda run=run: store.compute(run, data.corpus, progress=False))
         took = row["seconds"]["all"]
-    points = figures.your_curve_data(rows(data))
+    points = figures.your_curve_data(pd.DataFrame(_floors(data)))
     return table_of(points[["labelled", "error", "low", "high"]])
+
+
+def _floors(data):
+    """The rows of the floor."""
+    return [row for row in data.rows if row["recipe"] == WORDS]
 
 
 @lru_cache(maxsize=16)
@@ -202,25 +207,30 @@ def plan(data):
     """Measure the speed, plan the runs, and give a table of them: recipe, labelled, minutes, whether it fits.
 
     First the default recipe on ever more labels, then what may be better, one after the other, each a change to the
-    best so far. Raises ValueError where not even the smallest run fits into the minutes.
+    best so far. What an earlier plan has tried is forgotten. Raises ValueError where not even the smallest run fits
+    into the minutes.
     """
     if data.lengths is None:
         measure_lengths(data)
+    data.base = replace(data.base, test_size=0, min_steps=data.profile.base.min_steps)
+    data.rows, data.best = _floors(data), None
+    data.left_out = [line for line in data.left_out if line["recipe"] == WORDS]
     measure(data)
     pieces, total = _pieces(data, data.base), len(data.train.texts)
     _shorten_dev(data, pieces)
-    floors = [row["seconds"]["all"] for row in data.rows if row["recipe"] == WORDS]
-    words = max(floors, default=0.0)  # the floor is fitted again for the test
+    words = max((row["seconds"]["all"] for row in _floors(data)), default=0.0)  # it is fitted again for the test
     to_test = min(data.speed.of(0, len(data.test.texts) * pieces), TEST_SHARE * data.clock.seconds)
     data.clock.reserve = 3 + words + to_test + 0.02 * data.clock.seconds
     cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
     sizes = _sizes(data, cost)
     if not sizes:
-        needed = ceil((budget.SPARE * cost(_least(data)) + data.clock.seconds - data.clock.left) / 60 + 1)
+        gone = data.clock.seconds - data.clock.left
+        needed = ceil((budget.SPARE * cost(_least(data)) + gone) / 60 + 1)
         raise ValueError(
             f"budget_minutes={data.clock.seconds / 60:g}: the smallest useful run, {_least(data)} labelled documents "
-            f"with encoder={data.base.encoder!r}, does not fit by the speed of this machine. Give {needed} minutes or "
-            f"more, or a smaller encoder."
+            f"with encoder={data.base.encoder!r}, takes {cost(_least(data)) / 60:.1f} minutes by the speed of this "
+            f"machine, and {gone / 60:.1f} are gone or set aside since the setup. Give {needed} minutes or more, or a "
+            f"smaller encoder; where the time went into reading this page, run all cells again from the setup."
         )
     data.sizes, left, lines = sizes, data.clock.left, []
     for recipe, run in [(DEFAULT, _sample(data, one)) for one in sizes] + [
@@ -349,11 +359,11 @@ def outlook(tried):
         )
         return None
     last = further.iloc[-1]
-    told = f"With {last['labelled']:,} labels, twice what there is, an error of {last['error']:.1f} % is to be expected"
-    told += f" (95 % interval {last['low']:.1f} to {last['high']:.1f}), {abs(last['gain']):.1f} points "
+    told = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
+    told += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
     reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
-    told += f"{'fewer' if last['gain'] > -0.05 else 'more'} than with the {reached:,} of the curve's last point "
-    told += f"({last['gain_low']:.1f} to {last['gain_high']:.1f}). "
+    told += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
+    told += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
     if last["gain_low"] <= 0:
         told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
     elif last["high"] - last["low"] > last["error"]:
@@ -380,7 +390,7 @@ def _winner(data):
 
 def _words(data):
     """The row of the floor with the most labels."""
-    return max((row for row in data.rows if row["recipe"] == WORDS), key=lambda row: row["documents"]["train"])
+    return max(_floors(data), key=lambda row: row["documents"]["train"])
 
 
 def _scored(data, test):
@@ -397,23 +407,24 @@ def score(data):
     """Score the chosen recipe on test, once: its row, kept, and read where these documents were scored before.
 
     The row has truth, predictions and those of the floor (squeezed), the probabilities of the classes predicted, and
-    the rows' numbers in the reader's file. Of very many documents a stratified sample is scored.
+    the rows' present numbers in the reader's file. Of very many documents a stratified sample is scored.
     """
     whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
     path = _stored(Run(**data.best["run"]), data)
     path = path.with_stem(f"{path.stem}-{whole.fingerprint}")
+    order = stratified_order(data.test.classes, np.random.default_rng(0))
     if not path.is_file():
         each = data.speed.prediction * _pieces(data, Run(**data.best["run"]))
         most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
-        order = stratified_order(data.test.classes, np.random.default_rng(0))
         test = data.test.take(np.sort(order[:most]))
         probabilities, words = _scored(data, test)
         row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": store.squeeze(test.classes)}
         row |= {"predictions": store.squeeze(probabilities.argmax(1)), "words": store.squeeze(words)}
-        row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist(), "row": test.numbers.tolist()}
+        row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
         labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
         store.write(path, row | {"documents": len(data.test.texts), "labelled": labelled})
-    return json.loads(path.read_text(encoding="utf-8"))
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
 
 
 def verdict(result):
@@ -479,5 +490,5 @@ def left_out(data):
     more = sum(line["minutes"] or 0 for line in data.left_out)
     if more:
         minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
-        print(f"Run again with budget_minutes = {minutes} to have it all: what was run is kept.")
+        print(f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept.")
     return table_of(data.left_out)

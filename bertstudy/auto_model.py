@@ -1,6 +1,6 @@
 """A saved classifier as transformers knows it, for `pipeline("text-classification")`. Importing this registers it."""
 
-from torch import masked_select
+from torch import get_default_dtype, masked_select
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.configuration_auto import AutoConfig
@@ -27,6 +27,7 @@ class BertstudyForSequenceClassification(PreTrainedModel):
         encoder = Encoder.from_config(AutoConfig.for_model(**config.encoder))
         labels = [config.id2label[number] for number in range(config.num_labels)]
         self.classifier = Classifier(encoder, tokenizer or config, Run(**config.run), labels)
+        self.classifier.to(get_default_dtype())  # what `from_pretrained` was asked for; encoders begin in float32
         self.post_init()
 
     def forward(self, input_ids, attention_mask=None, token_type_ids=None):

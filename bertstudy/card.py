@@ -73,7 +73,8 @@ def _error(row):
     text = f"- Test: {row['error']:.2f} % of {n:,} documents (95 % Wilson interval {low:.2f} % to {high:.2f} %)."
     dev = [one["dev_error"] for one in row["history"] if one["dev_error"] is not None]
     if dev:
-        text += f"\n- Dev: {min(dev):.2f} % of {row['documents']['dev']:,} documents; the epoch was chosen by it."
+        chosen = "epoch" if row["run"]["dev_fraction"] else "recipe"
+        text += f"\n- Dev: {min(dev):.2f} % of {row['documents']['dev']:,} documents; the {chosen} was chosen by it."
     return text
 
 

@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 
-LUCK = 0.1  # of its error, what another sample and another seed change in a run, at the least
+# What another sample and another seed change in a run, as a share of its error, at the least: the standard deviation in
+# this study's fine-tuned runs (0.115 over 23 settings of the compact profile, 0.114 over 39 of the control profile).
+LUCK = 0.12
 
 
 def power_law(labelled, errors, documents):
@@ -34,8 +36,9 @@ def extrapolate(labelled, wrong, targets, draws=2000, seed=0):
     gain, gain_low, gain_high, in points from the law's error at the largest of `labelled`.
 
     The interval is a bootstrap: of the m documents, which all points share, and of each point's luck with its sample
-    and its seed. It takes the power law for granted: what no number of labels can mend, such as wrong labels among the
-    scored documents, makes it too hopeful far out.
+    and its seed. Three points tell little of that luck: where it is 0.2, intervals of 95 % held the truth in 84 % of 80
+    simulated curves, where it is 0.1 in 93 %. It takes the power law for granted: what no number of labels can mend,
+    such as wrong labels among the scored documents, makes it too hopeful far out.
     """
     labelled, wrong, random = (
         np.asarray(labelled, dtype=float),

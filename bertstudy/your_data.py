@@ -5,6 +5,7 @@
 
 import hashlib
 import json
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from . import budget, files, stats, store
-from .baselines import USUAL, words_model
+from .baselines import USUAL, WORDS, words_model
 from .config import Profile, Run
 from .config import profile as find_profile
 from .control.example import FILE as EXAMPLE
@@ -38,6 +39,7 @@ BEYOND = 5.0  # percent of the documents beyond the window, from where on trunca
 FOLDS = 5  # to look for wrong labels
 DOUBTS_SHARE = 0.05  # of the minutes, to look for wrong labels
 HAN = range(0x3400, 0xA000)
+WORD = re.compile(WORDS)
 
 
 class Numbered(NamedTuple):
@@ -120,19 +122,31 @@ def begin(
         raise ValueError(f"budget_minutes={budget_minutes}: allowed is 0 ({MINUTES[chosen.name]:g}) or more.")
     clock = budget.Clock(60 * (budget_minutes or MINUTES[chosen.name]))
     columns = text_column or "text", label_column or "label"
+    path = _existing("train", train or EXAMPLE)
     base = replace(chosen.base, encoder=encoder or chosen.base.encoder, dev_fraction=0.0, test_size=0)
-    base = _within_window(replace(base, corpus=str(train or EXAMPLE), text_column=columns[0], label_column=columns[1]))
+    base = _within_window(replace(base, corpus=str(path), text_column=columns[0], label_column=columns[1]))
     check_encoder(base)
-    labels, parts, found = read(train or EXAMPLE, test, *columns)
+    labels, parts, found = read(path, test, *columns)
     texts = files.read_texts(_existing("unlabelled", unlabelled), columns[0]) if unlabelled else []
     draw_as_svg()
     data = YourData(chosen, base, labels, *parts, found, texts, clock, Path(model_dir))
-    stem = Path(train or EXAMPLE).stem
-    data.model_dir = Path(model_dir or RUNS / "your_data" / f"{stem}-{data.corpus.fingerprint[:6]}").expanduser()
-    inside = list(data.model_dir.iterdir()) if data.model_dir.is_dir() else []
-    if inside and not (data.model_dir / "config.json").is_file():
-        raise ValueError(f"model_dir={model_dir!r}: other files are in it. Name a folder that is empty or not there.")
+    data.model_dir = Path(model_dir or RUNS / "your_data" / f"{path.stem}-{data.corpus.fingerprint[:6]}").expanduser()
+    _check_model_dir(data.model_dir)
     return data
+
+
+def _check_model_dir(folder):
+    """That a classifier can be saved there, over an older one at most; said before the minutes are spent."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"model_dir={str(folder)!r} is a file. Name a folder that is empty or not there.")
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return
+    config = folder / "config.json"
+    if not config.is_file() or json.loads(config.read_text(encoding="utf-8")).get("model_type") != "bertstudy":
+        raise ValueError(
+            f"model_dir={str(folder)!r}: other files are in it than those of a classifier saved by this notebook. Name "
+            f"a folder that is empty or not there."
+        )
 
 
 def _within_window(run):
@@ -147,6 +161,8 @@ def _existing(name, path):
         raise ValueError(f"{name}={str(path)!r} is a folder: name a file in it, {', '.join(files.FILE_TYPES)}.")
     if not path.exists():
         raise ValueError(f"{name}={str(path)!r}: there is no such file. Relative paths start at {Path.cwd()}.")
+    if path.suffix.lower() not in files.FILE_TYPES:
+        raise no_such(f"{name}: file type", path.suffix, files.FILE_TYPES)
     return path
 
 
@@ -159,7 +175,7 @@ def _first(texts):
 def read(train, test, text_column, label_column):
     """The files' documents: (labels, [train, dev, test] as Numbered, a dict of what was found).
 
-    Of a text that stands more than once in `train` the first row is kept. Without a test file a fifth is set aside;
+    Of a text that stands more than once in a file the first row is kept. Without a test file a fifth is set aside;
     with one, what stands in it leaves train. No text is in two parts.
     """
     path = _existing("train", train)
@@ -185,6 +201,8 @@ def read(train, test, text_column, label_column):
         )
     theirs = files.read_numbered(_existing("test", test), text_column, label_column) if test else ([], [], [], 0)
     _check_classes(test, theirs, set(names))
+    if sum(bool(WORD.search(texts[one])) for one in kept) < LEAST:
+        raise ValueError(f"{path}: hardly a text in the column {text_column!r} has a word in it. Name another column.")
     corpus = build(str(path), (texts, names), (theirs[1], theirs[2]))
     whole = Numbered(texts, corpus.train.classes, np.array(numbers))
     found = {"rows": len(texts) + empty, "without text": empty, "repeated": len(texts) - len(kept)}
@@ -195,13 +213,15 @@ def read(train, test, text_column, label_column):
     first, leaked = whole.take(kept), {plain(text) for text in theirs[1]}
     remaining = first.take([one for one, text in enumerate(first.texts) if plain(text) not in leaked])
     found["leaked"] = len(first.texts) - len(remaining.texts)
-    found["own test"] = bool(test)
+    found |= {"own test": bool(test), "test without text": theirs[3]}
     order = stratified_order(remaining.classes, np.random.default_rng(0))
     tested = 0 if test else round(TEST * len(order))
     chosen_by = tested + min(MOST_DEV, round(DEV * (len(order) - tested)))
     cut = [remaining.take(np.sort(part)) for part in (order[chosen_by:], order[tested:chosen_by], order[:tested])]
     if test:
-        cut[2] = Numbered(theirs[1], corpus.test.classes, np.array(theirs[0]))
+        once = np.flatnonzero(_first(theirs[1]) == np.arange(len(theirs[1])))
+        cut[2] = Numbered(theirs[1], corpus.test.classes, np.array(theirs[0])).take(once)
+        found["repeated in test"] = len(theirs[1]) - len(once)
     if len(cut[0].texts) < LEAST // 2 or len(set(cut[0].classes)) < 2:
         raise ValueError(
             f"{path}: only {len(remaining.texts)} of its texts are not in test={str(test)!r} as well, too few of two "
@@ -246,12 +266,24 @@ def check(data):
     advice = f"fewer than {RARE} documents of {_of(rare)}: label more, or merge classes" if rare else ""
     (most, most_count), (least, least_count) = counts[0], counts[-1]
     lines.append(("classes", f"{len(counts)}: {least_count:,} ({least}) to {most_count:,} ({most}) documents", advice))
+    spelt = Counter(plain(name) for name in found["counts"])
+    if alike := [name for name in sorted(found["counts"]) if spelt[plain(name)] > 1]:
+        lines.append(("classes that differ in case alone", _of(alike), "are they meant to be one? Write them alike"))
+    there = set(train.classes.tolist())
+    untrained = [name for number, name in enumerate(data.labels) if number not in there]
+    if untrained:
+        lines.append(("classes without a document to train on", _of(untrained), "label some that are not in test"))
     share = 100 * most_count / whole
     advice = f"unbalanced: an error of {100 - share:.0f} % is reached by always saying {most}" if share > 80 else ""
     lines.append(("commonest class", f"{share:.0f} %", advice))
     if found["own test"]:
         advice = "they were taken out of train, and stay in test" if found["leaked"] else ""
         lines.append(("texts of train that are in test", f"{found['leaked']:,}", advice))
+        again, without = found["repeated in test"], found["test without text"]
+        advice = "; ".join(
+            ["the first of each is kept"] * bool(again) + [f"{without} have no text: left out"] * bool(without)
+        )
+        lines.append(("texts that stand again in test", f"{again:,}", advice))
     sizes = [len(part.texts) for part in (train, data.dev, data.test)]
     half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
     advice = f"an error of 10 % will be known to ± {half:.0f} points{'; test more documents' * (half > 4)}"
@@ -309,21 +341,23 @@ def doubted(part, seed=0):
     (Northcutt et al., 2021). Gives (indices (k), suggested classes (k), probabilities (k) of the given label), the
     least probable first. Classes with fewer documents than FOLDS are not judged, nor suggested.
     """
-    place = np.empty(len(part.texts), dtype=int)
+    kept = np.flatnonzero(np.bincount(part.classes)[part.classes] >= FOLDS)
+    part = part.take(kept)
+    if len(set(part.classes)) < 2:
+        return np.empty(0, int), np.empty(0, int), np.empty(0)
+    place = np.empty(len(kept), dtype=int)
     place[stratified_order(part.classes, np.random.default_rng(seed))] = np.arange(len(place)) % FOLDS
     found = np.zeros((len(place), part.classes.max() + 1))
     for fold in range(FOLDS):
         inside, outside = part.take(np.flatnonzero(place != fold)), np.flatnonzero(place == fold)
         model = words_model(USUAL).fit(inside.texts, inside.classes)
         found[np.ix_(outside, model.classes_)] = model.predict_proba([part.texts[one] for one in outside])
-    documents, suggested = np.arange(len(place)), found.argmax(1)
-    given, sizes = found[documents, part.classes], np.bincount(part.classes, minlength=found.shape[1])
-    own = np.bincount(part.classes, weights=given, minlength=len(sizes)) / np.maximum(1, sizes)
-    judged = (sizes[part.classes] >= FOLDS) & (sizes[suggested] >= FOLDS)
-    doubtful = judged & (suggested != part.classes) & (found[documents, suggested] >= own[suggested])
+    suggested, given = found.argmax(1), found[np.arange(len(place)), part.classes]
+    own = np.bincount(part.classes, weights=given) / np.maximum(1, np.bincount(part.classes))
+    doubtful = (suggested != part.classes) & (found[np.arange(len(place)), suggested] >= own[suggested])
     chosen = np.flatnonzero(doubtful)
     chosen = chosen[np.argsort(given[chosen], kind="stable")]
-    return chosen, suggested[chosen], given[chosen]
+    return kept[chosen], suggested[chosen], given[chosen]
 
 
 def suspicious(data):
@@ -339,7 +373,7 @@ def suspicious(data):
     order = stratified_order(joined.classes, np.random.default_rng(0))
     begin = time.perf_counter()
     some = joined.take(order[:1000])
-    words_model(USUAL).fit(some.texts, some.classes)
+    words_model(USUAL).fit(some.texts, np.arange(len(some.texts)) % len(data.labels))  # the labels may be of one class
     each = (time.perf_counter() - begin) / len(some.texts)
     most = max(1000, int(DOUBTS_SHARE * data.clock.seconds / (FOLDS * each)))
     looked = joined.take(np.sort(order[:most]))

@@ -42,9 +42,10 @@ def make(run, labels=("a", "z")):
     return classifier
 
 
-def piped(folder, texts, **options):
+def piped(folder, texts, dtype=torch.float32, **options):
     """Probabilities (n, classes) by transformers' pipeline."""
-    results = pipeline("text-classification", model=str(folder), device="cpu")(texts, top_k=None, **options)
+    classify = pipeline("text-classification", model=str(folder), device="cpu", dtype=dtype)
+    results = classify(texts, top_k=None, **options)
     return np.array([[one["score"] for one in sorted(result, key=lambda one: one["label"])] for result in results])
 
 
@@ -110,6 +111,14 @@ def test_a_pipeline_keeps_the_truncation_whatever_the_encoder_and_the_batch(tiny
         for size in (1, 4):
             difference = piped(tmp_path / name, texts, batch_size=size) - classifier.predict(texts).probabilities
             assert np.abs(difference).max() < 1e-5
+
+
+@pytest.mark.parametrize("precision", [torch.bfloat16, torch.float16])
+def test_a_pipeline_in_half_precision_is_near(small, tmp_path, precision):
+    classifier = make(small)
+    classifier.save(tmp_path / "model")
+    difference = piped(tmp_path / "model", TEXTS, dtype=precision) - classifier.predict(TEXTS).probabilities
+    assert 0 < np.abs(difference).max() < 0.02
 
 
 def test_a_pipeline_gives_the_classes_their_names(small, tmp_path):

@@ -2,6 +2,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -96,6 +97,23 @@ def test_what_stands_in_the_readers_test_file_leaves_train(table, written):
     assert not set(tested.texts) & {*train.texts, *dev.texts}
 
 
+def test_what_is_wrong_with_the_readers_test_file_is_told(table, written, begun):
+    table["label"] = ["rare" if one < 3 else label for one, label in enumerate(table["label"])]
+    test = pd.concat([table.iloc[:10], table.iloc[:4], pd.DataFrame({"text": [None, ""], "label": ["az", "za"]})])
+    data = begun(train=written(table), test=written(test, "test.csv"))
+    assert data.test.numbers.tolist() == list(range(1, 11))
+    lines = told(your_data.check(data)).set_index("what")
+    again = lines.loc["texts that stand again in test"]
+    assert (again["found"], again["to do"]) == ("4", "the first of each is kept; 2 have no text: left out")
+    assert lines.loc["classes without a document to train on", "found"] == "rare"
+
+
+def test_class_names_that_differ_in_case_alone_are_told(table, written, begun):
+    table.loc[:9, "label"] = table.loc[:9, "label"].str.upper()
+    lines = told(your_data.check(begun(train=written(table)))).set_index("what")
+    assert lines.loc["classes that differ in case alone", "found"] == "AZ, ZA, az, za"
+
+
 def test_the_check_says_what_to_do(table, written, begun):
     table["label"] = ["rare" if one == 7 else "<b>much</b>" if one % 10 else "little" for one in range(120)]
     lines = told(your_data.check(begun(train=written(table)))).set_index("what")
@@ -153,6 +171,13 @@ def test_classes_of_very_few_documents_are_not_doubted():
     assert 2 not in suggested
 
 
+@pytest.mark.parametrize("rare", [1, 2])
+def test_where_all_but_one_class_are_very_small_no_label_is_doubted(table, written, begun, rare, capsys):
+    table["label"] = ["rare" if one < rare else "az" for one in range(120)]
+    assert told(your_data.suspicious(begun(train=written(table)))).empty
+    assert capsys.readouterr().out.startswith("0 of 120 labels looked through are doubtful")
+
+
 def test_the_example_is_what_its_plan_makes():
     made, planted = example.build()
     stored = pd.read_csv(example.FILE, keep_default_na=False)
@@ -185,6 +210,8 @@ def test_the_example_is_what_its_plan_makes():
             {},
             "has 120 different values in 120 rows, too many for classes",
         ),
+        (lambda table: table.assign(text=[f"!{'?' * one}" for one in range(120)]), {}, "hardly a text .* has a word"),
+        (lambda table: table, {"train": "table.xlsx"}, "train: file type='.xlsx' is unknown.*.csv"),
         (lambda table: table, {"budget_minutes": -1}, r"budget_minutes=-1: allowed is 0 \(1\) or more"),
         (lambda table: table, {"test": "no/such.csv"}, "test='no/such.csv': there is no such file. Relative paths"),
         (lambda table: table, {"train": "notebooks"}, "train='.*notebooks' is a folder: name a file in it"),
@@ -194,6 +221,7 @@ def test_the_example_is_what_its_plan_makes():
 def test_files_that_do_not_do_are_told(table, written, begun, change, parameters, says, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     (tmp_path / "notebooks").mkdir()
+    (tmp_path / "table.xlsx").touch()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=says) as error:
         begun(**{"train": written(change(table))} | parameters)
@@ -206,6 +234,19 @@ def test_an_empty_file_and_a_folder_in_use_are_told(table, written, begun, tmp_p
         begun(train=str(tmp_path / "empty.csv"))
     with pytest.raises(ValueError, match="other files are in it"):
         begun(train=written(table), model_dir=str(tmp_path))
+    with pytest.raises(ValueError, match="empty.csv' is a file"):
+        begun(train=written(table), model_dir=str(tmp_path / "empty.csv"))
+
+
+def test_the_folder_of_an_encoder_is_not_written_over(table, written, begun, tiny):
+    before = sorted((path.name, path.stat().st_mtime) for path in Path(tiny()).iterdir())
+    with pytest.raises(ValueError, match="other files are in it than those of a classifier"):
+        begun(train=written(table), encoder=tiny(), model_dir=tiny())
+    assert sorted((path.name, path.stat().st_mtime) for path in Path(tiny()).iterdir()) == before
+
+
+def test_a_file_with_a_capital_ending_is_read(table, written, begun):
+    assert len(begun(train=written(table, "MINE.CSV")).labels) == 2
 
 
 def test_a_class_of_the_test_file_that_train_lacks_is_told_with_its_row(table, written, begun):
@@ -256,6 +297,29 @@ def test_a_plan_keeps_to_the_minutes_and_tells_what_it_leaves_out(table, written
     data = with_clock(data, 1, speed=1e-2)
     with pytest.raises(ValueError, match="budget_minutes=0.0166667: the smallest useful run.*minutes or more"):
         advice.plan(data)
+
+
+def test_minutes_spent_reading_are_told_apart_from_the_machines_speed(table, written, begun, monkeypatch):
+    data = with_clock(begun(train=written(table)), 180)
+    monkeypatch.setattr(advice, "measure", lambda data: None)
+    data.clock.now.time = 178
+    with pytest.raises(ValueError, match=r"takes 0.0 minutes .* and 3.\d are gone .* run all cells again"):
+        advice.plan(data)
+
+
+def test_a_plan_that_is_made_again_forgets_the_one_before(table, written, begun, monkeypatch):
+    data = begun(train=written(table))
+    advice.floor(data)
+    monkeypatch.setattr(advice, "measure", lambda data: None)
+    plans = []
+    for speed in (0.04, 1e-4, 1e-4):  # the first has room for few of the documents that choose
+        with_clock(data, 60, speed)
+        data.clock.reserve = 0.0
+        plans.append(told(advice.plan(data))["labelled"].tolist())
+        data.rows.append({"id": "", **row(figures.your_data.DEFAULT, 10, 50)})
+    assert plans[0] != plans[1] == plans[2]
+    assert {one["recipe"] for one in data.rows[:-1]} == {figures.your_data.WORDS}
+    assert told(advice.floor(data))["labelled"].is_unique
 
 
 def test_where_minutes_are_few_more_documents_are_read_in_fewer_steps(table, written, begun, capsys):
@@ -424,6 +488,7 @@ def test_from_file_to_classifier(table, written, begun, capsys, monkeypatch):
     advice.save(data, result)
     card = (data.model_dir / "README.md").read_text()
     assert f"{100 * wrong / len(data.test.texts):.2f} % of {len(data.test.texts)} documents" in card
+    assert "the recipe was chosen by it" in card
     loaded = Classifier.load(data.model_dir)
     predicted = [data.labels[one] for one in store.unsqueeze(result["predictions"])]
     assert loaded.predict(data.test.texts).labels == predicted
@@ -438,6 +503,21 @@ def test_from_file_to_classifier(table, written, begun, capsys, monkeypatch):
     advice.run_all(again)
     assert advice.score(again) == result
     advice.save(again, result)
+
+
+def test_row_numbers_are_those_of_the_file_as_it_is_now(table, written, begun):
+    longer = pd.concat([table.iloc[[5, 5, 5]], table.assign(text=table["text"])])
+    results = []
+    for frame in (longer, pd.concat([table.iloc[[5]], table])):
+        data = begun(train=written(frame))
+        advice.floor(data)
+        advice.plan(data)
+        advice.run_all(data)
+        results.append(advice.score(data))
+        stored = pd.read_csv(written(frame))
+        assert stored["text"].iloc[np.array(results[-1]["row"]) - 1].tolist() == data.test.texts
+    assert results[0]["predictions"] == results[1]["predictions"]
+    assert results[0]["row"] != results[1]["row"]
 
 
 def row(recipe, labelled, error, size=200):
@@ -469,7 +549,12 @@ def test_the_curves_numbers(tried, capsys):
     assert data["error"].tolist()[:4] == pytest.approx([30, 40, 28, 20])
     assert data["error"].tolist()[4:] == pytest.approx([14, 10], abs=0.5)
     advice.outlook(tried)
-    assert "With 800 labels, twice what there is" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "With 800 labels to train on, twice those there are" in told
+    gain = data.iloc[-1][["gain", "gain_low", "gain_high"]]
+    assert gain["gain_low"] < gain["gain"] < gain["gain_high"]
+    assert f"That is {-gain['gain']:+.1f} points" in told
+    assert f"({-gain['gain_high']:+.1f} to {-gain['gain_low']:+.1f})" in told
     short = figures.your_curve_data(tried[[one["train"] > 100 for one in tried["documents"]]])
     assert set(short["kind"]) == {"measured"}
 
