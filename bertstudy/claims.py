@@ -210,7 +210,7 @@ CLAIMS = (
     ),
     Claim(
         "in the domain",
-        "Further pretraining in the domain is as good as within the task.",
+        "Further pretraining in the domain is as good as within the task (the paper: on average, not on IMDb).",
         "§5.4.2, Tables 5 and 6",
         "08_comparison",
         (Contrast(_after("within_task"), _after("in_domain"), PRETRAINING, -0.51, over="fraction"),),

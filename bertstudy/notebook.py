@@ -87,6 +87,7 @@ class Study:
         run, fields = run or self.base, {**self.profile.pretraining, "further_pretraining": source}
         fields |= {"pretraining_steps": steps or fields["pretraining_steps"], **self._steps}
         further = replace(run, **fields)
+        sources(further)  # or an error before the first run
         if further.next_sentence and all(mostly_one(corpus.train.texts) for corpus in _read(further)):
             further = replace(further, next_sentence=False)
         return further
@@ -105,7 +106,19 @@ class Study:
         return [baseline(run, "tfidf"), features, run, *further]
 
     def together(self, run, tasks):
-        """A run after fine-tuning on all tasks together, with as many documents each, then at half the rate (§5.5)."""
+        """A run after fine-tuning on all tasks together, with as many documents each, then at half the rate (§5.5).
+
+        Raises ValueError for fewer than two tasks, one that stands twice, and tasks that need several encoders.
+        """
+        named = f"tasks={' '.join(tasks)!r}"
+        if len(set(tasks)) < max(2, len(tasks)):
+            raise ValueError(f"{named}: name two or more corpora, each once, as in 'movies topics'.")
+        encoders = {self.reading(task).encoder for task in tasks}
+        if len(encoders) > 1:
+            raise ValueError(
+                f"{named}: they are in several languages, and share one encoder ({' or '.join(sorted(encoders))}). "
+                f"Name tasks of one language, or an encoder that reads all, as in encoder='xlm-roberta-base'."
+            )
         return replace(
             run,
             multitask="+".join(tasks),
@@ -115,6 +128,23 @@ class Study:
             multitask_learning_rate=run.learning_rate,
             learning_rate=run.learning_rate / 2,
         )
+
+    def encoders(self, tasks):
+        """The base run's encoder and the larger one, for tasks that both read; told where the profile has but one.
+
+        Raises ValueError for a task of another language, which neither reads.
+        """
+        for task in tasks:
+            if (needed := self.reading(task).encoder) != self.base.encoder:
+                raise ValueError(
+                    f"tasks={' '.join(tasks)!r}: {task} is in a language that encoder={self.base.encoder!r} does not "
+                    f"read. Name both encoders, as in encoder={needed!r}, larger='xlm-roberta-base'."
+                )
+        if not self.larger:
+            print(
+                f"Profile {self.profile.name} has no larger encoder, so there is nothing to compare: name one, larger=…"
+            )
+        return [self.base.encoder, *([self.larger] if self.larger else [])]
 
     def fractions(self, fraction, points=FIGURE_4):
         """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
@@ -140,7 +170,7 @@ class Study:
         for corpus in map(corpus_of, runs):
             if corpus.composed:
                 print(f"{corpus.name}, one of them: {corpus.train.texts[0]}")
-        return shown(survey.table1(pd.DataFrame(rows)).T, digits=1, index=True)
+        return shown(survey.table1(pd.DataFrame(rows)), digits=1, index=True)
 
     def survey(self, plan):
         """What is known of the corpora of a plan, a row each; those that can't be had are told."""

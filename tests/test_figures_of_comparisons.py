@@ -24,6 +24,9 @@ ITPT = {"further_pretraining": "within_task", "pretraining": [{"seconds": 0.0}, 
 MFIT = {"multitask": "imdb+trec", "multitasked": {"history": [{"seconds": 30.0}, {"seconds": 90.0}]}}
 
 
+SIZES = (("base", 12), ("large", 24))
+
+
 def table(*changes):
     """Rows of two seeds: the second one's error is two points higher."""
     rows = [{**BASE, **one, "seed": seed, "error": one["error"] + 2 * seed} for one in changes for seed in (0, 1)]
@@ -72,11 +75,52 @@ def test_a_corpus_that_a_way_was_not_run_on_is_left_out_of_all_means(compared):
     assert data["gain"].tolist() == before["gain"].tolist()
 
 
-def test_gains_say_over_how_many_corpora(compared):
-    for rows, says in ((compared, "2 corpora"), (compared[compared["corpus"] == "imdb"], "1 corpus")):
+def test_gains_and_costs_are_of_the_corpora_that_all_ways_were_run_on(compared):
+    slow = table({"method": "features", "corpus": "ag_news", "error": 90, "seconds": {"train": 6e5, "test": 4e5}})
+    assert figures.gains_data(pd.concat([compared, slow])).equals(figures.gains_data(compared))
+
+
+def test_gains_take_the_seeds_that_all_ways_have_on_all_corpora(compared):
+    lacking = compared[~((compared["seed"] == 1) & (compared["corpus"] == "imdb") & (compared["method"] == "tfidf"))]
+    data = figures.gains_data(lacking).set_index("arm")
+    assert data["seeds"].unique().tolist() == [1]
+    assert data.loc["ITPT-FiT", "gain"] == pytest.approx(100 * np.mean([(39 - 9) / 39, (39 - 29) / 39]))
+    assert np.isnan(data.loc["ITPT-FiT", "low"])
+
+
+def test_gains_without_a_complete_corpus_or_the_reference_say_so(compared):
+    apart = compared[(compared["corpus"] == "imdb") == (compared["method"] == "features")]
+    for rows in (apart, compared[compared["method"] != "features"]):
+        assert figures.gains_data(rows).empty
         chart = FIGURES["gains"](rows)
-        assert f"here, {says}, 2 seeds" in [text.get_text() for text in chart.legends[0].get_texts()]
+        assert "No corpus has runs of all ways" in chart.axes[0].texts[0].get_text()
         plt.close(chart)
+
+
+def test_the_interval_of_a_gain_is_of_its_own_spread(compared):
+    wild = compared.copy()
+    wild.loc[wild["method"] == "tfidf", "error"] += 30 * wild["seed"]
+    before, after = (figures.gains_data(rows).set_index("arm").loc["FiT"] for rows in (compared, wild))
+    assert before.equals(after)
+
+
+def test_gains_have_the_papers_where_it_has_all_the_corpora(compared):
+    own = compared.assign(corpus=compared["corpus"].replace("trec", "my.csv"))
+    assert figures.gains_data(own)["paper"].isna().all()
+
+
+def test_gains_name_their_corpora(compared):
+    for rows, says in ((compared, "imdb, trec"), (compared[compared["corpus"] == "imdb"], "imdb")):
+        chart = FIGURES["gains"](rows)
+        assert f"here, {says}; 2 seeds, 95 % interval" in [text.get_text() for text in chart.legends[0].get_texts()]
+        plt.close(chart)
+
+
+def test_costs_are_of_the_fastest_run_and_prediction_of_the_computation():
+    slow, fast = ({"corpus": "imdb", "error": 9, "seconds": {"train": 60.0 * n, "test": 4.0 * n}} for n in (3, 1))
+    data = figures.comparison_data(table(slow, fast, {**slow, **ITPT})).set_index("arm")
+    assert data.loc["FiT", ["minutes", "documents_per_second"]].tolist() == [1, 50]
+    assert data.loc["ITPT-FiT", ["minutes", "documents_per_second"]].tolist() == [5, 50]
 
 
 def test_the_papers_mean_gains_are_found_again_from_its_own_errors():
@@ -95,15 +139,14 @@ def test_tasks_together_stand_beside_table_7():
     assert data.loc["MFiT-FiT", "minutes"] == 2.5
 
 
-def test_encoders_stand_from_the_shallowest_beside_the_papers_base_and_large():
-    large = {"encoder": "some/where/large-one", "depth": 6}
-    rows = table(
-        {**large, **ITPT, "corpus": "imdb", "error": 5}, {**large, "corpus": "imdb", "error": 10},
-        {**ITPT, "corpus": "imdb", "error": 8}, {"corpus": "imdb", "error": 20},
-    )  # fmt: skip
-    data = figures.larger_data(rows)
-    assert data["way"].tolist() == ["control", "control + ITPT", "large-one", "large-one + ITPT"]
-    assert data["paper"].tolist() == [5.40, 4.37, 4.86, 4.21]
+def test_encoders_stand_from_the_shallowest_and_the_papers_own_beside_its_numbers():
+    base, large = ({"encoder": f"google-bert/bert-{size}-uncased", "depth": depth} for size, depth in SIZES)
+    both = [{"corpus": "imdb", "error": 20}, {**ITPT, "corpus": "imdb", "error": 8}]
+    data = figures.larger_data(table(*({**size, **one} for size in (large, {}, base) for one in both)))
+    large, base = ([f"bert-{size}-uncased{more}" for more in ("", " + ITPT")] for size in ("large", "base"))
+    assert data["way"].tolist() == ["control", "control + ITPT", *base, *large]
+    assert data["paper"].tolist()[2:] == [5.40, 4.37, 4.86, 4.21]
+    assert data["paper"][:2].isna().all()
 
 
 @pytest.mark.parametrize("name", ["comparison", "gains", "multitask", "larger"])

@@ -275,12 +275,20 @@ def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypa
     assert [len(table) for table in twice] == [2, 2, 2]
 
 
-def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
+def paper_study():
+    """A study at the paper's scale that loads nothing."""
     from bertstudy import Run
 
     study = notebook.setup(profile="smoke")
-    study.profile = replace(study.profile, base=Run())
+    study.profile, study.larger = replace(study.profile, base=Run()), "google-bert/bert-large-uncased"
     study.base = Run()
+    return study
+
+
+def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
+    from bertstudy import Run
+
+    study = paper_study()
     corpus = SimpleNamespace(train=SimpleNamespace(texts=["a"] * 100))
     monkeypatch.setattr(notebook, "corpus_of", lambda run: corpus)
     assert study.on("sogou").encoder == "google-bert/bert-base-chinese"
@@ -289,6 +297,36 @@ def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
     assert study.reading().encoder == "google-bert/bert-base-chinese"
     study.base = Run(corpus="sogou", encoder="minilm")  # the reader's choice
     assert study.reading().encoder == "minilm"
+
+
+def test_tasks_that_can_not_share_an_encoder_are_told_before_the_first_run():
+    study = paper_study()
+    for tasks in (["movies"], ["movies", "movies"]):
+        with pytest.raises(ValueError, match=f"tasks='{' '.join(tasks)}': name two or more corpora, each once"):
+            study.together(study.base, tasks)
+    with pytest.raises(ValueError, match="tasks='imdb sogou': they are in several languages.*bert-base-chinese"):
+        study.together(study.base, ["imdb", "sogou"])
+    study.base = replace(study.base, encoder="minilm")  # the reader's choice
+    assert study.together(study.base, ["imdb", "sogou"]).multitask == "imdb+sogou"
+
+
+def test_encoders_are_two_that_read_the_tasks_or_it_is_told(capsys):
+    study = paper_study()
+    assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased", "google-bert/bert-large-uncased"]
+    with pytest.raises(
+        ValueError, match="sogou is in a language that encoder='google-bert/bert-base-uncased' does not"
+    ):
+        study.encoders(["imdb", "sogou"])
+    study.larger = ""
+    assert capsys.readouterr().out == ""
+    assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased"]
+    assert "has no larger encoder" in capsys.readouterr().out
+
+
+def test_a_domain_that_a_corpus_lacks_is_told_before_the_first_run():
+    study = notebook.setup(profile="smoke")
+    with pytest.raises(ValueError, match="corpus='chinese_news' belongs to no domain here"):
+        study.pretrained("cross_domain", study.on("chinese_news"))
 
 
 def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letters):

@@ -143,7 +143,7 @@ def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, repo
     assert notebook.setup(profile="compact").corpora[-1] == "sogou"
     study = notebook.setup(profile="smoke", corpus=letters, documents=30)
     assert study.corpora == [letters]
-    assert study.look().data.loc[["train", "test"], "letters"].tolist() == [120, 60]
+    assert study.look().data.loc["letters", ["train", "test"]].tolist() == [120, 60]
     assert [one["measured"] for one in store.rows("smoke", kind="corpora").to_dict("records")] == [30]
     assert "one of them" not in capsys.readouterr().out
     with pytest.raises(ValueError, match="documents=-1: allowed is 0"):
