@@ -24,7 +24,7 @@ from .corpora import Corpus, Split, draw, plain, stratified_order
 from .encoder import PRETRAINED_AS, encoder_config
 from .figures.your_data import DEFAULT, WORDS
 from .model import Classifier
-from .paths import RUNS
+from .paths import ROOT, RUNS
 from .pretraining import checkpoint, settings_of
 from .training import epochs_of, evaluate, fit
 from .truncation import TRUNCATIONS
@@ -344,8 +344,9 @@ def _on_more_labels(data):
     on = lambda labels: replace(run, fraction=labels / total)  # noqa: E731
     room = data.clock.left
     size = budget.largest(lambda labels: seconds_of(on(labels), data), room, total, WORTH * labelled)
-    if size:
-        _try(on(size[0]), data, f"{data.best['recipe']}, {size[0]:,} labels")
+    recipe = data.best["recipe"]
+    if size and _try(on(size[0]), data, f"{recipe}, {size[0]:,} labels"):
+        data.left_out = [line for line in data.left_out if (line["recipe"], line["labelled"]) != (recipe, size[0])]
 
 
 def outlook(tried):
@@ -474,8 +475,8 @@ def save(data, result):
     told = {"documents": documents, "error": 100 * float(wrong.mean())}
     _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
     store.write(data.model_dir / MADE_BY, {"id": data.best["id"]})
-    inside = data.model_dir.is_relative_to(RUNS.parent)
-    place = data.model_dir.relative_to(RUNS.parent) if inside else data.model_dir
+    inside = data.model_dir.is_relative_to(ROOT)
+    place = data.model_dir.relative_to(ROOT) if inside else data.model_dir
     print(
         f"Saved in {place}. In Python{', from the folder of the project' * inside}:\n\nimport bertstudy as bs\n"
         f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels'

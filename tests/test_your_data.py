@@ -425,6 +425,18 @@ def test_time_that_is_left_trains_the_chosen_recipe_on_more_labels(table, writte
     assert told.loc["twice the epochs", "labelled"] == 40
 
 
+def test_what_was_left_out_and_run_after_all_is_no_longer_told(table, written, begun, monkeypatch):
+    data = with_clock(begun(train=written(table)), 600)
+    fake_runs(monkeypatch, lambda run: 20.0)
+    advice.plan(data)
+    data.sizes = [20, 40]
+    for labelled in (60, 77):
+        advice._leave_out(data, figures.your_data.DEFAULT, labelled, 60, "not enough minutes")
+    advice.run_all(data)
+    assert data.best["recipe"] == f"{figures.your_data.DEFAULT}, 77 labels"
+    assert [line["labelled"] for line in data.left_out if line["recipe"] == figures.your_data.DEFAULT] == [60]
+
+
 def test_an_equal_recipe_does_not_replace_the_default(table, written, begun, monkeypatch):
     data = with_clock(begun(train=written(table)), 600)
     fake_runs(monkeypatch, lambda run: 20)
