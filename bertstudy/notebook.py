@@ -141,9 +141,7 @@ class Study:
                     f"read. Name both encoders, as in encoder={needed!r}, larger='xlm-roberta-base'."
                 )
         if not self.larger:
-            print(
-                f"Profile {self.profile.name} has no larger encoder, so there is nothing to compare: name one, larger=…"
-            )
+            print(f"Profile {self.profile.name} has no larger encoder, so nothing to compare: name one by `larger`.")
         return [self.base.encoder, *([self.larger] if self.larger else [])]
 
     def fractions(self, fraction, points=FIGURE_4):
