@@ -190,10 +190,13 @@ def _shorten_dev(data, pieces):
         data.base = replace(data.base, test_size=fitting[0])
 
 
-def _sizes(data, cost):
-    """The sizes of the curve that fits. Rather than to read few documents over and over, take fewer steps."""
+def _sizes(data, cost, shares=(CURVE_SHARE, 1.0)):
+    """The sizes of the curve that fits. Rather than to read few documents over and over, take fewer steps.
+
+    shares: of the minutes, those that are tried, the first that will do is taken.
+    """
     usual, total = data.base.min_steps, len(data.train.texts)
-    for steps, share in product((usual, usual // 2, usual // 4, 0), (CURVE_SHARE, 1.0)):
+    for steps, share in product((usual, usual // 2, usual // 4, 0), shares):
         data.base = replace(data.base, min_steps=steps)
         sizes = budget.curve(cost, share * data.clock.left, total, _least(data))
         if sizes and (sizes[-1] == total or epochs_of(data.base, sizes[-1]) <= 2 * data.base.epochs):
@@ -201,6 +204,13 @@ def _sizes(data, cost):
                 print(f"The minutes are too few for {usual} steps a run, this profile's least: {steps} are taken.")
             return sizes
     return []
+
+
+def _room(data, sizes, cost):
+    """Whether beside a curve of these sizes there is time for a recipe that may be better."""
+    left = data.clock.left - budget.SPARE * sum(map(cost, sizes))
+    tried = (_sample(data, sizes[-1], **changes) for _, _, changes in candidates(data, sizes[-1]))
+    return any(budget.SPARE * seconds_of(run, data) <= left for run in tried)
 
 
 def plan(data):
@@ -232,6 +242,8 @@ def plan(data):
             f"machine, and {gone / 60:.1f} are gone or set aside since the setup. Give {needed} minutes or more, or a "
             f"smaller encoder; where the time went into reading this page, run all cells again from the setup."
         )
+    if sizes[-1] < total and not _room(data, sizes, cost):
+        sizes = _sizes(data, cost, shares=(1.0,)) or sizes
     data.sizes, left, lines = sizes, data.clock.left, []
     for recipe, run in [(DEFAULT, _sample(data, one)) for one in sizes] + [
         (name, _sample(data, sizes[-1], **changes)) for _, name, changes in candidates(data, sizes[-1])

@@ -299,6 +299,19 @@ def test_a_plan_keeps_to_the_minutes_and_tells_what_it_leaves_out(table, written
         advice.plan(data)
 
 
+def test_where_no_other_recipe_fits_the_curve_has_all_the_minutes(table, written, begun, monkeypatch, capsys):
+    data = with_clock(begun(train=written(table)), 90, speed=0.03)
+    monkeypatch.setattr(advice, "measure", lambda data: None)
+    monkeypatch.setattr(
+        advice, "candidates", lambda data, labelled: [("truncation", "short", {"window": 4, "truncation": "head"})]
+    )
+    advice.plan(data)
+    shared, cost = data.sizes, lambda labelled: advice.seconds_of(advice._sample(data, labelled), data)
+    monkeypatch.setattr(advice, "candidates", lambda data, labelled: [("epochs", "many", {"epochs": 500})])
+    advice.plan(data)
+    assert sum(map(cost, shared)) < sum(map(cost, data.sizes)) <= data.clock.left / budget.SPARE
+
+
 def test_minutes_spent_reading_are_told_apart_from_the_machines_speed(table, written, begun, monkeypatch):
     data = with_clock(begun(train=written(table)), 180)
     monkeypatch.setattr(advice, "measure", lambda data: None)
