@@ -223,7 +223,7 @@ def plan(data):
     if data.lengths is None:
         measure_lengths(data)
     data.base = replace(data.base, test_size=0, min_steps=data.profile.base.min_steps)
-    data.rows, data.best = _floors(data), None
+    data.rows = _floors(data)
     data.left_out = [line for line in data.left_out if line["recipe"] == WORDS]
     measure(data)
     pieces, total = _pieces(data, data.base), len(data.train.texts)
