@@ -1,0 +1,121 @@
+"""Small runs whose every value is written down in canaries.json: what tells that a change alters results (C3).
+
+A canary is a run of seconds with the embedded encoder in fp32 and without dropout (whose random numbers differ between
+processors), so its values hold on any CPU. `trace` carries it out and gives the values of each stage that it passes, in
+the order in which they come about: the first stage that differs is the one that was changed.
+
+    python tests/canaries.py write    after a stage's number was raised: write the values anew
+"""
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from bertstudy import Classifier, Run, train
+from bertstudy.data.corpora import Library
+from bertstudy.data.sampling import draw
+from bertstudy.data.sources import source_texts
+from bertstudy.model.batching import pack
+from bertstudy.versions import STAGES, stages_of
+
+FILE = Path(__file__).with_name("canaries.json")
+TOLERANCE = 1e-4  # of a value, relatively
+MARGIN = 0.02  # between the two highest logits of a test document whose prediction is written down
+
+BASE = Run(
+    corpus="movies",
+    encoder="control",
+    fraction=0.004,
+    dev_fraction=0.2,
+    test_size=48,
+    window=32,
+    truncation="head",
+    learning_rate=1e-3,
+    epochs=2,
+    batch_size=8,
+    dropout=0.0,
+    head_dropout=0.0,
+)
+PRETRAINED = dict(
+    further_pretraining="within_task",
+    pretraining_steps=3,
+    pretraining_learning_rate=1e-3,
+    pretraining_batch_size=4,
+    pretraining_window=48,
+)
+TOGETHER = dict(multitask="movies+topics", multitask_documents=40, multitask_epochs=1, multitask_learning_rate=1e-3)
+LONG = dict(corpus="long_reviews", truncation="chunks")
+CANARIES = {
+    "head": BASE,
+    "tail": replace(BASE, truncation="tail", layers="mean:0-1", schedule="warmup_linear", bias_correction=False),
+    "head+tail": replace(
+        BASE, truncation="head+tail", layers="concat:0-3", schedule="linear", layer_decay=0.5, decay_embeddings=False
+    ),
+    "chunks, mean": replace(
+        BASE, **LONG, segment_pooling="mean", layers="max:1-3", schedule="constant", evaluations=2, layer_decay=0.8
+    ),
+    "chunks, max": replace(BASE, **LONG, segment_pooling="max", dev_fraction=0.0, min_steps=12),
+    "chunks, attention": replace(BASE, **LONG, segment_pooling="attention", max_grad_norm=0.1, weight_decay=0.1),
+    "classes": replace(BASE, corpus="topics", seed=1, fraction=0.006),
+    "features": replace(BASE, method="features", dropout=Run().dropout),
+    "tfidf": Run(
+        corpus="movies", encoder="none", method="tfidf", fraction=0.01, dev_fraction=0.2, test_size=48
+    ),
+    "next sentences": replace(BASE, **PRETRAINED),
+    "whole words": replace(
+        BASE,
+        **{**PRETRAINED, "further_pretraining": "movies+topics"},
+        next_sentence=False,
+        whole_word=True,
+        pretraining_unlabelled=True,
+    ),
+    "proportional": replace(BASE, **TOGETHER),
+    "square root": replace(BASE, **TOGETHER, **PRETRAINED, multitask_sampling="square_root"),
+    "retention": replace(BASE, retention="general", window=64),
+}
+
+
+def _digest(value):
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()[:16]
+
+
+def _losses(history, *names):
+    return [entry[name] for entry in history for name in names if entry[name] is not None]
+
+
+def trace(run, library):
+    """The values of each stage that a run passes: a dict of stage to a digest, or to a list of numbers."""
+    corpus = library.of(run)
+    documents = draw(corpus, run)
+    drawn = [[split.texts, split.classes.tolist()] for split in documents]
+    if run.further_pretraining != "none":
+        drawn.append(source_texts(run, library))
+    values = {"documents": _digest(drawn)}
+    classifier, row = train(run, progress=False, library=library)
+    if run.encoder != "none":
+        untrained = Classifier.build(run, corpus.labels).eval()
+        segments = untrained.segmenter(documents.test.texts[:4])
+        values["segments"] = _digest(untrained.segmenter(documents.train.texts))
+        states = untrained.encoder(pack(segments), untrained.layers)
+        values["encoder"] = states.flatten()[:: max(1, states.numel() // 40)].tolist()
+    if row["pretraining"]:
+        values["pretraining"] = _losses(row["pretraining"], "loss", "train_loss")
+    if row["multitasked"]:
+        values["multitask"] = [loss for one in row["multitasked"]["history"] for loss in one["loss"] if loss]
+    own = stages_of(run)[-1] if run.retention == "none" else "fine_tuning"
+    names = ("loss", "dev_loss") if run.encoder != "none" else ("dev_loss",)
+    values[own] = [*_losses(row["history"], *names), row["loss"]]
+    if row["retention"]:
+        values["retention"] = [*row["retention"].pop("cka"), *sorted(row["retention"].values())]
+    return values, _predicted(classifier, documents.test.texts)
+
+
+def _predicted(classifier, texts):
+    """The predictions that no rounding can turn: a dict of document to class."""
+    scores = np.sort(probabilities := classifier.predict(texts).probabilities, axis=1)
+    sure = np.flatnonzero(scores[:, -1] - scores[:, -2] > MARGIN)
+    return {str(index): int(probabilities[index].argmax()) for index in sure}
