@@ -1,0 +1,1 @@
+"""The reader's own labelled texts: checks, a plan within minutes, results."""

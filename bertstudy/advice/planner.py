@@ -1,0 +1,510 @@
+"""Advice on the reader's own data, within a number of minutes: which error to expect, which recipe to use.
+
+The documents set aside ("dev") draw the learning curve and choose the recipe; the test documents are scored once, by
+the recipe that was chosen. What fits into the minutes is planned by the speed that is measured. Rows are kept in
+runs/your_data: what was run once is read the next time, so that more minutes go on where fewer stopped.
+"""
+
+import json
+import time
+from dataclasses import asdict, replace
+from functools import lru_cache
+from itertools import product
+from math import ceil
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from . import budget
+from .. import experiments as figures
+from .. import stats
+from ..results import rows as store
+from ..training.methods.tfidf import USUAL, words_model
+from ..model.batching import size
+from ..run import Run, baseline
+from ..data.corpora import Corpus, Split, draw, plain, stratified_order
+from ..model.encoder import PRETRAINED_AS, encoder_config
+from .figures import DEFAULT, WORDS
+from ..model.classifier import Classifier
+from ..paths import ROOT, RUNS
+from ..training.pretraining import checkpoint, settings_of
+from ..training.fine_tuning import epochs_of, evaluate, fit
+from ..choices.truncation import TRUNCATIONS
+from ..results.workers import few_threads
+from .documents import BEYOND, SHOWN, beyond, measure_lengths, table_of
+
+FEW = 1000  # labels, below which learning rate and epochs are worth trying
+ENOUGH = 50_000  # word pieces of text, from where on further pretraining is worth trying
+CURVE_SHARE = 0.6  # of the minutes, where there are recipes to try beside the default
+WORDS_SHARE, TEST_SHARE = 0.1, 0.1  # for a fit of the floor, for scoring test
+PROBE_SHARE, DEV_SHARE = 0.05, 0.04  # for measuring the speed, for scoring dev in a run
+SMALLER_DEV = (800, 400, 200)  # documents
+LEAST_TEST = 200
+OVERHEAD = 1.0  # seconds of a run that are neither training nor prediction
+MADE_BY = "row.json"  # beside a saved classifier: the id of the row whose run it is
+FAR = 4  # times the labels, from where on an extrapolation is a guess
+WORTH = 1.2  # times the labels, from where on it is worth training once more
+PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
+
+
+def _stored(run, data):
+    return RUNS / "your_data" / "rows" / f"{store.run_id(run, data.fingerprint)}.json"
+
+
+def _row(run, data, recipe, make):
+    """The row of a run: read, or made by make() and written. `recipe` is its name in tables."""
+    path = _stored(run, data)
+    if not path.is_file():
+        store.write(path, make() | {"available": len(data.train.texts)})
+    row = json.loads(path.read_text(encoding="utf-8")) | {"recipe": recipe}
+    data.rows = [one for one in data.rows if (one["id"], one["recipe"]) != (row["id"], recipe)] + [row]
+    return row
+
+
+def rows(data):
+    """What has been tried so far as a table, for figures: recipe, documents, predictions on dev, and the rest."""
+    return pd.DataFrame(data.rows)
+
+
+def figure(name, tried):
+    """Draw a registered figure of rows."""
+    chart = figures.FIGURES[name](tried)
+    plt.close(chart)
+    return chart
+
+
+def _leave_out(data, recipe, labelled, seconds, why):
+    line = {"recipe": recipe, "labelled": labelled, "minutes": seconds / 60 if seconds else None, "why": why}
+    others = [one for one in data.left_out if (one["recipe"], one["labelled"]) != (recipe, labelled)]
+    data.left_out = [*others, line]
+
+
+def _least(data):
+    """The smallest number of documents that is trained on: a few of the two commonest classes at the least."""
+    second = np.sort(np.bincount(data.train.classes))[-2] / len(data.train.classes)
+    return min(len(data.train.texts), max(20, 2 * len(data.labels), ceil(3 / second)))
+
+
+def _sample(data, labelled, **changes):
+    """The base run on so many of the training documents."""
+    return replace(data.base, fraction=labelled / len(data.train.texts), **changes)
+
+
+def floor(data):
+    """The floor: TF-IDF with logistic regression on ever more documents. A table: labelled, error on dev, interval.
+
+    It ends with all documents, or before the fit that would take more than its share of the minutes.
+    """
+    total, took = len(data.train.texts), 0.0
+    for labelled in [total // part for part in budget.HALVINGS if total // part >= _least(data)]:
+        run = baseline(_sample(data, labelled, test_size=0), "tfidf")
+        if 2.5 * took > WORDS_SHARE * data.clock.seconds and not _stored(run, data).is_file():
+            _leave_out(data, WORDS, labelled, 2.5 * took, "not enough minutes")
+            break
+        row = _row(run, data, WORDS, lambda run=run: store.compute(run, data.corpus, progress=False))
+        took = row["seconds"]["all"]
+    points = figures.your_curve_data(pd.DataFrame(_floors(data)))
+    return table_of(points[["labelled", "error", "low", "high"]])
+
+
+def _floors(data):
+    """The rows of the floor."""
+    return [row for row in data.rows if row["recipe"] == WORDS]
+
+
+@lru_cache(maxsize=16)
+def _kept(truncation, window, lengths):
+    cut, room = TRUNCATIONS.find(truncation), window - 2
+    return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * one, room)) for one in lengths]))
+
+
+def _pieces(data, run):
+    """Word pieces of a document on average, as the run's truncation leaves them."""
+    return _kept(run.truncation, run.window, tuple(data.lengths.tolist()))
+
+
+def seconds_of(run, data):
+    """Seconds that a run takes, by the speed measured last; 0 where its row exists."""
+    if _stored(run, data).is_file():
+        return 0.0
+    labelled, pieces = round(run.fraction * len(data.train.texts)), _pieces(data, run)
+    training = epochs_of(run, labelled) * labelled * pieces
+    if run.further_pretraining != "none":
+        steps = run.pretraining_steps + run.pretraining_head_steps
+        training += PRETRAINING * steps * run.pretraining_batch_size * run.pretraining_window
+    return OVERHEAD + data.speed.of(training, (run.test_size or len(data.dev.texts)) * pieces)
+
+
+def measure(data):
+    """The speed of this encoder on this machine with these documents: a few steps of training and prediction."""
+    run, labels = replace(data.base, epochs=1, min_steps=0), data.train.classes.tolist()
+    begin, room = time.perf_counter(), PROBE_SHARE * data.clock.seconds
+    with few_threads(run):
+        classifier = Classifier.build(run, data.labels)
+        for start in range(0, 4 * run.batch_size, run.batch_size):  # the first steps are slower than those that follow
+            chosen = [one % len(labels) for one in range(start, start + run.batch_size)]
+            documents = classifier.segmenter([data.train.texts[one] for one in chosen])
+            last = fit(classifier, (documents, [labels[one] for one in chosen]), progress=False)[-1]
+            if time.perf_counter() - begin > room:
+                break
+        predicting = time.perf_counter()
+        classifier.logits(documents)
+    predicting = time.perf_counter() - predicting
+    data.speed = budget.Speed(last["seconds"] / last["pieces"], predicting / sum(map(size, documents)))
+
+
+def candidates(data, labelled):
+    """What may be better than the default with so many labels, by worth: (kind, name, changes to the run).
+
+    Truncation (§5.3.1) where documents exceed the window; further pretraining on the task's own texts (§5.4) where
+    there is text enough; learning rate and epochs where labels are few.
+    """
+    if beyond(data) > BEYOND:
+        for name, truncation, pooling in (
+            ("all, in chunks", "chunks", "attention"),
+            ("head only", "head", "none"),
+            ("tail only", "tail", "none"),
+        ):
+            yield "truncation", name, {"truncation": truncation, "segment_pooling": pooling}
+    if _text_pieces(data) >= ENOUGH and encoder_config(data.base.encoder).model_type in PRETRAINED_AS:
+        settings = data.profile.pretraining | {"next_sentence": False, "further_pretraining": "within_task"}
+        settings["pretraining_window"] = min(settings.get("pretraining_window", 128), data.base.window)
+        yield "pretraining", "pretrained further", settings | {"pretraining_unlabelled": bool(data.unlabelled)}
+    if labelled < FEW:
+        rate = data.base.learning_rate
+        yield "rate", "twice the learning rate", {"learning_rate": 2 * rate}
+        yield "rate", "half the learning rate", {"learning_rate": rate / 2}
+        more = {"epochs": 2 * data.base.epochs, "min_steps": 2 * data.base.min_steps}
+        yield "epochs", "twice the epochs", more
+
+
+def _text_pieces(data):
+    """Word pieces there are to pretrain on, about."""
+    return float(data.lengths.mean()) * (len(data.train.texts) + len(data.unlabelled))
+
+
+def _shorten_dev(data, pieces):
+    """Score a sample of dev where all takes too large a share of the minutes; of few sizes, so that rows are found."""
+    affordable = DEV_SHARE * data.clock.seconds / (data.speed.prediction * pieces)
+    if affordable < len(data.dev.texts):
+        shorter = [one for one in SMALLER_DEV if one < len(data.dev.texts)]
+        fitting = [one for one in shorter if one <= affordable] or shorter[-1:] or [0]
+        data.base = replace(data.base, test_size=fitting[0])
+
+
+def _sizes(data, cost, shares=(CURVE_SHARE, 1.0)):
+    """The sizes of the curve that fits. Rather than to read few documents over and over, take fewer steps.
+
+    shares: of the minutes, those that are tried, the first that will do is taken.
+    """
+    usual, total = data.base.min_steps, len(data.train.texts)
+    for steps, share in product((usual, usual // 2, usual // 4, 0), shares):
+        data.base = replace(data.base, min_steps=steps)
+        sizes = budget.curve(cost, share * data.clock.left, total, _least(data))
+        if sizes and (sizes[-1] == total or epochs_of(data.base, sizes[-1]) <= 2 * data.base.epochs):
+            if steps < usual:
+                print(f"The minutes are too few for {usual} steps a run, this profile's least: {steps} are taken.")
+            return sizes
+    return []
+
+
+def _room(data, sizes, cost):
+    """Whether beside a curve of these sizes there is time for a recipe that may be better."""
+    left = data.clock.left - budget.SPARE * sum(map(cost, sizes))
+    tried = (_sample(data, sizes[-1], **changes) for _, _, changes in candidates(data, sizes[-1]))
+    return any(budget.SPARE * seconds_of(run, data) <= left for run in tried)
+
+
+def plan(data):
+    """Measure the speed, plan the runs, and give a table of them: recipe, labelled, minutes, whether it fits.
+
+    First the default recipe on ever more labels, then what may be better, one after the other, each a change to the
+    best so far. What an earlier plan has tried is forgotten. Raises ValueError where not even the smallest run fits
+    into the minutes.
+    """
+    if data.lengths is None:
+        measure_lengths(data)
+    data.base = replace(data.base, test_size=0, min_steps=data.profile.base.min_steps)
+    data.rows = _floors(data)
+    data.left_out = [line for line in data.left_out if line["recipe"] == WORDS]
+    measure(data)
+    pieces, total = _pieces(data, data.base), len(data.train.texts)
+    _shorten_dev(data, pieces)
+    words = max((row["seconds"]["all"] for row in _floors(data)), default=0.0)  # it is fitted again for the test
+    to_test = min(data.speed.of(0, len(data.test.texts) * pieces), TEST_SHARE * data.clock.seconds)
+    data.clock.reserve = 3 + words + to_test + 0.02 * data.clock.seconds
+    cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
+    sizes = _sizes(data, cost)
+    if not sizes:
+        gone = data.clock.seconds - data.clock.left
+        needed = ceil((budget.SPARE * cost(_least(data)) + gone) / 60 + 1)
+        raise ValueError(
+            f"budget_minutes={data.clock.seconds / 60:g}: the smallest useful run, {_least(data)} labelled documents "
+            f"with encoder={data.base.encoder!r}, takes {cost(_least(data)) / 60:.1f} minutes by the speed of this "
+            f"machine, and {gone / 60:.1f} are gone or set aside since the setup. Give {needed} minutes or more, or a "
+            f"smaller encoder; where the time went into reading this page, run all cells again from the setup."
+        )
+    if sizes[-1] < total and not _room(data, sizes, cost):
+        sizes = _sizes(data, cost, shares=(1.0,)) or sizes
+    data.sizes, left, lines = sizes, data.clock.left, []
+    for recipe, run in [(DEFAULT, _sample(data, one)) for one in sizes] + [
+        (name, _sample(data, sizes[-1], **changes)) for _, name, changes in candidates(data, sizes[-1])
+    ]:
+        seconds = seconds_of(run, data)
+        fits = budget.SPARE * seconds <= left
+        left -= budget.SPARE * seconds * fits
+        labelled = round(run.fraction * total)
+        lines.append((recipe, labelled, seconds / 60, "yes" if fits else "no, unless runs are faster than planned"))
+    speeds = (f"{1 / one:,.0f}" for one in (data.speed.training, data.speed.prediction))
+    print("Word pieces a second in training and in prediction: {} and {}.".format(*speeds))
+    if sizes[-1] < total:
+        print(f"All {total:,} documents would take {cost(total) / 60:,.1f} minutes: {sizes[-1]:,} are trained on.")
+        _leave_out(data, DEFAULT, total, cost(total), "not enough minutes")
+    if _text_pieces(data) < ENOUGH:
+        few = f"{_text_pieces(data):,.0f} word pieces of text, of {ENOUGH:,} that it takes: give unlabelled texts"
+        _leave_out(data, "pretrained further", sizes[-1], None, few)
+    return table_of(lines, ["recipe", "labelled", "minutes", "in the plan"])
+
+
+def _fine_tuned(run, data, hook):
+    """Fine-tune a run, score dev, and give its row; the classifier stays in data.classifier.
+
+    hook is called before every batch.
+    """
+    begin, documents = time.perf_counter(), draw(data.corpus, run)
+    with few_threads(run):
+        further = run.further_pretraining != "none"
+        weights = checkpoint(settings_of(run), _texts(data), progress=False) if further else None
+        data.classifier = classifier = Classifier.build(run, data.labels, weights)
+        watched = classifier.register_forward_pre_hook(hook)
+        try:
+            segments = classifier.segmenter(documents.train.texts)
+            history = fit(classifier, (segments, documents.train.classes.tolist()), progress=False)
+            segments, scoring = classifier.segmenter(documents.test.texts), time.perf_counter()
+            error, loss, predicted = evaluate(classifier, segments, documents.test.classes)
+        finally:
+            watched.remove()
+    scoring = time.perf_counter() - scoring
+    data.speed = budget.Speed(history[-1]["seconds"] / history[-1]["pieces"], scoring / sum(map(size, segments)))
+    return {
+        "id": store.run_id(run, data.fingerprint),
+        "run": asdict(run),
+        "labels": list(data.labels),
+        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "history": history,
+        "error": error,
+        "loss": loss,
+        "truth": store.squeeze(documents.test.classes),
+        "predictions": store.squeeze(predicted),
+        "seconds": {"train": history[-1]["seconds"], "all": time.perf_counter() - begin},
+        "code": store.code_hash(),
+    }
+
+
+def _texts(data):
+    """Texts to pretrain on: those trained on and the unlabelled ones, none of which is in dev or test."""
+    taken = {plain(text) for part in (data.dev, data.test) for text in part.texts}
+    return [text for text in dict.fromkeys([*data.train.texts, *data.unlabelled]) if plain(text) not in taken]
+
+
+def _try(run, data, recipe):
+    """The row of a run if there is time for it, else None, and it is noted as left out.
+
+    A row that is better than the best so far takes its place: of the default's, the one with the most labels.
+    """
+    labelled, before = round(run.fraction * len(data.train.texts)), data.classifier
+    seconds = seconds_of(run, data)
+    if not _stored(run, data).is_file() and not data.clock.fits(seconds):
+        return _leave_out(data, recipe, labelled, seconds, "not enough minutes")
+    data.classifier = None
+    try:
+        row = _row(run, data, recipe, lambda: _fine_tuned(run, data, data.clock.stop))
+    except budget.TimeIsUp:
+        data.classifier = before
+        return _leave_out(data, recipe, labelled, seconds, "stopped: the machine has become slower")
+    if data.best is None or labelled > data.best["documents"]["train"] or row["error"] < data.best["error"]:
+        data.best = row
+    else:
+        data.classifier = before
+    return row
+
+
+def run_all(data):
+    """Carry the plan out, as far as the minutes go. Gives the rows of all that was tried.
+
+    Raises ValueError where the machine has become so slow that nothing was finished.
+    """
+    data.best = None
+    for labelled in data.sizes:
+        _try(_sample(data, labelled), data, DEFAULT)
+    if data.best is None:
+        raise ValueError(
+            f"budget_minutes={data.clock.seconds / 60:g}: no run was finished in time; the machine is slower than it "
+            f"was measured to be. Give more minutes."
+        )
+    labelled, changes, names = data.best["documents"]["train"], {}, {}
+    for kind, name, more in candidates(data, labelled):
+        found = _try(_sample(data, labelled, **changes | more), data, " + ".join({**names, kind: name}.values()))
+        if found and found is data.best:
+            changes, names = changes | more, {**names, kind: name}
+    _on_more_labels(data)
+    print(f"{len(data.rows)} runs; chosen: {data.best['recipe']}. {max(0, data.clock.left) / 60:.1f} minutes are left.")
+    return rows(data)
+
+
+def _on_more_labels(data):
+    """Where time is left and labels are, train the chosen recipe on as many of them as fit."""
+    run, labelled, total = Run(**data.best["run"]), data.best["documents"]["train"], len(data.train.texts)
+    on = lambda labels: replace(run, fraction=labels / total)  # noqa: E731
+    room = data.clock.left
+    size = budget.largest(lambda labels: seconds_of(on(labels), data), room, total, WORTH * labelled)
+    recipe = data.best["recipe"]
+    if size and _try(on(size[0]), data, f"{recipe}, {size[0]:,} labels"):
+        data.left_out = [line for line in data.left_out if (line["recipe"], line["labelled"]) != (recipe, size[0])]
+
+
+def outlook(tried):
+    """What more labels would bring, from the rows of all that was tried: in words, and the points as a table."""
+    data = figures.your_curve_data(tried)
+    further = data[data["kind"] == "extrapolated"]
+    if further.empty:
+        print(
+            "Fewer than two points of the curve are better than always giving the commonest class: what more labels "
+            "would bring can't be told. Give more minutes or more labels."
+        )
+        return None
+    last = further.iloc[-1]
+    told = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
+    told += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
+    reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
+    told += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
+    told += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
+    if last["gain_low"] <= 0:
+        told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
+    elif last["high"] - last["low"] > last["error"]:
+        told += "More labels help; how much is known only roughly."
+    else:
+        told += "More labels help."
+    if last["labelled"] > FAR * reached:
+        told += " It is far beyond the curve's last point, though: not much more than a guess."
+    print(told)
+    columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
+    return table_of(further[columns])
+
+
+def _winner(data):
+    """The classifier of the best row: in memory, or saved by an earlier execution, or trained again."""
+    if data.classifier is None:
+        made = data.model_dir / MADE_BY
+        if made.is_file() and json.loads(made.read_text(encoding="utf-8"))["id"] == data.best["id"]:
+            data.classifier = Classifier.load(data.model_dir)
+        else:
+            _fine_tuned(Run(**data.best["run"]), data, lambda *_: None)
+    return data.classifier
+
+
+def _words(data):
+    """The row of the floor with the most labels."""
+    return max(_floors(data), key=lambda row: row["documents"]["train"])
+
+
+def _scored(data, test):
+    """Score the winner and the floor on test documents: probabilities (n, classes) and the floor's classes (n)."""
+    classifier = _winner(data)
+    with few_threads(classifier.run):
+        probabilities = classifier.predict(test.texts).probabilities
+    documents = draw(data.corpus, Run(**_words(data)["run"]))
+    model = words_model(USUAL).fit(documents.train.texts, documents.train.classes)
+    return probabilities, model.predict(test.texts)
+
+
+def score(data):
+    """Score the chosen recipe on test, once: its row, kept, and read where these documents were scored before.
+
+    The row has truth, predictions and those of the floor (squeezed), the probabilities of the classes predicted, and
+    the rows' present numbers in the reader's file. Of very many documents a stratified sample is scored.
+    """
+    whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
+    path = _stored(Run(**data.best["run"]), data)
+    path = path.with_stem(f"{path.stem}-{whole.fingerprint}")
+    order = stratified_order(data.test.classes, np.random.default_rng(0))
+    if not path.is_file():
+        each = data.speed.prediction * _pieces(data, Run(**data.best["run"]))
+        most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
+        test = data.test.take(np.sort(order[:most]))
+        probabilities, words = _scored(data, test)
+        row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": store.squeeze(test.classes)}
+        row |= {"predictions": store.squeeze(probabilities.argmax(1)), "words": store.squeeze(words)}
+        row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
+        labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
+        store.write(path, row | {"documents": len(data.test.texts), "labelled": labelled})
+    row = json.loads(path.read_text(encoding="utf-8"))
+    return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
+
+
+def verdict(result):
+    """What test says: a table (recipe, wrong, of, error, interval), and in words which is better."""
+    truth, ours, words = (store.unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
+    lines = []
+    if len(truth) < result["documents"]:
+        print(f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes.")
+    recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
+    for name, labelled, predicted in recipes:
+        wrong = int((predicted != truth).sum())
+        lines.append((name, labelled, wrong, len(truth), 100 * wrong / len(truth), *stats.wilson(wrong, len(truth))))
+    better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
+    chance = stats.mcnemar(words != truth, ours != truth).p
+    told = f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
+    sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
+    if chance > 0.05:
+        told += f": no difference that these documents can show {sure}."
+    elif better > worse:
+        told += f": fine-tuning is better {sure}."
+    else:
+        told += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
+    print(told)
+    return table_of(lines, ["recipe", "labelled", "wrong", "of", "error", "low", "high"])
+
+
+def table(result):
+    """A result as a table of one row, for figures."""
+    return pd.DataFrame([result])
+
+
+def confident_errors(result):
+    """The test documents that are most confidently wrong: row of the file, given, predicted, probability in percent."""
+    truth, predicted = store.unsqueeze(result["truth"]), store.unsqueeze(result["predictions"])
+    names = np.array(result["labels"])
+    told = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
+    told["probability, %"] = 100 * np.array(result["probability"])
+    wrong = told[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
+    return table_of(wrong.head(SHOWN))
+
+
+def save(data, result):
+    """Save the chosen classifier in data.model_dir with its error on test, and say how to load it."""
+    wrong = store.wrong(result)
+    scored = data.best["documents"]  # those that chose are its test documents
+    documents = {"train": scored["train"], "dev": scored["test"], "test": len(wrong)}
+    told = {"documents": documents, "error": 100 * float(wrong.mean())}
+    _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
+    store.write(data.model_dir / MADE_BY, {"id": data.best["id"]})
+    inside = data.model_dir.is_relative_to(ROOT)
+    place = data.model_dir.relative_to(ROOT) if inside else data.model_dir
+    print(
+        f"Saved in {place}. In Python{', from the folder of the project' * inside}:\n\nimport bertstudy as bs\n"
+        f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels'
+    )
+
+
+def left_out(data):
+    """What the minutes or the texts did not allow: recipe, labelled, minutes, why."""
+    if not data.left_out:
+        print("Nothing was left out.")
+        return None
+    more = sum(line["minutes"] or 0 for line in data.left_out)
+    if more:
+        minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
+        print(f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept.")
+    return table_of(data.left_out)

@@ -1,0 +1,1 @@
+"""What stored rows say: claims, the paper's numbers, extrapolation, surveys, drawing. Needs no torch."""

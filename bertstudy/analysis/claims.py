@@ -1,0 +1,441 @@
+"""The paper's findings as claims that stored rows can bear out or refute, each with a verdict; needs no torch.
+
+A claim contrasts runs that are alike in every field but those it is about, and pairs them by seed. Its effect is the
+first setting's error less the second's, in points, and the claim says which effects would bear it out.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+
+import numpy as np
+import pandas as pd
+
+from . import paper
+from .. import stats
+from ..run import Run
+from ..results.rows import wrong
+
+TRUNCATION = ("truncation", "segment_pooling")
+PRETRAINING = tuple(
+    one.name
+    for one in fields(Run)
+    if one.name.startswith(("further_pretraining", "pretraining_")) or one.name in ("next_sentence", "whole_word")
+)
+MULTITASK = ("learning_rate", *(one.name for one in fields(Run) if one.name.startswith("multitask")))
+MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the composed one in its place
+LONG = ("imdb", "long_reviews")
+ALIKE = (*(one.name for one in fields(Run) if one.name not in ("seed", "retention")), "measured")
+USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
+WORST_FIRST = ("doesn't hold", "can't be told", "holds weakly", "holds")
+DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
+NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high", "p"))
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Two settings: `first` and `second` say of a row whether it is one of theirs; they may differ in `free`.
+
+    `over` names a field whose smallest value is looked at where rows of several are there; with `less` the effect at
+    its largest is taken off, which leaves how much the effect falls.
+    """
+
+    first: Callable
+    second: Callable
+    free: tuple[str, ...]
+    paper: float  # the paper's effect, in points
+    over: str = ""
+    less: bool = False
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A finding. It holds where all its contrasts do.
+
+    kind: "better" where the second setting is claimed to have the lower error, "as good" where it is claimed to be no
+    worse, "no better" where it is claimed to gain nothing. least: the least effect of interest, in points. planted: why
+    it is known to hold for the composed corpora, where it is: rows of these that don't bear it out show that the
+    instrument is broken.
+    """
+
+    name: str
+    statement: str
+    section: str
+    notebook: str
+    contrasts: tuple[Contrast, ...]
+    kind: str = "better"
+    least: float = 0.5
+    planted: str = ""
+
+
+def _cut(kind, pooling="none"):
+    return lambda row: row.corpus in LONG and row.truncation.split(":")[0] == kind and row.segment_pooling == pooling
+
+
+def _layer(place):
+    """Rows that read one layer: the first, the last but one, or the last of those that were read alone."""
+    return lambda row: row.corpus in MAIN and row.layers.isdecimal() and int(row.layers) == {
+        "first": 0, "last but one": row.top_layer - 1, "last": row.top_layer
+    }[place]  # fmt: skip
+
+
+def _pooled_last(pooling):
+    return lambda row: row.corpus in MAIN and row.layers.startswith(f"{pooling}:") and row.layers.endswith(
+        f"-{row.top_layer:g}"
+    ) and not row.layers.startswith(f"{pooling}:0-")  # fmt: skip
+
+
+def _rate(place):
+    """Rows of Figure 2 by the place of their learning rate: 0 the lowest, -1 the highest."""
+    return lambda row: row.corpus in MAIN and row.rates > 1 and row.rate_place == (row.rates + place) % row.rates
+
+
+def _decay(xi):
+    return lambda row: row.corpus in MAIN and row.layer_decay == xi and row.decay_embeddings and row.layers == "last"
+
+
+def _after(source, multitask=False, encoder="", fraction=None):
+    """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
+    fits = source if callable(source) else lambda named: named == source
+    return lambda row: (
+        row.method == "fine_tune"
+        and row.corpus in MAIN
+        and fits(row.further_pretraining)
+        and (row.multitask != "none") == multitask
+        and (not encoder or (row.size_place == {"base": 0, "large": 1}[encoder]))
+        and (fraction is None or row.fraction == fraction)
+        and not row.measured
+    )
+
+
+def _crossing(source):
+    return source == "cross_domain" or "+" in source
+
+
+def _unrelated(source):
+    return source in ("topics", "ag_news")
+
+
+CLAIMS = (
+    Claim(
+        "head+tail",
+        "For documents beyond the window, head and tail together are better than either alone.",
+        "§5.3.1, Table 2",
+        "01_long_text",
+        tuple(Contrast(_cut(one), _cut("head+tail"), TRUNCATION, by) for one, by in (("head", 0.21), ("tail", 0.02))),
+        planted="A long review's verdict stands at its head, at its tail, at both or between.",
+    ),
+    Claim(
+        "truncation",
+        "Cutting documents to head and tail is as good as reading all of them hierarchically.",
+        "§5.3.1, Table 2",
+        "01_long_text",
+        tuple(
+            Contrast(_cut("chunks", pooling), _cut("head+tail"), TRUNCATION, effect)
+            for pooling, effect in (("mean", 0.47), ("max", 0.29), ("attention", 0.07))
+        ),
+        "as good",
+    ),
+    Claim(
+        "last layer",
+        "The last layer is better to read than the one below it.",
+        "§5.3.2, Table 3",
+        "02_layers",
+        (Contrast(_layer("last but one"), _layer("last"), ("layers",), 0.04),),
+    ),
+    Claim(
+        "depth",
+        "The deeper the layer that is read, the lower the error: the last is better than the first.",
+        "§5.3.2, Table 3",
+        "02_layers",
+        (Contrast(_layer("first"), _layer("last"), ("layers",), 5.65),),
+        least=1.0,
+    ),
+    Claim(
+        "last four",
+        "Pooling the last third of the layers is no better than reading the last.",
+        "§5.3.2, Table 3",
+        "02_layers",
+        tuple(
+            Contrast(_layer("last"), _pooled_last(pooling), ("layers",), effect)
+            for pooling, effect in (("concat", -0.01), ("mean", -0.02), ("max", 0.0))
+        ),
+        "no better",
+    ),
+    Claim(
+        "low rate",
+        "The lowest of the learning rates is better than the next.",
+        "§5.3.3, Figure 2",
+        "03_forgetting",
+        (Contrast(_rate(1), _rate(0), ("learning_rate",), np.nan),),
+    ),
+    Claim(
+        "high rate fails",
+        "At the highest of the learning rates fine-tuning fails, even at its best epoch.",
+        "§5.3.3, Figure 2",
+        "03_forgetting",
+        (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),
+        least=5.0,
+        planted="The highest rate is twenty times one that works.",
+    ),
+    Claim(
+        "decay",
+        "Learning rates that fall by 0.95 a layer are better than the same rate for all.",
+        "§5.3.4, Table 4",
+        "04_decay",
+        (Contrast(_decay(1.0), _decay(0.95), ("layer_decay",), 0.02, over="learning_rate"),),
+        least=0.25,
+    ),
+    Claim(
+        "within the task",
+        "Further pretraining on the task's own texts lowers the error.",
+        "§5.4.1, Table 5",
+        "06_further_pretraining",
+        (Contrast(_after("none"), _after("within_task"), PRETRAINING, 1.03, over="fraction"),),
+        planted=DOMAIN_WORDS,
+    ),
+    Claim(
+        "more steps",
+        "All the steps of further pretraining are better than a third of them.",
+        "§5.4.1, Figure 3",
+        "06_further_pretraining",
+        (
+            Contrast(
+                lambda row: _after("within_task")(row) and row.step_place == 0 and row.step_places > 1,
+                lambda row: _after("within_task")(row) and row.step_place == row.step_places - 1,
+                ("pretraining_steps",),
+                0.55,
+                over="fraction",
+            ),
+        ),
+        planted=DOMAIN_WORDS,
+    ),
+    Claim(
+        "in the domain",
+        "Further pretraining in the domain is as good as within the task (the paper: on average, not on IMDb).",
+        "§5.4.2, Tables 5 and 6",
+        "08_comparison",
+        (Contrast(_after("within_task"), _after("in_domain"), PRETRAINING, -0.51, over="fraction"),),
+        "as good",
+    ),
+    Claim(
+        "another domain",
+        "Further pretraining on texts of another domain does not lower the error.",
+        "§5.4.2, Table 5",
+        "06_further_pretraining",
+        (Contrast(_after("none"), _after(_unrelated), PRETRAINING, -0.57, over="fraction"),),
+        "no better",
+    ),
+    Claim(
+        "multi-task",
+        "Fine-tuning on several tasks together before lowers the error.",
+        "§5.5, Table 7",
+        "07_multitask",
+        (Contrast(_after("none"), _after("none", multitask=True), MULTITASK, 0.04, over="fraction"),),
+    ),
+    Claim(
+        "multi-task or pretraining",
+        "Further pretraining across domains lowers the error more than fine-tuning on several tasks does.",
+        "§5.5, Table 7",
+        "07_multitask",
+        (
+            Contrast(
+                _after("none", multitask=True), _after(_crossing), (*MULTITASK, *PRETRAINING), 0.18, over="fraction"
+            ),
+        ),
+    ),
+    Claim(
+        "few labels gain most",
+        "The fewer the labels, the more further pretraining within the task is worth.",
+        "§5.6, Figure 4",
+        "05_fewshot",
+        (Contrast(_after("none"), _after("within_task"), PRETRAINING, 6.98, over="fraction", less=True),),
+        least=1.0,
+    ),
+    Claim(
+        "few labels suffice",
+        "After further pretraining 100 labels (0.4 % of IMDb's) are better than 250 (1 %) without.",
+        "§5.6, Figure 4",
+        "05_fewshot",
+        (
+            Contrast(
+                _after("none", fraction=0.01), _after("within_task", fraction=0.004), (*PRETRAINING, "fraction"), 2.27
+            ),
+        ),
+        planted=DOMAIN_WORDS,
+    ),
+    Claim(
+        "large",
+        "A larger encoder is better, and best after further pretraining within the task.",
+        "§5.7, Table 8",
+        "09_large",
+        (
+            Contrast(_after("none", encoder="base"), _after("none", encoder="large"), ("encoder",), 0.54),
+            Contrast(_after("within_task", encoder="base"), _after("within_task", encoder="large"), ("encoder",), 0.16),
+            Contrast(_after("none", encoder="large"), _after("within_task", encoder="large"), PRETRAINING, 0.65),
+        ),
+    ),
+)
+
+
+def _placed(rows):
+    """Rows with what claims ask about their place among the others."""
+    rows = rows.assign(measured=rows["retention"].notna() & (rows["retention"] != "none"))
+    single = rows["layers"].where(rows["layers"].str.isdecimal())
+    rows["top_layer"] = pd.to_numeric(single).groupby(rows["encoder"]).transform("max")
+    rates = rows["learning_rate"].where(
+        rows["measured"] & np.logical_and.reduce([rows[name] == value for name, value in USUAL.items()])
+    )
+    rows["rate_place"] = rates.groupby(rows["corpus"]).rank("dense") - 1
+    rows["rates"] = rates.groupby(rows["corpus"]).transform("nunique")
+    steps = rows["pretraining_steps"].where(rows["further_pretraining"] == "within_task")
+    alike = steps.groupby([rows[name] for name in ("corpus", "encoder", "fraction", "dev_fraction")])
+    rows["step_place"], rows["step_places"] = alike.rank("dense") - 1, alike.transform("nunique")
+    tuned = rows[(rows["method"] == "fine_tune") & rows["corpus"].isin(MAIN)]
+    places = tuned.groupby(["corpus", "encoder"])["depth"].max().groupby("corpus").rank("first") - 1
+    rows["size_place"] = [places.get(key, np.nan) for key in zip(rows["corpus"], rows["encoder"], strict=True)]
+    return rows
+
+
+def _settings(rows, contrast):
+    """The settings that a contrast can be looked at in: (key of what both sides share, first rows, second rows)."""
+    names = [name for name in ALIKE if name not in contrast.free]
+    sides = [rows[[bool(fits(row)) for row in rows.itertuples()]] for fits in (contrast.first, contrast.second)]
+    groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
+    for key in groups[0].keys() & groups[1].keys():
+        pair = _after_as_many_steps([group[key] for group in groups])
+        pair = [_one_setting(side, contrast.free).set_index("seed") for side in pair]
+        seeds = pair[0].index.intersection(pair[1].index).sort_values()
+        if len(seeds):
+            yield dict(zip(names, key, strict=True)), *(side.loc[seeds] for side in pair)
+
+
+def _after_as_many_steps(sides):
+    """Two tables without the rows after other numbers of pretraining steps than are in both, where any is in both."""
+    shared = set.intersection(*(set(side["pretraining_steps"]) for side in sides))
+    return [side[side["pretraining_steps"].isin(shared)] if shared else side for side in sides]
+
+
+def _one_setting(side, free):
+    """Of rows that differ in the free fields those of one setting: with most steps of pretraining, then most seeds."""
+    settings = (rows for _, rows in side.groupby(list(free), sort=True, dropna=False))
+    return max(settings, key=lambda rows: (rows["pretraining_steps"].iloc[0], len(rows)))
+
+
+def _wrong(side):
+    """Of each seed which test documents are errors: a list of arrays (documents)."""
+    return [wrong(row).astype(int) for row in side.to_dict("records")]
+
+
+def _but(setting, name):
+    return {one: value for one, value in setting.items() if one != name}
+
+
+def _effect(rows, contrast):
+    """The setting, the two tables of rows and the stats.Effect of a contrast; None where there are no rows for it.
+
+    How much an effect falls is told over two seeds or more, between settings that differ in that one field.
+    """
+    found = list(_settings(rows, contrast))
+    if not found:
+        return None
+    most = max(len(first) for _, first, _ in found)
+    found = [one for one in found if len(one[1]) == most]
+    found.sort(key=lambda one: (one[0].get(contrast.over, 0), str(sorted(one[0].items()))))
+    setting, *sides = found[0]
+    first, second = map(_wrong, sides)
+    if contrast.less:
+        alike = [one for one in found if _but(one[0], contrast.over) == _but(setting, contrast.over)]
+        last, *others = alike[-1]
+        if last[contrast.over] == setting[contrast.over] or most < 2 or list(others[0].index) != list(sides[0].index):
+            return None
+        away = [_wrong(side) for side in others]
+        first = [one + other for one, other in zip(first, away[1], strict=True)]
+        second = [one + other for one, other in zip(second, away[0], strict=True)]
+    return setting, sides, stats.paired(first, second)
+
+
+def verdict(kind, least, effect):
+    """What an effect with its interval says of a claim of this kind: one of WORST_FIRST."""
+    if kind == "better":
+        if effect.low > 0:
+            return "holds" if effect.effect >= least else "holds weakly"
+        return "doesn't hold" if effect.high < least else "can't be told"
+    if kind == "as good":
+        if effect.low > -least:
+            return "holds" if effect.effect >= 0 else "holds weakly"
+        return "doesn't hold" if effect.high < 0 else "can't be told"
+    if effect.high < least:
+        return "holds"
+    return "doesn't hold" if effect.low > 0 else "can't be told"
+
+
+def judge(claim, rows):
+    """A claim's line: its effect with interval and p, the paper's, the verdict, and what would tell where none can.
+
+    Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
+    """
+    told = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
+    told |= {"kind": claim.kind, "least": claim.least, "planted": ""}
+    found = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
+    if any(one is None for _, one in found):
+        return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": ""}
+    judged = [
+        (verdict(claim.kind, claim.least, effect), effect, contrast, *more) for contrast, (*more, effect) in found
+    ]
+    decision, effect, contrast, setting, sides = min(judged, key=lambda one: (WORST_FIRST.index(one[0]), one[1].effect))
+    needs = _needs(claim, effect, sides) if decision == "can't be told" else ""
+    numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
+    return {
+        **told,
+        "corpus": setting["corpus"],
+        **numbers,
+        "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else "",
+        "paper": contrast.paper,
+        "verdict": decision,
+        "needs": needs,
+    }
+
+
+def _needs(claim, effect, sides):
+    """How many seeds would show the least effect of interest, in words."""
+    if effect.seeds == 1:
+        return "more seeds are needed"
+    errors = [side["error"].astype(float) for side in sides]
+    spread = float(np.mean([error.var(ddof=1) for error in errors])) ** 0.5
+    seeds = stats.seeds_needed(claim.least, effect.documents, float(np.mean(errors)), spread)
+    return f"about {seeds:,} seeds would tell" if seeds else "more test documents are needed"
+
+
+def judged(rows):
+    """All claims as a table, a line each, p adjusted by Holm's method within a notebook's claims."""
+    placed = _placed(rows)
+    table = pd.DataFrame([judge(claim, placed) for claim in CLAIMS])
+    table["p_holm"] = table.groupby("notebook")["p"].transform(lambda p: stats.holm(p.astype(float)))
+    return table
+
+
+def noise_floor():
+    """Which differences in the paper's own tables are beyond chance, from the printed errors and test sizes alone.
+
+    A line a difference to the table's reference: table, corpus, row, reference, difference in points (positive: the
+    row is better), its 95 % interval (`stats.binomial_difference`), and whether that excludes zero.
+    """
+    decay = paper.decay()
+    rates = [f"{line.learning_rate:g}, ξ {line.layer_decay:g}" for line in decay.itertuples()]
+    tables = {
+        "Table 2": (paper.long_text(), "head-only"),
+        "Table 3": (pd.DataFrame({"IMDb": paper.layers()}), "Layer-11"),
+        "Table 4": (pd.DataFrame({"IMDb": decay["error"].to_numpy()}, index=rates), "2e-05, ξ 1"),
+        "Table 5": (paper.pretraining_sources(), "w/o pretrain"),
+        "Table 6": (paper.comparison().filter(like="BERT-", axis=0), "BERT-Feat"),
+        "Table 7": (paper.multitask(), "BERT-FiT"),
+        "Table 8": (paper.larger().filter(like="BERT-", axis=0), "BERT-base"),
+    }
+    lines = []
+    for name, (errors, reference) in tables.items():
+        for corpus in [one for one in errors if one in paper.TEST_SIZES]:
+            for row in errors.index.drop(reference)[errors[corpus].drop(reference).notna()]:
+                pair = errors.at[reference, corpus], errors.at[row, corpus]
+                told = stats.binomial_difference(*pair, paper.TEST_SIZES[corpus])._asdict()
+                lines.append({"table": name, "corpus": corpus, "row": row, "reference": reference, **told})
+    return pd.DataFrame(lines)

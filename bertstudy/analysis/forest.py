@@ -1,0 +1,46 @@
+"""The claims as a forest plot: effects with their intervals, the paper's beside them, and what they come to."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from .drawing import STYLE, grid_across
+
+COLORS = {"holds": 2, "holds weakly": 0, "doesn't hold": 1, "can't be told": 4, "not run": 4}  # places in the palette
+MARKS = {"holds": "o", "holds weakly": "o", "doesn't hold": "X", "can't be told": "d", "not run": "d"}
+TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
+
+
+def claims(table):
+    """A table of claims (see `claims.judged`) as a forest: effects in points with 95 % intervals, the paper's hollow.
+
+    The axis is linear between -1 and 1 and logarithmic beyond.
+    """
+    y = np.arange(len(table))
+    with plt.style.context(STYLE):
+        palette = sns.color_palette()
+        chart, axes = plt.subplots(figsize=(7.4, 1.4 + 0.34 * len(table)))
+        grid_across(axes)
+        axes.axvline(0, color="#888888", linewidth=1)
+        for decision, place in COLORS.items():
+            chosen = (table["verdict"] == decision) & table["effect"].notna()
+            part = table[chosen]
+            bars = [part["effect"] - part["low"], part["high"] - part["effect"]]
+            style = dict(fmt=MARKS[decision], color=palette[place], capsize=3)
+            if len(part):
+                axes.errorbar(
+                    part["effect"].astype(float), y[chosen], xerr=np.array(bars, float), label=decision, **style
+                )
+        told = table["paper"].notna()
+        hollow = dict(color="#555555", markerfacecolor="white", markersize=5, label="paper: IMDb, one run each")
+        axes.plot(table["paper"][told].astype(float), y[told] + 0.25, "o", **hollow)
+        axes.set_xscale("symlog", linthresh=1)
+        reach = np.nanmax(np.abs(table[["effect", "low", "high", "paper"]].astype(float).to_numpy()), initial=1)
+        shown = [tick for tick in TICKS if abs(tick) <= 1.5 * reach]
+        axes.set(ylim=(len(table) - 0.5, -0.7), xlim=(-1.3 * reach, 1.3 * reach))
+        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+        axes.minorticks_off()
+        axes.set_xlabel("effect (points of error; beyond 1 logarithmic); positive: for a difference that was claimed")
+        axes.set_yticks(y, table["claim"])
+        chart.legend(loc="outside lower center", ncols=3)
+    return chart

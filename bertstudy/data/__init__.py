@@ -1,0 +1,1 @@
+"""Texts: corpora by name or file, samples, the texts of further pretraining."""

@@ -1,0 +1,53 @@
+"""Build the control encoder: a small BERT with a vocabulary of its own, pretrained on the general corpus."""
+
+import json
+from dataclasses import asdict
+
+import torch
+from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
+
+from ...paths import PACKAGE
+from ...training.pretraining import Pretraining, PretrainingModel, pretrain
+from .bank import words
+from .corpora import general
+
+ENCODERS = PACKAGE / "control" / "encoders"
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SIZES = {
+    "control": dict(hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512),
+    "control-large": dict(hidden_size=192, num_hidden_layers=6, num_attention_heads=6, intermediate_size=768),
+}
+POSITIONS = 128
+STEPS, WINDOW = 4000, 64
+RATES = {"control": 2e-3, "control-large": 1e-3}
+TEXTS = 20_000
+
+
+def vocabulary():
+    """Every piece of the composed texts whole, and letters to spell any other word with."""
+    marks = "abcdefghijklmnopqrstuvwxyz0123456789'-.,;:!?()\"&%$/。，？！"
+    letters = [prefix + mark for mark in marks for prefix in ("", "##")]
+    return {piece: number for number, piece in enumerate(dict.fromkeys([*SPECIAL, *words(), *letters]))}
+
+
+def build(name, steps=STEPS, texts=TEXTS, folder=None):
+    """Pretrain the encoder of this name and write it, in half precision, with its history. Gives the history.
+
+    Its last entry has the held-out masked-LM loss, which the tests find again in the written weights.
+    """
+    folder = folder or ENCODERS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = BertTokenizerFast(vocab=vocabulary(), do_lower_case=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(0)
+    # Without dropout: so small a model does not overfit, and the CPU's fused attention knows none.
+    none = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **SIZES[name], **none)
+    model = BertForPreTraining(config)
+    model.save_pretrained(folder)
+    settings = Pretraining(str(folder), steps=steps, learning_rate=RATES[name], window=WINDOW)
+    history = pretrain(PretrainingModel(model), general(texts), settings, looks=10)
+    model.half().save_pretrained(folder)
+    record = {"settings": {**asdict(settings), "encoder": name}, "texts": texts, "history": history}
+    (folder / "build.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    return history

@@ -1,0 +1,63 @@
+"""Figure 4: how few labels are enough."""
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+
+from ..analysis import paper
+from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
+
+PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
+ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
+
+
+def arm_of(further_pretraining):
+    """The paper's name for a row: FiT, ITPT-FiT, IDPT-FiT, CDPT-FiT; corpora by name stay as they are."""
+    return PAPER_ARMS.get(further_pretraining, f"{further_pretraining}, then FiT")
+
+
+def few_shot_data(rows):
+    """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
+    rows = rows.assign(
+        arm=rows["further_pretraining"].map(arm_of),
+        labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]],
+    )
+    rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
+    points = per_point(rows, ["arm", "fraction", "labelled"])
+    theirs = paper.few_shot().rename(columns={"error": "paper"})[["arm", "fraction", "paper"]]
+    return points.merge(theirs, on=["arm", "fraction"], how="left")
+
+
+@figure(few_shot_data)
+def few_shot(rows):
+    """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
+
+    A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's
+    where there is one seed). The second arm is drawn a little to the left. Hollow points are the paper's (IMDb,
+    BERT-base, single runs).
+    """
+    ours, theirs = few_shot_data(rows), paper.few_shot()
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots()
+        for arm, color, shift in zip(ARMS, sns.color_palette(), (1.0, 0.93), strict=False):
+            points, reference = ours[ours["arm"] == arm], theirs[theirs["arm"] == arm]
+            x, y = reference["documents"], reference["error"]
+            axes.plot(x, y, color=color, alpha=0.5, linewidth=1, linestyle=":")
+            name = f"paper: {arm}, IMDb, BERT-base, one run"
+            axes.plot(x, y, "o", color=color, markerfacecolor="white", markersize=7, label=name)
+            if points.empty:
+                continue
+            seeds = rows[rows["further_pretraining"].map(arm_of) == arm].merge(points[["fraction", "labelled"]])
+            x, y = 1.04 * shift * seeds["labelled"], seeds["error"]
+            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
+            bars = bars_of(points)
+            name = f"{ARMS[arm]}: mean of {span(points['seeds'])}, 95 % interval"
+            x, y = shift * points["labelled"], points["error"]
+            axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)
+        axes.set_xscale("log")
+        ticks = sorted({*theirs["documents"], *ours["labelled"]})
+        axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        axes.xaxis.set_minor_locator(plt.NullLocator())
+        axes.set(xlabel=f"labelled documents ({names(rows)}), logarithmic", ylabel="test error (%)")
+        axes.set_ylim(bottom=0)
+        chart.legend(loc="outside lower center", ncols=2)
+    return chart

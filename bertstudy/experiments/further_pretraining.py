@@ -1,0 +1,100 @@
+"""Figure 3 and Table 5: what further pretraining is worth."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ..analysis import paper
+from .. import stats
+from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
+
+
+def pretraining_steps_data(rows):
+    """Figure 3's numbers: steps of further pretraining (0: none), seeds, error with interval, held-out loss."""
+    points = per_point(rows, ["pretraining_steps"])
+    loss = {
+        one["pretraining_steps"]: one["pretraining"][-1]["loss"] for _, one in rows.iterrows() if one["pretraining"]
+    }
+    return points.assign(held_out_loss=points["pretraining_steps"].map(loss))
+
+
+@figure(pretraining_steps_data)
+def pretraining_steps(rows):
+    """Figure 3: test error after fine-tuning, against the steps of further pretraining within the task.
+
+    The band is the error without further pretraining, with its 95 % interval. Hollow points are the paper's, which
+    fine-tuned on the whole of IMDb; its line without pretraining is dotted.
+    """
+    points, theirs = pretraining_steps_data(rows), paper.pretraining_steps()
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots()
+        ours, other = sns.color_palette()[:2]
+        without, after = (points[points["pretraining_steps"] == 0], points[points["pretraining_steps"] > 0])
+        if len(without):
+            none = without.iloc[0]
+            axes.axhspan(none["low"], none["high"], color=ours, alpha=0.12, linewidth=0)
+            axes.axhline(none["error"], color=ours, linestyle="--", linewidth=1.2, label="here, no further pretraining")
+        bars = bars_of(after)
+        name = f"here: mean of {span(points['seeds'])}, 95 % interval"
+        axes.errorbar(after["pretraining_steps"], after["error"], bars, color=ours, marker="o", capsize=4, label=name)
+        axes.axhline(
+            theirs["error"].iloc[0], color=other, linestyle=":", linewidth=1.2, label="paper, no further pretraining"
+        )
+        x, y = theirs["steps"][1:], theirs["error"][1:]
+        axes.plot(x, y, "o:", color=other, markerfacecolor="white", linewidth=1, label="paper: whole IMDb, BERT-base")
+        axes.set_xscale("log")
+        share = 100 * rows["fraction"].max()
+        axes.set(xlabel="steps of further pretraining, logarithmic", ylabel="test error (%)", ylim=(0, None))
+        axes.set_title(f"{names(rows)}, fine-tuned on {share:g} % of its training documents")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        chart.legend(loc="outside lower center", ncols=2)
+    return chart
+
+
+def pretraining_sources_data(rows):
+    """Table 5's numbers: source of pretraining, task, seeds, error with interval, gain over "none".
+
+    The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task stands
+    under the name of the task's corpus.
+    """
+    within = rows["further_pretraining"] == "within_task"
+    rows = rows.assign(further_pretraining=rows["corpus"].where(within, rows["further_pretraining"]))
+    points = per_point(rows, ["further_pretraining", "corpus"])
+    plain = rows[rows["further_pretraining"] == "none"][["corpus", "seed", "error"]]
+    pairs = rows.merge(plain, on=["corpus", "seed"], suffixes=("", "_none"))
+    pairs["gain"] = pairs["error_none"] - pairs["error"]
+    gains = [
+        dict(zip(("further_pretraining", "corpus"), key, strict=True))
+        | dict(zip(("gain", "gain_low", "gain_high"), stats.mean_interval(group["gain"]), strict=True))
+        for key, group in pairs.groupby(["further_pretraining", "corpus"])
+    ]
+    return points.merge(pd.DataFrame(gains), how="left").sort_values(
+        ["further_pretraining", "corpus"], ignore_index=True
+    )
+
+
+@figure(pretraining_sources_data)
+def pretraining_sources(rows):
+    """Table 5: test error by pretraining corpus and task; the colour is the gain over no further pretraining."""
+    data = pretraining_sources_data(rows)
+    order = sorted(set(data["further_pretraining"]), key=lambda name: (name != "none", "+" in name, name))
+    table, gain = (
+        data.pivot(index="further_pretraining", columns="corpus", values=one).loc[order] for one in ("error", "gain")
+    )
+    low, high = (
+        data.pivot(index="further_pretraining", columns="corpus", values=f"gain_{one}").loc[order]
+        for one in ("low", "high")
+    )
+    sure = ((low > 0) | (high < 0)) & (gain != 0)  # the row without further pretraining gains nothing
+    words = np.where(sure, table.map("{:.1f} *".format), table.map("{:.1f}".format))
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(7.2, 0.6 * len(order) + 1.6))
+        scale = max(1.0, float(gain.abs().max().max()))
+        colors = dict(cmap="PuOr", center=0, vmin=-scale, vmax=scale)
+        bar = {"label": "points gained over none"}
+        sns.heatmap(gain, annot=words, fmt="", ax=axes, linewidths=1.5, cbar_kws=bar, **colors)
+        axes.set(xlabel="task", ylabel="further pretraining on")
+        axes.set_yticks(axes.get_yticks(), [name.replace("+", " +\n") for name in order], rotation=0)
+        axes.set_title("Test error (%); * the 95 % interval of the gain leaves out zero")
+    return chart

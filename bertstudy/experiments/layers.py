@@ -1,0 +1,102 @@
+"""Table 3: which layer to read."""
+
+import re
+
+import matplotlib.pyplot as plt
+import numpy as np
+import seaborn as sns
+
+from ..analysis import paper
+from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
+
+PAPER_DEPTH = 12
+POOLED = ("First 4 Layers + concat", "First 4 Layers + mean", "First 4 Layers + max")
+POOLED += ("Last 4 Layers + concat", "Last 4 Layers + mean", "Last 4 Layers + max", "All 12 Layers + concat")
+
+
+def _single(rows):
+    return rows[rows["layers"].str.fullmatch(r"\d+")].assign(layer=lambda table: table["layers"].astype(int))
+
+
+def layer_depth_data(rows):
+    """Error by layer: layer from 0, seeds, error with interval, seconds of training, the paper's error.
+
+    Seconds are the fastest seed's; the paper's layer is the one at the same share of its depth.
+    """
+    rows = _single(rows)
+    points = per_point(rows, ["layer"], pooled=True)
+    seconds = rows.assign(train=[one["train"] for one in rows["seconds"]]).groupby("layer")["train"].min()
+    depth, printed = int(rows["depth"].max()), paper.layers()
+    theirs = [f"Layer-{round(PAPER_DEPTH * (layer + 1) / depth) - 1}" for layer in points["layer"]]
+    return points.assign(seconds=points["layer"].map(seconds), paper=[printed[one] for one in theirs])
+
+
+@figure(layer_depth_data)
+def layer_depth(rows):
+    """Table 3's single layers: test error and training time by how deep the encoder is read and computed.
+
+    Hollow points are the paper's twelve layers (IMDb, BERT-base, single runs). Times are the fastest seed's: a busy
+    machine makes a run slower, never faster.
+    """
+    data = layer_depth_data(rows)
+    depth = int(rows["depth"].max())
+    share = 100 * (data["layer"] + 1) / depth
+    with plt.style.context(STYLE):
+        ours, other, third = sns.color_palette()[:3]
+        chart, (axes, times) = plt.subplots(1, 2, figsize=(8.6, 4.2), width_ratios=[1.6, 1])
+        bars = bars_of(data)
+        label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
+        axes.errorbar(share, data["error"], bars, color=ours, marker="o", capsize=4, label=label)
+        printed = [paper.layers()[f"Layer-{layer}"] for layer in range(PAPER_DEPTH)]
+        x = 100 * np.arange(1, PAPER_DEPTH + 1) / PAPER_DEPTH
+        label = "paper: IMDb, BERT-base, one run"
+        axes.plot(x, printed, "o:", color=other, markerfacecolor="white", linewidth=1, label=label)
+        axes.set(ylabel="test error (%)", ylim=(0, None))
+        times.plot(share, data["seconds"], "o-", color=third)
+        times.set(ylabel="training time (s)", ylim=(0, None))
+        for panel in (axes, times):
+            panel.set(xlabel=f"depth read (% of {depth} layers)", xlim=(0, 105))
+        chart.legend(loc="outside lower center", ncols=2)
+    return chart
+
+
+def pooled_name(layers, depth):
+    """The paper's name for a pooling over layers, a third of the depth standing for its four of twelve; or None."""
+    match = re.fullmatch(r"([a-z]+):(\d+)-(\d+)", layers)
+    if match is None:
+        return None
+    pooling, first, last = match[1], int(match[2]), int(match[3])
+    if last - first + 1 == depth:
+        return f"All 12 Layers + {pooling}"
+    return f"{'First' if first == 0 else 'Last'} 4 Layers + {pooling}"
+
+
+def layer_pooling_data(rows):
+    """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
+    depth = int(rows["depth"].max())
+    named = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
+    named[str(depth - 1)] = "Layer-11"
+    rows = rows.assign(reading=rows["layers"].map(named))
+    points = per_point(rows[rows["reading"].notna()], ["reading", "layers"], pooled=True)
+    points["paper"] = points["reading"].map(paper.layers())
+    order = {name: place for place, name in enumerate((*POOLED, "Layer-11"))}
+    return points.sort_values("reading", key=lambda one: one.map(order), ignore_index=True)
+
+
+@figure(layer_pooling_data)
+def layer_pooling(rows):
+    """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
+    data = layer_pooling_data(rows)
+    with plt.style.context(STYLE):
+        ours, other = sns.color_palette()[:2]
+        chart, axes = plt.subplots(figsize=(7.4, 4.2))
+        grid_across(axes)
+        bars, y = bars_of(data), np.arange(len(data))
+        label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
+        axes.errorbar(data["error"], y, xerr=bars, fmt="o", color=ours, capsize=4, label=label)
+        label = "paper: IMDb, BERT-base, one run"
+        axes.plot(data["paper"], y - 0.2, "o", color=other, markerfacecolor="white", label=label)
+        axes.set_yticks(y, data["layers"])
+        axes.set(xlabel="test error (%)", ylabel="layers read", xlim=(0, None), ylim=(len(data) - 0.5, -0.5))
+        chart.legend(loc="outside lower center", ncols=2)
+    return chart

@@ -1,0 +1,169 @@
+"""Table 2: what to do with documents longer than the window."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ..analysis import paper
+from .. import stats
+from ..data.control.corpora import COMPOSED, expected_error
+from ..results.rows import unsqueeze, wrong
+from ..choices.truncation import TRUNCATIONS
+from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
+
+HIERARCHICAL = {"mean": "hier. mean", "max": "hier. max", "attention": "hier. self-attention"}
+ORDER = ("head-only", "tail-only", "head+tail", *HIERARCHICAL.values())
+BINS = ((0, 1), (1, 2), (2, np.inf))  # of lengths, in windows
+
+
+def strategy_of(truncation, segment_pooling):
+    """The paper's name for a way to read a long document."""
+    kind = truncation.partition(":")[0]
+    return HIERARCHICAL.get(segment_pooling, kind if "+" in kind else f"{kind}-only")
+
+
+def _named(rows):
+    pairs = zip(rows["truncation"], rows["segment_pooling"], strict=True)
+    return rows.assign(strategy=[strategy_of(*pair) for pair in pairs])
+
+
+def _planted(corpus, truncation, window):
+    known = corpus in COMPOSED and truncation.partition(":")[0] in TRUNCATIONS
+    return expected_error(corpus, truncation, window) if known else np.nan
+
+
+def _printed(corpus):
+    """The column of the paper's Table 2 to set beside a corpus: its own, or IMDb's."""
+    return "Sogou" if corpus == "sogou" else "IMDb"
+
+
+def _order(strategies):
+    """The paper's strategies and then those of one's own."""
+    return [*ORDER, *sorted({*strategies} - {*ORDER})]
+
+
+def long_text_data(rows):
+    """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's (`_printed`)."""
+    rows = _named(rows)
+    points = per_point(rows, ["corpus", "strategy", "truncation", "window"], pooled=True)
+    keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
+    points["planted"] = [_planted(*key) for key in keys]
+    printed = paper.long_text()
+    places = zip(points["corpus"].map(_printed), points["strategy"], strict=True)
+    points["paper"] = [printed[column].get(strategy, np.nan) for column, strategy in places]
+    order = _order(points["strategy"])
+    return points.sort_values(
+        ["corpus", "strategy"], key=lambda column: column.map(lambda one: order.index(one) if one in order else -1)
+    )
+
+
+@figure(long_text_data)
+def long_text(rows):
+    """Table 2: test error by strategy and corpus, with 95 % intervals.
+
+    An upright stroke is the error that was planted in a control corpus: that of a reader whose only fault is the
+    truncation. Hollow points are the paper's (BERT-base, single runs), IMDb's where the corpus is none of its own.
+    """
+    data = long_text_data(rows)
+    order = _order(data["strategy"])
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.5 * len(order)))
+        grid_across(axes)
+        for shift, (color, (corpus, group)) in enumerate(
+            zip(sns.color_palette(), data.groupby("corpus"), strict=False)
+        ):
+            y = [order.index(one) + 0.14 * shift for one in group["strategy"]]
+            bars = bars_of(group)
+            label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
+            axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
+            if group["planted"].notna().any():
+                axes.plot(group["planted"], y, "|", color=color, markersize=15, markeredgewidth=2, label="planted")
+        for name, marker in zip(dict.fromkeys(map(_printed, data["corpus"])), "os", strict=False):
+            hollow = dict(color="#555555", markerfacecolor="white", label=f"paper: {name}, BERT-base, one run")
+            axes.plot(paper.long_text()[name].reindex(order), np.arange(len(order)) - 0.18, marker, **hollow)
+        axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(order) - 0.5, -0.5))
+        axes.set_yticks(range(len(order)), order)
+        chart.legend(loc="outside lower center", ncols=3)
+    return chart
+
+
+def errors_by_length_data(rows):
+    """Error by document length: corpus, strategy, length in windows, documents, error with Wilson interval."""
+    lines = []
+    for (corpus, strategy), group in _named(rows[rows["lengths"].notna()]).groupby(["corpus", "strategy"]):
+        errors, lengths = [], []
+        for _, row in group.iterrows():
+            errors.append(wrong(row))
+            lengths.append(unsqueeze(row["lengths"]) / (row["window"] - 2))
+        errors, lengths = np.concatenate(errors), np.concatenate(lengths)
+        for low, high in BINS:
+            inside = errors[(lengths > low) & (lengths <= high)]
+            if len(inside):
+                error = 100 * inside.mean()
+                interval = stats.wilson(inside.sum() / len(group), len(inside) / len(group))
+                name = f"up to {high}" if low == 0 else f"{low} to {high}" if high < np.inf else f"over {low}"
+                documents = len(inside) // len(group)
+                lines.append((corpus, strategy, name, documents, error, *interval))
+    return pd.DataFrame(lines, columns=["corpus", "strategy", "windows", "documents", "error", "low", "high"])
+
+
+@figure(errors_by_length_data)
+def errors_by_length(rows):
+    """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
+    data = errors_by_length_data(rows)
+    corpora, order = list(dict.fromkeys(data["corpus"])), _order(data["strategy"])
+    with plt.style.context(STYLE):
+        chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.6), sharey=True, squeeze=False)
+        for axes, corpus in zip(panels[0], corpora, strict=True):
+            part = data[data["corpus"] == corpus]
+            bins = part.drop_duplicates("windows").sort_values("windows", key=lambda one: one != "up to 1")
+            places = {name: place for place, name in enumerate(bins["windows"])}
+            colors = sns.color_palette(n_colors=len(order))
+            for shift, (color, name) in enumerate(zip(colors, order, strict=True)):
+                group = part[part["strategy"] == name]
+                x = [places[one] + 0.1 * (shift - 2.5) for one in group["windows"]]
+                bars = bars_of(group)
+                axes.errorbar(x, group["error"], bars, fmt="o", color=color, capsize=3, label=name)
+            axes.set_xticks(
+                list(places.values()),
+                [f"{n}\n{d:,} documents" for n, d in zip(bins["windows"], bins["documents"], strict=True)],
+            )
+            axes.set(title=corpus, xlabel="length of the document, in windows")
+        panels[0][0].set(ylabel="test error (%)", ylim=(0, None))
+        chart.legend(*panels[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
+    return chart
+
+
+def _head(truncation, window):
+    """How many pieces of the head a truncation keeps."""
+    kind, _, head = truncation.partition(":")
+    return int(head) if head else {"head": window - 2, "tail": 0}[kind]
+
+
+def head_share_data(rows):
+    """head+tail's split: corpus, pieces of head, seeds, error with interval, what was planted."""
+    whole = rows["truncation"].isin(["head", "tail"])
+    rows = rows[whole | rows["truncation"].str.startswith("head+tail:")]
+    rows = rows.assign(head=[_head(*pair) for pair in zip(rows["truncation"], rows["window"], strict=True)])
+    points = per_point(rows, ["corpus", "head", "truncation", "window"], pooled=True)
+    keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
+    return points.assign(planted=[_planted(*key) for key in keys])
+
+
+@figure(head_share_data)
+def head_share(rows):
+    """Test error against how many of the window's pieces are taken from the head; the rest is tail."""
+    data = head_share_data(rows)
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(7.4, 4.2))
+        for color, (corpus, group) in zip(sns.color_palette(), data.groupby("corpus"), strict=False):
+            bars = bars_of(group)
+            label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
+            axes.errorbar(group["head"], group["error"], bars, color=color, marker="o", capsize=4, label=label)
+            if group["planted"].notna().any():
+                axes.plot(group["head"], group["planted"], "--", color=color, linewidth=1, label="planted")
+        axes.set(xlabel=f"word pieces from the head ({names(rows)}); 0: tail-only, all: head-only")
+        axes.set(ylabel="test error (%)", ylim=(0, None))
+        chart.legend(loc="outside lower center", ncols=2)
+    return chart

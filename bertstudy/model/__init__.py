@@ -1,0 +1,1 @@
+"""From ids to logits: batches, attention, encoder, poolings, classifier; saving and loading."""

@@ -1,0 +1,161 @@
+"""The classifier: an encoder, a pooling over layers, a pooling over segments, dropout, a linear head (§3)."""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import saving as home
+from ..training.methods.tfidf import Reader
+from .batching import pack, size, within
+from .encoder import Encoder, encoder_config, load_tokenizer
+from .pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from ..choices.truncation import Segmenter
+
+# Word pieces computed at once: on a CPU few enough for its caches (measured fastest of 1,024 to 16,384), on a GPU
+# enough to keep it busy. A batch of 24 documents that fill the paper's window has 12,288.
+CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
+
+
+class Predictions(NamedTuple):
+    """labels: n names; probabilities: (n, classes) floats, in the order of the classifier's `labels`."""
+
+    labels: list[str]
+    probabilities: np.ndarray
+
+
+class Classifier(nn.Module):
+    """Texts to labels by the recipe of a `Run`. Build one with `Classifier.build`, read one with `Classifier.load`."""
+
+    def __init__(self, encoder, tokenizer, run, labels):
+        super().__init__()
+        self.run, self.labels, self.tokenizer = run, list(labels), tokenizer
+        self.segmenter = Segmenter(tokenizer, run.truncation, run.window)
+        self.encoder = encoder
+        pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
+        self.pool_layers = LAYER_POOLINGS.find(pooling)
+        width = encoder.config.hidden_size * (len(self.layers) if pooling == "concat" else 1)
+        self.reader = None
+        if run.method == "features":
+            self.reader = Reader(width)
+            self.encoder.requires_grad_(False)
+            width = self.reader.width
+        self.pool_segments = SEGMENT_POOLINGS.find(run.segment_pooling)(width)
+        self.dropout = nn.Dropout(run.head_dropout)
+        self.head = nn.Linear(width, len(self.labels))
+        nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own weights
+        nn.init.zeros_(self.head.bias)
+
+    @classmethod
+    def build(cls, run, labels, weights=None):
+        """A classifier to be trained: the run's encoder, cut above the highest layer read, and a new head.
+
+        `weights` is a folder to take the encoder's weights from instead, one that was further pretrained.
+
+        Raises ValueError where the encoder can't be loaded, lacks the layers, or has a smaller window.
+        """
+        check_encoder(run)
+        depth = parse_layers(run.layers, encoder_config(run.encoder).num_hidden_layers)[1].stop
+        torch.manual_seed(run.seed)
+        encoder = Encoder.load(str(weights or run.encoder), depth, run.dropout, run.attention_dropout)
+        return cls(encoder, load_tokenizer(run.encoder), run, labels)
+
+    @property
+    def device(self):
+        return self.head.weight.device
+
+    def forward(self, batch):
+        """Logits (documents, classes), in float32, of a `Batch`."""
+        return self.classify(self.vectors(batch), batch.documents)
+
+    def train(self, mode=True):
+        """Switch dropout on or off; in an encoder that is frozen it stays off."""
+        super().train(mode)
+        if self.reader:
+            self.encoder.eval()
+        return self
+
+    def _precision(self):
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16")
+
+    def vectors(self, batch):
+        """A vector a segment: (segments, width)."""
+        with self._precision():
+            if self.reader is None:
+                return self.pool_layers(self.encoder(batch, self.layers))
+            with torch.no_grad():
+                states = self.pool_layers(torch.stack(self.encoder.pieces(batch, self.layers)))
+        return self.reader(states.float(), batch.bounds)
+
+    def classify(self, vectors, documents):
+        """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""
+        with self._precision():
+            return self.head(self.dropout(self.pool_segments(vectors, documents))).float()
+
+    @property
+    def budget(self):
+        """How many word pieces to compute at once on this device."""
+        return CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
+
+    @torch.inference_mode()
+    def logits(self, documents, budget=None):
+        """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
+        training = self.training
+        self.eval()
+        order = sorted(range(len(documents)), key=lambda index: size(documents[index]))
+        result = torch.empty(len(documents), len(self.labels))
+        for group in within(documents, order, budget or self.budget):
+            result[group] = self(pack([documents[index] for index in group]).to(self.device)).cpu()
+        self.train(training)
+        return result
+
+    def predict(self, texts):
+        """Labels and probabilities of a list of texts, truncated as in training.
+
+        Raises TypeError for a single string and for anything that is not text.
+        """
+        texts = [texts] if isinstance(texts, str) else list(texts)
+        for number, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"predict takes texts; number {number} is {text!r}, of type {type(text).__name__}.")
+        probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
+        return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
+
+    def save(self, folder, row=None, license=None, language=None):
+        """Write all that `load` and transformers' pipelines need into a folder, with a model card (README.md).
+
+        `row` is the result of this classifier's run; with it the card tells documents and errors. `license` and
+        `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. Raises
+        ValueError for a row of another run.
+        """
+        home.save(self, folder, row, license, language)
+
+    @classmethod
+    def load(cls, name):
+        """A saved classifier, from a folder or by its hub id, ready to predict.
+
+        Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
+        """
+        return home.load(name)
+
+    def push_to_hub(self, repo_id, private=False, row=None, license=None, language=None):
+        """Upload what `save` writes to the Hugging Face hub, into a model repository that is made where there is none.
+
+        Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
+        """
+        return home.push_to_hub(self, repo_id, private, row, license, language)
+
+
+def longest_window(config):
+    """How many word pieces an encoder of this Hugging Face config reads at once."""
+    return config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
+
+
+def check_encoder(run):
+    """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
+    config = encoder_config(run.encoder)
+    parse_layers(run.layers, config.num_hidden_layers)
+    most = longest_window(config)
+    if run.window > most:
+        raise ValueError(f"window={run.window}: encoder={run.encoder!r} reads at most {most} word pieces at once.")

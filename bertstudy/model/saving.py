@@ -1,0 +1,182 @@
+"""Taking a classifier home: save, load, push to the hub, and predict the texts of a file."""
+
+import copy
+import csv
+import os
+import re
+import sys
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import huggingface_hub
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from transformers import AutoConfig, AutoTokenizer
+
+from . import card
+from ..data import hub
+from .auto_config import BertstudyConfig
+from .auto_model import BertstudyForSequenceClassification
+from ..run import identity, is_path
+from .encoder import quiet
+from ..data.files import read_rows
+
+NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def _base(path):
+    return Path(os.path.abspath(os.path.expanduser(path))).name
+
+
+def _corpus_name(corpus):
+    """The name of the reader's own file, or of a folder with a "/", by which a Run still knows it as a path."""
+    if not is_path(corpus):
+        return corpus
+    return _base(corpus) if is_path(_base(corpus)) else f"{_base(corpus)}/"
+
+
+def portable(run):
+    """The run without paths of this machine: of files and folders the names are left."""
+    is_hub_id = HUB_ID.fullmatch(run.encoder) and not Path(run.encoder).is_dir()
+    texts = {
+        name: "+".join(map(_corpus_name, getattr(run, name).split("+")))
+        for name in ("further_pretraining", "multitask", "retention")
+    }
+    return replace(
+        run, corpus=_corpus_name(run.corpus), encoder=run.encoder if is_hub_id else _base(run.encoder), **texts
+    )
+
+
+def save(classifier, folder, row=None, license=None, language=None):
+    """Write config, weights, tokenizer and model card into a folder: see `Classifier.save`."""
+    folder, run = Path(folder), portable(classifier.run)
+    if row is not None:
+        _check_row(row, classifier, run)
+    if (folder / "README.md").exists() and not (folder / "model.safetensors").exists():
+        raise ValueError(f"{folder}: its README.md is not a model card, and would be lost. Give a folder of its own.")
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = _without_limit(classifier.tokenizer)
+    tokenizer.save_pretrained(folder)
+    names = dict(enumerate(classifier.labels))
+    BertstudyConfig(
+        architectures=[BertstudyForSequenceClassification.__name__],
+        encoder=classifier.encoder.config.to_diff_dict(),
+        run=identity(run),
+        cls_token_id=tokenizer.cls_token_id,
+        sep_token_id=tokenizer.sep_token_id,
+        id2label=names,
+        label2id={name: number for number, name in names.items()},
+        problem_type="single_label_classification",
+        dtype="float32",
+    ).save_pretrained(folder)
+    weights = {f"classifier.{name}": weight.contiguous().cpu() for name, weight in classifier.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    card.model_card(run, classifier.labels, row, license, language).save(folder / "README.md")
+
+
+def _without_limit(tokenizer):
+    """A copy that gives whole texts and does not warn of long ones: the model cuts them."""
+    tokenizer = copy.deepcopy(tokenizer)  # those of encoders are shared
+    tokenizer.model_max_length = NO_LIMIT
+    if tokenizer.is_fast:
+        tokenizer.backend_tokenizer.no_truncation()
+        tokenizer.backend_tokenizer.no_padding()
+    return tokenizer
+
+
+def _check_row(row, classifier, run):
+    """That a row of results is of this classifier's run; else ValueError."""
+    theirs = portable(type(run)(**row["run"]))
+    if theirs != run or row["labels"] != classifier.labels:
+        names = [name for name, value in vars(run).items() if getattr(theirs, name) != value] or ["labels"]
+        raise ValueError(f"The row is of another run than the classifier: they differ in {', '.join(names)}.")
+
+
+def load(name):
+    """The Classifier in a folder or on the hub: see `Classifier.load`."""
+    place = Path(name).expanduser()
+    if place.is_dir():
+        if not (place / "config.json").is_file():
+            raise FileNotFoundError(f"{name}: no config.json in it; give a folder written by Classifier.save.")
+    else:
+        hub.reachable()
+    source = place if place.is_dir() else str(name)
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as error:
+        if place.is_dir():
+            raise ValueError(f"{name}: its config.json can't be read. {_first_line(error)}") from error
+        raise FileNotFoundError(
+            f"{name}: there is no such folder, and the hub did not give a model of that name. Give a folder written by "
+            f"Classifier.save, or the id of a model that push_to_hub made, such as 'me/reviews'."
+        ) from error
+    if not isinstance(config, BertstudyConfig):
+        raise ValueError(f"{name}: a model of type {config.model_type!r}, not one that Classifier.save wrote.")
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(source)
+            model, info = BertstudyForSequenceClassification.from_pretrained(
+                source, tokenizer, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            )
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{name}: the saved classifier can't be read. {_first_line(error)}") from error
+    if info["missing_keys"] or info["unexpected_keys"]:
+        raise ValueError(f"{name}: its weights are not those of its config; save the classifier again.")
+    return model.classifier
+
+
+def _first_line(error):
+    return str(error).strip().partition("\n")[0]
+
+
+def push_to_hub(classifier, repo_id, private=False, row=None, license=None, language=None):
+    """Upload what `save` writes into a model repository: see `Classifier.push_to_hub`."""
+    api = huggingface_hub.HfApi()
+    with TemporaryDirectory() as folder:
+        save(classifier, folder, row, license, language)
+        repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        if private and not api.model_info(repo_id).private:  # one that was there keeps its visibility
+            raise ValueError(f"{repo_id} exists and is public. Make it private on the hub, or choose another name.")
+        api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="A text classifier")
+    return repo_id
+
+
+def predict_file(name, file, text_column="text", out=None):
+    """Predict the texts of a CSV, TSV, JSONL or Parquet file and write a CSV table, to stdout where `out` is None.
+
+    Its columns are row (data rows count from 1), label, and the probability of each class under the class's name. A
+    row without a text keeps its place and stays empty. Raises ValueError or OSError that says what is wrong.
+    """
+    texts = read_rows(file, text_column)
+    filled = [index for index, text in enumerate(texts) if text is not None]
+    if not filled:
+        raise ValueError(f"{file}: the column {text_column!r} has no text in it.")
+    if out:
+        _check_out(Path(out), file)
+    classifier = load(name)
+    if torch.cuda.is_available():
+        classifier.to("cuda")
+    labels, probabilities = classifier.predict([texts[index] for index in filled])
+    cells = [["", *[""] * len(classifier.labels)] for _ in texts]
+    for index, label, row in zip(filled, labels, probabilities, strict=True):
+        cells[index] = [label, *(f"{probability:.7g}" for probability in row)]
+    with open(out, "w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as file_out:
+        table = csv.writer(file_out, lineterminator="\n")
+        table.writerow(["row", "label", *classifier.labels])
+        table.writerows([number, *row] for number, row in enumerate(cells, 1))
+    if len(filled) < len(texts):
+        print(f"{file}: {len(texts) - len(filled)} rows without a text have no prediction.", file=sys.stderr)
+
+
+def _check_out(out, file):
+    """That a table can be written to `out`; said before the texts are predicted, which may take long."""
+    if not out.parent.is_dir():
+        raise ValueError(f"--out {out}: there is no folder {out.parent}.")
+    if out.is_dir():
+        raise ValueError(f"--out {out}: choose a file, not a folder.")
+    if out.exists() and out.samefile(file):
+        raise ValueError(f"--out {out}: that is the file of texts; choose another name.")

@@ -1,0 +1,1 @@
+"""What a notebook needs: setup, pages, the report, widgets."""

@@ -1,0 +1,152 @@
+"""The report: its pages, and the first of them, which says what has been run and which findings hold."""
+
+import base64
+import json
+import os
+import re
+from html import unescape
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from jinja2 import Environment, PackageLoader, select_autoescape
+
+from ..analysis import claims
+from .. import experiments as figures
+from ..results import rows as store
+from ..run import SHOWS
+from ..run import profile as find_profile
+from .study import execute, notebook_path
+from ..paths import NOTEBOOKS, REPORTS
+
+TITLE = re.compile(r"<title>(.*?)</title>", re.S)
+
+
+def make(names, profile="auto", stored=False):
+    """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
+
+    Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
+    then fills no core alone, and where two need the same encoder or row, one makes it. With `stored` nothing is run
+    (`notebook.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
+    """
+    from joblib import cpu_count, delayed, parallel_config
+
+    from ..results.workers import is_small, processes
+
+    every = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
+    chosen = find_profile(profile)
+    abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
+    cores = cpu_count() // abreast
+    with parallel_config(backend="loky", inner_max_num_threads=cores):
+        yield from processes(abreast)(delayed(_execute)(name, cores, stored, profile=chosen.name) for name in names)
+
+
+def _execute(name, cores, stored, **parameters):
+    os.environ["LOKY_MAX_CPU_COUNT"] = str(cores)  # the kernel's processes for runs (`workers.how_many`)
+    return execute(name, stored, **parameters)
+
+
+def _figure(place):
+    """A figure's name, its picture as a data URI, the files beside it, and where the runs behind it are listed."""
+    picture = base64.b64encode(place.with_suffix(".svg").read_bytes()).decode()
+    endings = (".svg", ".png", ".csv", *figures.TABLES)
+    return {
+        "name": place.stem.replace("_", " "),
+        "shows": figures.shows(place.stem),
+        "picture": f"data:image/svg+xml;base64,{picture}",
+        "files": [one.relative_to(REPORTS) for one in map(place.with_suffix, endings) if one.is_file()],
+        "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
+    }
+
+
+def _runs(recipe, profile):
+    """The rows, or surveys, that a figure is drawn from, as a table to read."""
+    kind = figures.FIGURES[recipe["figure"]].kind if recipe["figure"] in figures.FIGURES else "rows"
+    ids = store.present(profile, recipe["rows"], kind)
+    if not ids:
+        return pd.DataFrame(columns=["id"])
+    if kind != "rows":
+        return store.rows(profile, ids, kind)[["id", "corpus", "train", "test"]]
+    return store.behind(profile, ids)
+
+
+def _runs_page(profile, recipes):
+    """Write reports/<profile>/runs.html: every run behind every figure."""
+    tables = [(path.stem, recipe["notebook"], _runs(recipe, profile)) for path, recipe in recipes.items()]
+    page = _environment().get_template("runs.html.j2").render(profile=profile, tables=tables)
+    (REPORTS / profile / "runs.html").write_text(page + "\n", encoding="utf-8")
+
+
+def _environment():
+    return Environment(loader=PackageLoader(__package__, "page"), autoescape=select_autoescape(["html", "j2"]))
+
+
+def _card(page, recipes):
+    title = TITLE.search(page.read_text(encoding="utf-8"))
+    return {
+        "title": unescape(title[1]) if title else page.stem,
+        "page": f"{page.parent.name}/{page.name}",
+        "figures": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] == page.stem],
+    }
+
+
+OWN_DATA = "10_your_data"
+SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "can't be told": "?", "not run": "–"}
+
+
+def _number(value):
+    return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def _claims(profile, rows):
+    """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
+    table, place = claims.judged(rows), REPORTS / profile / "claims"
+    chart = figures.claims(table)
+    figures.save(chart, table, place)
+    plt.close(chart)
+    lines = []
+    for line in table.to_dict("records"):
+        told = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
+        seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
+        lines.append({**line, **told, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
+    planted = table[table["planted"] != ""]
+    found = int((planted["verdict"] == "holds").sum())
+    return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": found}
+
+
+def _section(profile, shows):
+    """A profile's part of the index; None where it has neither rows nor pages."""
+    table, place = store.rows(profile), REPORTS / profile
+    recipes = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(place.glob("figures/*.json"))}
+    pages = sorted(place.glob("[0-9][0-9]_*.html"))
+    if table.empty and not pages:
+        return None
+    told = {page.stem for page in pages}
+    _runs_page(profile, recipes)
+    return {
+        "name": profile,
+        "shows": shows,
+        "runs": len(table),
+        "newest": "" if table.empty else max(table["made"])[:10],
+        "claims": None if table.empty else _claims(profile, table),
+        "cards": [_card(page, recipes) for page in pages],
+        "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in told],
+    }
+
+
+def _noise():
+    """What chance leaves of the paper's own tables: lines of table, differences and how many are beyond it."""
+    floor = claims.noise_floor()
+    floor.to_csv(REPORTS / "noise_floor.csv", index=False, float_format="%.4f")
+    counted = floor.groupby("table")["excludes_zero"].agg(["size", "sum"])
+    return [{"table": name, "differences": size, "beyond": beyond} for name, size, beyond in counted.itertuples()]
+
+
+def index():
+    """Write reports/index.html from the pages, figures and rows that are there. Gives its path."""
+    sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
+    page = REPORTS / "index.html"
+    page.write_text(
+        _environment().get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
+    )
+    return page

@@ -1,0 +1,85 @@
+"""Explorers for JupyterLab: what a figure says, answered for a reader's own question."""
+
+from html import escape
+
+import ipywidgets
+import numpy as np
+from IPython.display import HTML
+
+from .. import experiments as figures
+from ..data.corpora import corpus_of
+from ..model.encoder import load_tokenizer
+from ..choices.truncation import TRUNCATIONS
+
+MOST_SHOWN = 200  # documents to choose from
+
+
+def documents_for(points, target):
+    """Labelled documents at which a curve first reaches a target error; None where it never does.
+
+    points: a table with `labelled` and `error`, read as straight lines over the logarithm of the documents.
+    """
+    curve = points.sort_values("labelled")
+    documents, errors = np.log(curve["labelled"].to_numpy(float)), curve["error"].to_numpy()
+    for index in np.flatnonzero(errors <= target)[:1]:
+        if index == 0:
+            return float(np.exp(documents[0]))
+        before, after = index - 1, index
+        part = (errors[before] - target) / (errors[before] - errors[after])
+        return float(np.exp(documents[before] + part * (documents[after] - documents[before])))
+    return None
+
+
+def _answered(slider, answer):
+    """A slider over what answer(value) says in HTML.
+
+    No Output widget: executing a notebook, nbclient sometimes waits forever for a cell that shows one.
+    """
+    words = ipywidgets.HTML(answer(slider.value))
+    slider.observe(lambda change: setattr(words, "value", answer(change["new"])), "value")
+    return ipywidgets.VBox([slider, words])
+
+
+def labels_needed(rows):
+    """A slider: choose a test error, read off how many labelled documents reached it."""
+    points = figures.few_shot_data(rows)
+    low, high = points["error"].min(), points["error"].max()
+
+    def answer(target):
+        needed = {arm: documents_for(curve, target) for arm, curve in points.groupby("arm")}
+        words = {arm: f"about {one:,.0f} labelled documents" if one else "not reached" for arm, one in needed.items()}
+        return "<br>".join(f"{escape(arm)}: {told}" for arm, told in words.items())
+
+    slider = ipywidgets.FloatSlider(value=(low + high) / 2, min=low, max=high + 1e-9, step=0.1, description="error (%)")
+    return _answered(slider, answer)
+
+
+def kept(run, strategies, number=None):
+    """One long document of a composed corpus, once a truncation, with the pieces marked that are read.
+
+    Gives HTML. Without a number the first training document of two windows or more is shown. Documents of a real
+    corpus are not shown, whatever the number.
+    """
+    corpus = corpus_of(run)
+    if not corpus.composed:
+        return HTML("<p>Documents are shown of composed corpora only, so that pages can be passed on.</p>")
+    tokenizer, room = load_tokenizer(run.encoder), run.window - 2
+    texts = corpus.train.texts[:MOST_SHOWN]
+    ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
+    long = [one for one, pieces in enumerate(ids) if len(pieces) >= 2 * room] or [0]
+    number = long[0] if number is None else number
+    pieces = tokenizer.convert_ids_to_tokens(ids[number])
+    lines = []
+    for spec in strategies:
+        segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
+        read = {place for segment in segments for place in segment}
+        words = (f"<mark>{escape(one)}</mark>" if place in read else escape(one) for place, one in enumerate(pieces))
+        share = f"{len(read)} of {len(pieces)} pieces in {len(segments)} segment{'s' * (len(segments) > 1)}"
+        lines.append(f"<p><strong>{escape(spec)}</strong>, {share}:<br>{' '.join(words)}</p>")
+    return HTML("".join(lines))
+
+
+def kept_explorer(run, strategies):
+    """A slider over a composed corpus's documents: what does each truncation keep of this one?"""
+    slider = ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document")
+    return _answered(slider, lambda number: kept(run, strategies, number).data)

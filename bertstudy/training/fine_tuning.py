@@ -1,0 +1,178 @@
+"""Fine-tuning: a loop on Accelerate. One process or several (`accelerate launch`), the same steps either way."""
+
+import ctypes
+import math
+import sys
+import time
+from contextlib import nullcontext, suppress
+from functools import partial
+
+import numpy as np
+import torch
+from accelerate import Accelerator, PartialState
+from accelerate.utils import gather_object
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+from tqdm.auto import tqdm
+
+from ..model.batching import pack, size, within
+from .optim import Optimizer, parameter_groups
+
+TRIM_EVERY = 20  # steps
+LONG = 4  # budgets: a document longer than this is computed in parts
+
+
+def _trim():
+    """Give freed memory back to the system: batches of ever different sizes leave glibc's heap in pieces."""
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library
+            ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def epochs_of(run, documents):
+    """How many epochs a run makes over n documents: run.epochs, or more where run.min_steps asks for it."""
+    return max(run.epochs, math.ceil(run.min_steps / math.ceil(documents / run.batch_size)))
+
+
+def evaluate(classifier, documents, labels):
+    """Error in percent, mean cross-entropy, and the predicted classes (n) of documents of segments."""
+    state = PartialState()
+    mine = list(range(state.process_index, len(documents), state.num_processes))
+    logits = torch.empty(len(documents), len(classifier.labels))
+    for indices, part in gather_object([(mine, classifier.logits([documents[index] for index in mine]))]):
+        logits[indices] = part
+    labels, predicted = torch.as_tensor(labels), logits.argmax(-1)
+    error = 100 * (predicted != labels).double().mean().item()
+    return error, cross_entropy(logits, labels).item(), predicted.numpy()
+
+
+def _at_once(model, batch, loss_of):
+    logits = model(batch)
+    loss = loss_of(logits)
+    loss.backward()
+    return loss.detach(), logits.detach()
+
+
+def _in_parts(classifier, document, most, loss_of):
+    """Loss and gradient of one very long document, with the memory of at most `most` of its pieces.
+
+    Its segments' vectors are first computed without a gradient, the loss's gradient is taken for these, and each part
+    is then computed again to carry it on (Gao et al., 2021, do so for contrastive losses). Both times a part draws
+    the same dropout.
+    """
+    order = within([[segment] for segment in document], range(len(document)), most)
+    parts = [pack([[document[one] for one in part]]).to(classifier.device) for part in order]
+    seeds = torch.randint(2**31, (len(parts),)).tolist()
+
+    def vectors(part, seed):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return classifier.vectors(part)
+
+    with torch.no_grad():
+        found = torch.cat([vectors(*one) for one in zip(parts, seeds, strict=True)])
+    found.requires_grad_()
+    told = _at_once(lambda _: classifier.classify(found, torch.tensor([0, len(document)])), None, loss_of)
+    for part, seed, gradient in zip(parts, seeds, found.grad.split([len(part.lengths) for part in parts]), strict=True):
+        vectors(part, seed).backward(gradient)
+    return told
+
+
+def backward(accelerator, model, documents, labels, budget):
+    """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
+
+    The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
+    than LONG budgets is computed in parts where there is one process), and over
+    processes, whose gradients Accelerate averages. A process left without a document computes one at no weight.
+    """
+    rank, world = accelerator.process_index, accelerator.num_processes
+    share = list(range(rank, len(documents), world)) or [0]
+    weight = world / len(documents) if rank < len(documents) else 0.0
+    groups, total = list(within(documents, share, budget)), torch.zeros(2, device=accelerator.device)
+    for number, group in enumerate(groups, 1):
+        truth = torch.tensor([labels[one] for one in group], device=accelerator.device)
+        with nullcontext() if number == len(groups) else accelerator.no_sync(model):
+            if world == 1 and size(documents[group[0]]) > LONG * budget:
+                forward = partial(_in_parts, model, documents[group[0]], LONG * budget)
+            else:
+                forward = partial(_at_once, model, pack([documents[one] for one in group]).to(accelerator.device))
+            loss, logits = forward(lambda logits, truth=truth: weight * cross_entropy(logits, truth, reduction="sum"))
+        wrong = weight * (logits.argmax(-1) != truth).sum()
+        total += torch.stack([loss.detach(), 100 * wrong])
+    return accelerator.reduce(total, "mean").tolist()
+
+
+class Watch:
+    """The history of a fine-tuning, and the weights that were best on dev."""
+
+    def __init__(self, classifier, dev):
+        self.classifier, self.dev, self.history = classifier, dev, []
+        self.best, self.weights = (math.inf, math.inf), None
+        self.recent, self.pieces, self.begin = [], 0, time.perf_counter()
+
+    def saw(self, documents, loss, error):
+        """A batch has been trained on."""
+        self.recent += [(loss, error)] * len(documents)
+        self.pieces += sum(map(size, documents))
+
+    @property
+    def loss(self):
+        """Mean loss of the documents since the last look."""
+        return float(np.mean(self.recent, axis=0)[0])
+
+    def look(self, epoch, optimizer):
+        """Score dev, keep the weights if they are the best so far, and write down how things stand."""
+        error, loss, _ = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
+        if self.dev and (error, loss) < self.best:
+            self.best = (error, loss)
+            self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
+        now = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
+        now |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
+        now |= {"dev_error": error, "dev_loss": loss}
+        self.history.append(now | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
+        self.recent = []
+
+
+def fit(classifier, train, dev=None, budget=None, progress=True, at_end=None):
+    """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
+
+    train, dev: (documents of segments, classes as ints). The best epoch has the lowest dev error, among equals the
+    lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the result: see
+    `backward`. `at_end` is called after the last step, before the best weights are put back.
+
+    Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
+    train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
+    dev_error (percent), dev_loss, seconds and pieces (word pieces trained on) since the start.
+    """
+    (documents, labels), run, accelerator = train, classifier.run, Accelerator()
+    classifier.to(accelerator.device)
+    steps = epochs_of(run, len(documents)) * math.ceil(len(documents) / run.batch_size)
+    optimizer = Optimizer(parameter_groups(classifier, run), run, steps)
+    model = accelerator.prepare(classifier)
+    shuffler = np.random.default_rng(run.seed)
+    torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
+    watch = Watch(classifier, dev)
+    per_epoch = math.ceil(len(documents) / run.batch_size)
+    marks = {math.ceil(per_epoch * part / run.evaluations) for part in range(1, run.evaluations + 1)}
+    show = progress and accelerator.is_main_process
+    with tqdm(total=steps // per_epoch * len(documents), unit="doc", disable=not show, leave=False) as bar:
+        while optimizer.taken < steps:
+            order = shuffler.permutation(len(documents)).tolist()
+            for number, start in enumerate(range(0, len(order), run.batch_size), 1):
+                model.train()
+                batch = order[start : start + run.batch_size]
+                chosen, classes = [documents[one] for one in batch], [labels[one] for one in batch]
+                watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget))
+                clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
+                optimizer.step()
+                if optimizer.taken % TRIM_EVERY == 0:
+                    _trim()
+                bar.set_postfix(loss=f"{watch.loss:.3f}", refresh=False)
+                bar.update(len(batch))
+                if number in marks:
+                    watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)
+    if at_end:
+        at_end()
+    if watch.weights:
+        classifier.load_state_dict(watch.weights)
+    return watch.history

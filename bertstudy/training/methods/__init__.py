@@ -1,0 +1,1 @@
+"""The methods, one file each: found by its name, read for its declaration, imported when it is carried out."""

@@ -1,0 +1,73 @@
+"""What fine-tuning is to be compared with (§5.4.3, Table 6): words alone, and features of an encoder left as it is."""
+
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+
+from ...model.pooling import Attention
+
+WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the fit to the training documents (scikit-learn's C), to try on dev
+USUAL = 10.0  # where there is no dev part
+READ_BY = 128  # units of the LSTM in each direction
+
+
+def words_model(strength=USUAL):
+    """TF-IDF of words and pairs of words with logistic regression: a scikit-learn pipeline, not fitted yet."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    vectors = TfidfVectorizer(token_pattern=WORDS, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
+    return make_pipeline(vectors, LogisticRegression(C=strength, max_iter=1000))
+
+
+def score(model, split, classes):
+    """Error in percent, mean cross-entropy, and predicted classes (n) of a words_model on a Split.
+
+    A class of the corpus that the model was never shown has no probability.
+    """
+    probabilities = np.full((len(split.texts), classes), 1e-12)
+    probabilities[:, model.classes_] = model.predict_proba(split.texts)
+    predicted = probabilities.argmax(-1)
+    loss = -np.log(probabilities[np.arange(len(predicted)), split.classes]).mean()
+    return 100 * float((predicted != split.classes).mean()), float(loss), predicted
+
+
+def floor(documents, classes):
+    """Fit words_model at several strengths to Documents and keep the best on dev.
+
+    Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss and
+    seconds since the start; without a dev part one strength, USUAL.
+    """
+    begin, best, history = time.perf_counter(), None, []
+    for number, strength in enumerate(STRENGTHS if documents.dev.texts else (USUAL,), 1):
+        model = words_model(strength).fit(documents.train.texts, documents.train.classes)
+        error, loss, _ = score(model, documents.dev, classes) if documents.dev.texts else (None, None, None)
+        history.append({"epoch": number, "strength": strength, "dev_error": error, "dev_loss": loss})
+        history[-1]["seconds"] = time.perf_counter() - begin
+        if best is None or (error, loss) < best[0]:
+            best = (error, loss), model
+    return best[1], history
+
+
+class Reader(nn.Module):
+    """BERT-Feat: a bidirectional LSTM with self-attention (Lin et al. 2017) over the states of a segment's pieces.
+
+    forward(states (pieces, hidden), bounds (segments + 1)) gives (segments, width).
+    """
+
+    width = 2 * READ_BY
+
+    def __init__(self, hidden):
+        super().__init__()
+        self.lstm = nn.LSTM(hidden, READ_BY, bidirectional=True)
+        self.attention = Attention(self.width)
+
+    def forward(self, states, bounds):
+        segments = states.split(bounds.diff().tolist())
+        read, _ = self.lstm(pack_sequence(segments, enforce_sorted=False))
+        return self.attention(torch.cat(unpack_sequence(read)), bounds)

@@ -1,0 +1,202 @@
+"""Multi-task fine-tuning (§4.3, §5.5): several tasks share one encoder, each has a head; their batches take turns."""
+
+import hashlib
+import json
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from filelock import FileLock
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils import clip_grad_norm_
+from tqdm.auto import tqdm
+
+from ..run import Run, identity
+from ..data.corpora import corpus_of, draw, without
+from .optim import Optimizer, parameter_groups
+from ..paths import RUNS
+from ..registry import Registry
+
+OF_THE_OWN_TASK = ("corpus", "text_column", "label_column", "fraction", "dev_fraction", "test_size")
+SAMPLINGS = sampling = Registry("multitask_sampling")
+
+
+@sampling("proportional")
+def proportional(sizes):
+    """A task is drawn as often as it has documents."""
+    return sizes
+
+
+@sampling("square_root")
+def square_root(sizes):
+    """As the square root of its documents: small tasks come more often."""
+    return np.sqrt(sizes)
+
+
+def chances(spec, sizes):
+    """The chance of each task to give the next batch, from the tasks' sizes: (tasks) that sum to 1."""
+    weights = np.asarray(SAMPLINGS.find(spec)(np.asarray(sizes, dtype=float)))
+    return weights / weights.sum()
+
+
+def tasks_of(run):
+    """What a run's multi-task fine-tuning reads: a dict of task to (labels, Split), the run's own task as it draws it.
+
+    The others give `multitask_documents` of their training documents, drawn by the same seed, less their dev part and
+    less every text of the own test set. Raises ValueError for a name that is no corpus, or one that stands twice.
+    """
+    names = run.multitask.split("+")
+    if len(set(names)) < len(names) or len(names) < 2:
+        raise ValueError(f"multitask={run.multitask!r}: name two or more corpora, each once, as in 'movies+topics'.")
+    own, found = corpus_of(run), {}
+    for name in names:
+        if name == run.corpus:
+            found[name] = own.labels, draw(own, run).train
+            continue
+        other = Run(corpus=name, seed=run.seed, dev_fraction=run.dev_fraction)
+        corpus = corpus_of(other)
+        if run.multitask_documents:
+            other = replace(other, fraction=min(1.0, run.multitask_documents / len(corpus.train.texts)))
+        found[name] = corpus.labels, without(draw(corpus, other).train, own.test.texts)
+    return found
+
+
+def recipe(run):
+    """The multi-task phase of a run as a Run: at its own rate and epochs, all else as in the fine-tuning after it."""
+    return replace(
+        run,
+        learning_rate=run.multitask_learning_rate,
+        epochs=run.multitask_epochs,
+        min_steps=0,
+        evaluations=1,
+        layer_decay=1.0,
+        decay_embeddings=True,
+        retention="none",
+    )
+
+
+class Shared(nn.Module):
+    """Classifiers that share an encoder; `task`, a number, says whose turn it is."""
+
+    def __init__(self, classifiers):
+        super().__init__()
+        self.classifiers, self.task = nn.ModuleList(classifiers), 0
+        self.encoder = classifiers[0].encoder
+
+    def forward(self, batch):
+        return self.classifiers[self.task](batch)
+
+
+def train(classifiers, tasks, run, progress=True):
+    """Fine-tune classifiers that share an encoder on their tasks together, and give the history.
+
+    tasks: (documents of segments, classes) for each; run: see `recipe`. Before each step the task is drawn by
+    `chances`; a task goes through its documents in a random order, again and again. The history has a dict an epoch:
+    step, loss by task (mean since the one before, None for a task that was not drawn), seconds.
+    """
+    from .fine_tuning import backward
+
+    accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
+    shared = Shared(classifiers).to(accelerator.device).train()
+    model = accelerator.prepare(shared)
+    sizes = [len(documents) for documents, _ in tasks]
+    per_epoch = sum(-(-size // run.batch_size) for size in sizes)
+    steps, odds = per_epoch * run.epochs, chances(run.multitask_sampling, sizes)
+    optimizer = Optimizer(parameter_groups(shared, run), run, steps)
+    torch.manual_seed(run.seed + accelerator.process_index)
+    turns = np.random.default_rng([run.seed, 2])
+    streams = [_batches(size, run.batch_size, [run.seed, 3, task]) for task, size in enumerate(sizes)]
+    losses, history, begin = [[] for _ in tasks], [], time.perf_counter()
+    for step in tqdm(range(1, steps + 1), unit="step", disable=not progress, leave=False):
+        task = shared.task = int(turns.choice(len(tasks), p=odds))
+        documents, classes = tasks[task]
+        chosen = next(streams[task])
+        batch, truth = [documents[one] for one in chosen], [classes[one] for one in chosen]
+        forward = classifiers[task] if accelerator.num_processes == 1 else model
+        losses[task].append(backward(accelerator, forward, batch, truth, classifiers[0].budget)[0])
+        clip_grad_norm_(shared.parameters(), run.max_grad_norm)
+        optimizer.step()
+        if step % per_epoch == 0:
+            means = [float(np.mean(one)) if one else None for one in losses]
+            history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
+            losses = [[] for _ in tasks]
+    return history
+
+
+def _batches(size, batch_size, seed):
+    """Batches of indices below `size`, in a new order each time all have been used; endless."""
+    random = np.random.default_rng(seed)
+    while True:
+        order = random.permutation(size).tolist()
+        yield from (order[start : start + batch_size] for start in range(0, size, batch_size))
+
+
+def settings_of(run):
+    """What decides the multi-task phase of a run beside the texts and the first weights: a dict of fields."""
+    return {name: value for name, value in identity(recipe(run)).items() if name not in OF_THE_OWN_TASK}
+
+
+def _fingerprint(run, tasks, weights):
+    """Sixteen hex digits of the settings, the first weights and the texts."""
+    digest = hashlib.sha256(json.dumps([settings_of(run), weights], sort_keys=True).encode())
+    for name, (labels, split) in tasks.items():
+        digest.update(json.dumps([name, labels, split.texts, split.classes.tolist()]).encode())
+    return digest.hexdigest()[:16]
+
+
+def fine_tuned_together(run, pretrained=None, progress=True):
+    """The folder of the encoder and heads that a run's `multitask` makes; None where it names no tasks.
+
+    `pretrained`: the folder of the encoder it starts from, where that was further pretrained. It is made once, in
+    runs/multitask, and shared by all runs that ask for the same.
+    """
+    if run.multitask == "none":
+        return None
+    tasks = tasks_of(run)
+    folder = RUNS / "multitask" / _fingerprint(run, tasks, pretrained and pretrained.name)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            _make(folder, recipe(run), tasks, pretrained, progress)
+    return folder
+
+
+def _make(folder, run, tasks, pretrained, progress):
+    """Train all tasks together and write the folder whole or not at all."""
+    from ..model.classifier import Classifier
+
+    (first, *others), numbers = [labels for labels, _ in tasks.values()], []
+    classifiers = [Classifier.build(run, first, pretrained)]
+    encoder, tokenizer = classifiers[0].encoder, classifiers[0].tokenizer
+    classifiers += [Classifier(encoder, tokenizer, run, labels) for labels in others]
+    for _, split in tasks.values():
+        numbers.append((classifiers[0].segmenter(split.texts), split.classes.tolist()))
+    history = train(classifiers, numbers, run, progress)
+    making = Path(f"{folder}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    encoder.model.save_pretrained(making)
+    heads = {
+        f"{number}.{name}": weight.contiguous().cpu()
+        for number, classifier in enumerate(classifiers)
+        for name, weight in classifier.state_dict().items()
+        if not name.startswith("encoder.")
+    }
+    save_file(heads, making / "heads.safetensors")
+    told = {"tasks": {name: len(split.texts) for name, (_, split) in tasks.items()}, "history": history}
+    (making / "multitask.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    making.replace(folder)
+
+
+def take_head(classifier, folder):
+    """Go on with the head that the classifier's task has had in the folder; one that was not among them stays new."""
+    names = list(json.loads((folder / "multitask.json").read_text(encoding="utf-8"))["tasks"])
+    if classifier.run.corpus in names:
+        prefix = f"{names.index(classifier.run.corpus)}."
+        heads = load_file(folder / "heads.safetensors")
+        own = {name.removeprefix(prefix): one for name, one in heads.items() if name.startswith(prefix)}
+        classifier.load_state_dict(own, strict=False)

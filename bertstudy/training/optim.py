@@ -1,0 +1,109 @@
+"""How the weights move: layer-wise learning rates (§5.3.4), AdamW, and the schedules of the learning rate."""
+
+from ..registry import Registry
+
+SCHEDULES = schedule = Registry("schedule")
+
+BETAS, EPS = (0.9, 0.999), 1e-6  # §5.2; eps as in BERTAdam
+RATIO = 32  # Howard & Ruder: how much smaller the lowest rate is than the highest
+
+
+@schedule("slanted_triangular")
+def slanted_triangular(step, steps, warmup):
+    """Howard & Ruder (2018): up from 1/32 over the warm-up, then straight down to 1/32 at the end."""
+    cut = int(steps * warmup)
+    part = step / cut if step < cut else 1 - (step - cut) / (steps - cut)
+    return (1 + part * (RATIO - 1)) / RATIO
+
+
+@schedule("warmup_linear")
+def warmup_linear(step, steps, warmup):
+    """The authors' code: x / warmup, then 1 - x for x = step / steps; it falls from 1 to 1 - warmup at the cut."""
+    done = step / steps
+    return done / warmup if done < warmup else 1 - done
+
+
+@schedule("linear")
+def linear(step, steps, warmup):
+    """Up from 0 over the warm-up, then straight down to 0: the usual choice with transformers."""
+    cut = int(steps * warmup)
+    return step / cut if step < cut else (steps - step) / (steps - cut)
+
+
+@schedule("constant")
+def constant(step, steps, warmup):
+    """Up from 0 over the warm-up, then level."""
+    cut = int(steps * warmup)
+    return step / cut if step < cut else 1.0
+
+
+def layer_rates(depth, learning_rate, layer_decay, decay_embeddings):
+    """Learning rates from the bottom: embeddings, then the `depth` layers (Equation 2: η^{k-1} = ξ · η^k).
+
+    The top layer has the base rate. Embeddings go on with the decay, or have the base rate (authors' code).
+    """
+    layers = [learning_rate * layer_decay ** (depth - 1 - layer) for layer in range(depth)]
+    return [layers[0] * layer_decay if decay_embeddings else learning_rate, *layers]
+
+
+def has_weight_decay(name):
+    """Whether a parameter of this name has weight decay: all but biases and LayerNorm."""
+    return not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
+
+
+def parameter_groups(classifier, run):
+    """AdamW groups of a Classifier: one a layer and kind; biases and LayerNorm have no weight decay.
+
+    Each group has "name", "lr" and "weight_decay". What is above the encoder learns at the base rate.
+    Raises ValueError where layer_decay is asked of an encoder whose layers share their weights.
+    """
+    layers, depth = classifier.encoder.layers, classifier.encoder.config.num_hidden_layers
+    if run.layer_decay != 1 and len(layers) != depth:
+        raise ValueError(f"layer_decay={run.layer_decay}: the layers of encoder={run.encoder!r} share their weights.")
+    rates = layer_rates(depth, run.learning_rate, run.layer_decay, run.decay_embeddings)
+    place = {id(weight): number + 1 for number, layer in enumerate(layers) for weight in layer.parameters()}
+    inside = {id(weight) for weight in classifier.encoder.parameters()}
+    groups = {}
+    for name, weight in classifier.named_parameters():
+        if not weight.requires_grad:
+            continue
+        level = place.get(id(weight), 0 if id(weight) in inside else depth + 1)
+        decays = has_weight_decay(name)
+        group = groups.setdefault(
+            (level, decays),
+            {
+                "name": "embeddings" if level == 0 else f"layer {level - 1}" if level <= depth else "head",
+                "lr": run.learning_rate if level > depth else rates[level],
+                "weight_decay": run.weight_decay if decays else 0.0,
+                "params": [],
+            },
+        )
+        group["params"].append(weight)
+    return [groups[key] for key in sorted(groups)]
+
+
+class Optimizer:
+    """AdamW under a schedule. `step()` takes the next of `steps` steps; `learning_rate` is the base rate of the last.
+
+    Without bias correction it is the paper's BERTAdam: Adam's two corrections amount to a factor on the learning
+    rate and one on eps, so both are put in beforehand, and weight decay is spared the factor.
+    """
+
+    def __init__(self, groups, run, steps):
+        from torch.optim import AdamW  # here, since figures of schedules do without torch
+
+        self.adamw = AdamW(groups, betas=BETAS, eps=EPS, fused=True)
+        self.settled = [(group["lr"], group["weight_decay"]) for group in self.adamw.param_groups]
+        self.shape, self.steps, self.warmup = SCHEDULES.find(run.schedule), steps, run.warmup
+        self.base, self.bias_correction, self.taken = run.learning_rate, run.bias_correction, 0
+
+    def step(self):
+        factor = self.shape(self.taken, self.steps, self.warmup)
+        self.learning_rate = self.base * factor
+        self.taken += 1
+        first, second = (1.0, 1.0) if self.bias_correction else (1 - beta**self.taken for beta in BETAS)
+        undone = first / second**0.5
+        for group, (rate, decay) in zip(self.adamw.param_groups, self.settled, strict=True):
+            group.update(lr=rate * factor * undone, weight_decay=decay / undone, eps=EPS / second**0.5)
+        self.adamw.step()
+        self.adamw.zero_grad()

@@ -1,0 +1,456 @@
+"""Further pretraining (§4.2, §5.4): masked words and next sentences, on texts of the task, of its domain, or of all.
+
+A step is a function of the weights, the optimizer's state and the step's number: pairs, masks and dropout are drawn
+from the seed and the number of the step or epoch. So a pretraining that is killed goes on from its last saved state
+and ends with the weights it would have had.
+"""
+
+import hashlib
+import json
+import random
+import shutil
+import time
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from filelock import FileLock
+from torch import nn
+from torch.nn.functional import cross_entropy
+from tqdm.auto import tqdm
+
+from ..model.batching import Batch, pack
+from ..data.corpora import source_texts
+from ..model.encoder import Encoder, load_pretraining_model, load_tokenizer, weights_hash
+from .optim import Optimizer, has_weight_decay
+from ..paths import RUNS
+from ..data.sentences import split
+
+MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [MASK] and a random piece; the rest stay
+HELD_OUT = 0.05  # of the documents, to measure loss on
+SAVE_EVERY = 50  # steps
+WEIGHT_DECAY = 0.01
+MOST_UNSAMPLED = 1000  # texts
+HEAD_RATE = 1e-3  # of a head that is trained alone, from new weights
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """One further pretraining, complete: with the texts it decides the weights. Defaults are the paper's (§5.2)."""
+
+    encoder: str
+    steps: int = 100_000
+    learning_rate: float = 5e-5
+    schedule: str = "linear"
+    warmup: float = 0.1
+    batch_size: int = 32  # segments
+    window: int = 128
+    next_sentence: bool = True  # off where texts are shorter than two sentences
+    whole_word: bool = False  # mask all pieces of a word together
+    head_steps: int = 0  # first so many steps with the encoder frozen, where the weights lack a masked-LM head
+    seed: int = 0
+    precision: str = "fp32"
+    bias_correction: bool = True
+
+
+def sentence_ids(texts, tokenizer):
+    """Documents as lists of sentences as lists of ids; documents without a piece are left out."""
+    sentences = [split(text) for text in texts]
+    flat = [sentence for document in sentences for sentence in document]
+    ids = iter(tokenizer(flat, add_special_tokens=False, verbose=False)["input_ids"] if flat else [])
+    documents = [[piece for _ in document if (piece := next(ids))] for document in sentences]
+    return [document for document in documents if document]
+
+
+def _chunks(document, room, choose):
+    """Consecutive sentences of a document in groups of at most `room` pieces; one in ten groups is cut short."""
+    group, length = [], 0
+    limit = choose.randint(2, room) if choose.random() < 0.1 else room
+    for sentence in document:
+        sentence = sentence[:room]
+        if group and length + len(sentence) > limit:
+            yield group
+            group, length = [], 0
+            limit = choose.randint(2, room) if choose.random() < 0.1 else room
+        group.append(sentence)
+        length += len(sentence)
+    yield group
+
+
+def _shorten(first, second, room, choose):
+    """Cut the longer of two at either end until both fit."""
+    first, second = list(first), list(second)
+    while len(first) + len(second) > room:
+        longer = first if len(first) > len(second) else second
+        longer.pop(0 if choose.random() < 0.5 else -1)
+    return first, second
+
+
+def pairs(documents, room, choose):
+    """(A, B, next) for next-sentence prediction: B follows A in its document, or, half of the time, begins elsewhere.
+
+    A and B together have at most `room` pieces. A group of one sentence can only take a foreign B; to keep the halves
+    equal, such groups are dropped whenever the coin says that B should follow.
+    """
+    found = []
+    for number, document in enumerate(documents):
+        for group in _chunks(document, room, choose):
+            follows = choose.random() < 0.5
+            if follows and len(group) < 2:
+                continue
+            cut = choose.randint(1, len(group) - 1) if len(group) > 1 else 1
+            first, second = sum(group[:cut], []), sum(group[cut:], [])
+            if not follows:
+                other = choose.randrange(len(documents) - 1)
+                other = documents[other + (other >= number)]
+                start = choose.randrange(len(other))
+                second = sum(other[start:], [])[: max(1, room - len(first))]
+            found.append((*_shorten(first, second, room, choose), follows))
+    return _even(found, choose)
+
+
+def _even(found, choose):
+    """As many pairs that follow as pairs that do not, in random order."""
+    sides = [[pair for pair in found if pair[2] is side] for side in (True, False)]
+    size = min(map(len, sides))
+    even = [pair for side in sides for pair in choose.sample(side, size)]
+    choose.shuffle(even)
+    return even
+
+
+def segments(documents, room, choose):
+    """(A, [], None) for pretraining without next-sentence prediction: sentences of one document, packed."""
+    found = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
+    choose.shuffle(found)
+    return found
+
+
+def examples(documents, settings, epoch, tokenizer):
+    """The segments of one epoch: (ids with [CLS] and [SEP], length of the first part, next or None)."""
+    choose = random.Random(f"{settings.seed} {epoch}")
+    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
+    make, extra = (pairs, 3) if settings.next_sentence else (segments, 2)
+    return [
+        ([cls, *first, sep, *second, *([sep] if second else [])], len(first) + 2, follows)
+        for first, second, follows in make(documents, settings.window - extra, choose)
+    ]
+
+
+@lru_cache(maxsize=8)
+def _kinds_of_pieces(tokenizer):
+    """The ids of special pieces and of ordinary ones."""
+    special = np.array(tokenizer.all_special_ids)
+    return special, np.setdiff1d(np.arange(len(tokenizer)), special)
+
+
+def mask(ids, random_state, tokenizer, whole_word=False):
+    """Mask 15 % of the pieces: 80 % of them become [MASK], 10 % a random piece, 10 % stay (BERT's rule).
+
+    ids: (pieces) int64. Gives (masked ids, chosen) of the same shape; chosen marks what is to be predicted. Special
+    pieces are never chosen, and at least one piece is. With whole_word all pieces of a word are chosen together.
+    """
+    ids = np.asarray(ids)
+    special, ordinary = _kinds_of_pieces(tokenizer)
+    allowed = ~np.isin(ids, special)
+    words = np.arange(len(ids))
+    if whole_word:
+        continues = np.array([piece.startswith("##") for piece in tokenizer.convert_ids_to_tokens(ids.tolist())])
+        words = np.cumsum(~continues)
+    order, chosen = random_state.permutation(np.unique(words[allowed])), np.zeros(len(ids), bool)
+    wanted = max(1, round(MASKED * allowed.sum()))
+    counts = np.bincount(words[allowed], minlength=words.max() + 1)[order]
+    taken = order[: max(1, int((np.cumsum(counts) <= wanted).sum()))]
+    chosen[allowed & np.isin(words, taken)] = True
+    draw, masked = random_state.random(len(ids)), ids.copy()
+    masked[chosen & (draw < TO_MASK)] = tokenizer.mask_token_id
+    swap = chosen & (draw >= TO_MASK) & (draw < TO_MASK + TO_RANDOM)
+    masked[swap] = random_state.choice(ordinary, int(swap.sum()))
+    return masked, chosen
+
+
+@dataclass
+class Masked:
+    """A Batch with what is to be predicted: chosen (k) positions in the row, pieces (k) there, follows (segments)."""
+
+    batch: Batch
+    chosen: torch.Tensor
+    pieces: torch.Tensor
+    follows: torch.Tensor | None
+
+
+def masked_batch(chosen_examples, random_state, tokenizer, whole_word=False):
+    """Examples as one padding-free batch, its masks drawn anew."""
+    rows = [mask(ids, random_state, tokenizer, whole_word) for ids, _, _ in chosen_examples]
+    batch = pack([[ids.tolist()] for ids, _ in rows])
+    types = [int(place >= first) for ids, first, _ in chosen_examples for place in range(len(ids))]
+    batch.types = torch.tensor([types])
+    chosen = torch.from_numpy(np.concatenate([one for _, one in rows]).nonzero()[0])
+    original = torch.tensor([piece for ids, _, _ in chosen_examples for piece in ids])
+    follows = [one for _, _, one in chosen_examples]
+    return Masked(batch, chosen, original[chosen], None if None in follows else torch.tensor(follows).long())
+
+
+class PretrainingModel(nn.Module):
+    """An encoder with its masked-LM and next-sentence heads; forward(Masked) gives the two losses and what was right.
+
+    Only the masked positions go through the masked-LM head: the head is a sixth of the work where all do.
+    """
+
+    def __init__(self, model, new_head=False, precision="fp32"):
+        super().__init__()
+        self.model, self.new_head, self.precision = model, new_head, precision
+        self.encoder = Encoder(model.base_model)
+        heads = model.cls if hasattr(model, "cls") else None
+        self.words = model.lm_head if heads is None else heads.predictions
+        self.next = getattr(heads, "seq_relationship", None)
+
+    def forward(self, masked):
+        device = masked.batch.ids.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+            states = self.encoder.row(masked.batch).last_hidden_state[0]
+            logits = self.words(states[masked.chosen]).float()
+            loss = cross_entropy(logits, masked.pieces)
+            if masked.follows is None:
+                return loss, None, None
+            first = states[masked.batch.bounds[:-1].to(device)]
+            # BERT's own coding of the answer: 0 where B follows A
+            answers = self.next(self.model.base_model.pooler(first[:, None])).float()
+        right = (answers.argmax(-1) == 1 - masked.follows).float().mean()
+        return loss, cross_entropy(answers, 1 - masked.follows), right
+
+    def head_parameters(self):
+        """The parameters above the encoder, less what is tied to it."""
+        inside = {id(weight) for weight in self.model.base_model.embeddings.parameters()}
+        above = [*self.words.parameters(), *(self.next.parameters() if self.next is not None else [])]
+        return [weight for weight in above if id(weight) not in inside]
+
+
+def _to(masked, device):
+    follows = None if masked.follows is None else masked.follows.to(device)
+    return Masked(masked.batch.to(device), masked.chosen.to(device), masked.pieces.to(device), follows)
+
+
+class Stream:
+    """Batches by the step's number, the same at every call: epoch after epoch over shuffled examples."""
+
+    def __init__(self, documents, settings, tokenizer):
+        self.documents, self.settings, self.tokenizer = documents, settings, tokenizer
+        self.epoch, self.examples, self.begins = -1, [], 0
+
+    def batch(self, step):
+        """The Masked batch of a step; steps have to come in rising order."""
+        size = self.settings.batch_size
+        while step >= self.begins + len(self.examples) // size:
+            self.begins += len(self.examples) // size
+            self.epoch += 1
+            self.examples = examples(self.documents, self.settings, self.epoch, self.tokenizer)
+            if len(self.examples) < size:
+                raise ValueError(
+                    f"pretraining_batch_size={size}: the texts make only {len(self.examples)} segments of "
+                    f"{self.settings.window} pieces. Use a smaller batch or more texts."
+                )
+        start = (step - self.begins) * size
+        chosen = self.examples[start : start + size]
+        random_state = np.random.default_rng([self.settings.seed, step])
+        return masked_batch(chosen, random_state, self.tokenizer, self.settings.whole_word)
+
+
+@torch.no_grad()
+def held_out_loss(model, documents, settings, tokenizer, most=256, size=16):
+    """Masked-LM loss and next-sentence accuracy in percent (None without) on documents, always with the same masks."""
+    chosen = examples(documents, replace(settings, seed=settings.seed + 1), 0, tokenizer)[:most]
+    if not chosen:
+        raise ValueError("further pretraining: the texts held out make no segment. More or longer texts are needed.")
+    device, found = next(model.parameters()).device, []
+    model.eval()
+    for start in range(0, len(chosen), size):
+        random_state = np.random.default_rng([settings.seed + 1, start])
+        found.append(model(_to(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
+    model.train()
+    rights = [right.item() for _, _, right in found if right is not None]
+    return float(np.mean([loss.item() for loss, _, _ in found])), 100 * float(np.mean(rights)) if rights else None
+
+
+def _groups(named, settings):
+    """AdamW groups: biases and LayerNorm without weight decay."""
+    groups = [{"lr": settings.learning_rate, "weight_decay": decay, "params": []} for decay in (WEIGHT_DECAY, 0.0)]
+    for name, weight in named:
+        groups[not has_weight_decay(name)]["params"].append(weight)
+    return groups
+
+
+def _phases(model, settings, head_steps):
+    """The optimizers of the two phases: the head alone, at HEAD_RATE; then everything."""
+    above = {id(weight) for weight in model.head_parameters()}
+    named = list(model.model.named_parameters())
+    head = replace(settings, learning_rate=HEAD_RATE)
+    return [
+        Optimizer(_groups([one for one in named if id(one[1]) in above], head), head, max(1, head_steps)),
+        Optimizer(_groups(named, settings), settings, settings.steps),
+    ]
+
+
+def split_held_out(documents):
+    """(documents to train on, documents to measure on): every twentieth is held out, every fourth of very few."""
+    every = min(round(1 / HELD_OUT), max(2, len(documents) // 4))
+    return [one for index, one in enumerate(documents) if index % every], documents[::every]
+
+
+def enough(texts, settings):
+    """The texts, or of very many a sample that is twice as large as there are segments to be read in all the steps."""
+    wanted = max(MOST_UNSAMPLED, 2 * (settings.head_steps + settings.steps) * settings.batch_size)
+    return random.Random(settings.seed).sample(texts, wanted) if wanted < len(texts) else texts
+
+
+class Progress:
+    """All that a pretraining has come to: weights, optimizers and history, saved whole or not at all."""
+
+    def __init__(self, model, settings, head_steps, file):
+        self.model, self.phases, self.file = model, _phases(model, settings, head_steps), file
+        self.data = {"step": 0, "history": [], "losses": [], "seconds": 0.0, "pieces": 0}
+        if file and Path(file).is_file():
+            saved = torch.load(file, map_location="cpu", weights_only=True)
+            model.load_state_dict(saved["model"])
+            for optimizer, (taken, state) in zip(self.phases, saved["phases"], strict=True):
+                optimizer.taken = taken
+                optimizer.adamw.load_state_dict(state)
+            self.data = saved["data"]
+
+    def save(self):
+        phases = [(optimizer.taken, optimizer.adamw.state_dict()) for optimizer in self.phases]
+        part = Path(f"{self.file}.part")
+        torch.save({"model": self.model.state_dict(), "phases": phases, "data": self.data}, part)
+        part.replace(self.file)
+
+
+def pretrain(model, texts, settings, state_file=None, looks=4, progress=True):
+    """Further pretrain a PretrainingModel on texts and give the history.
+
+    One in twenty texts is held out. The history has a dict before the first step and after each of `looks` equal
+    parts: step, loss (masked-LM, held out), next_sentence (accuracy in percent, None without it), train_loss (mean
+    since the one before), seconds and pieces since the start. With a `state_file` the state is saved every SAVE_EVERY
+    steps, and a later call with the same arguments goes on from it. Raises ValueError where the texts are too few for
+    one batch, and for next-sentence prediction with an encoder whose kind has no head for it, such as RoBERTa.
+    """
+    if settings.next_sentence and model.next is None:
+        kind = model.encoder.config.model_type
+        raise ValueError(
+            f"next_sentence=True: encoder={settings.encoder!r} is of type {kind!r}, which knows no next-sentence "
+            f"prediction. Use next_sentence=False."
+        )
+    tokenizer, accelerator = load_tokenizer(settings.encoder), Accelerator()
+    train, held_out = split_held_out(sentence_ids(enough(texts, settings), tokenizer))
+    model.to(accelerator.device).train()
+    head_steps = settings.head_steps if model.new_head else 0
+    now = Progress(model, settings, head_steps, state_file)
+    data, stream, total = now.data, Stream(train, settings, tokenizer), head_steps + settings.steps
+    begin = time.perf_counter() - data["seconds"]
+
+    def take(step):
+        masked = _to(stream.batch(step), accelerator.device)
+        torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
+        loss, next_loss, _ = model(masked)
+        (loss if next_loss is None else loss + next_loss).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        now.phases[step >= head_steps].step()
+        model.zero_grad()
+        data["losses"].append(loss.item())
+        data["pieces"] += masked.batch.pieces
+
+    def look():
+        loss, right = held_out_loss(model, held_out, settings, tokenizer)
+        mean = float(np.mean(data["losses"])) if data["losses"] else None
+        spent = {"seconds": data["seconds"], "pieces": data["pieces"]}
+        data["history"].append(
+            {
+                "step": data["step"] - head_steps,
+                "loss": loss,
+                "next_sentence": right,
+                "train_loss": mean,
+                **spent,
+            }
+        )
+        data["losses"] = []
+
+    wanted = {head_steps + settings.steps * part // looks for part in range(looks + 1)}
+    with tqdm(total=total, initial=data["step"], unit="step", disable=not progress, leave=False) as bar:
+        while True:
+            if data["step"] in wanted and len(data["history"]) < sum(one <= data["step"] for one in wanted):
+                look()
+            if data["step"] == total:
+                return data["history"]
+            take(data["step"])
+            data["step"] += 1
+            data["seconds"] = time.perf_counter() - begin
+            bar.set_postfix(loss=f"{np.mean(data['losses'][-50:]):.3f}", refresh=False)
+            bar.update()
+            if state_file and data["step"] % SAVE_EVERY == 0:
+                now.save()
+
+
+def fingerprint(settings, texts):
+    """Sixteen hex digits of a pretraining: its settings, its texts, and the weights it starts from."""
+    digest = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
+    digest.update(weights_hash(settings.encoder).encode())
+    for text in texts:
+        data = text.encode("utf-8", "surrogatepass")
+        digest.update(f"{len(data)} ".encode())
+        digest.update(data)
+    return digest.hexdigest()[:16]
+
+
+def checkpoint(settings, texts, progress=True):
+    """The folder of a further pretrained encoder: found in runs/pretrained, or made there, or gone on with.
+
+    Any run that asks for the same settings on the same texts shares it; its history is in history.json.
+    """
+    folder = RUNS / "pretrained" / fingerprint(settings, texts)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not (folder / "history.json").is_file():
+            state = Path(f"{folder}.state")
+            model = PretrainingModel(*load_pretraining_model(settings.encoder, settings.seed), settings.precision)
+            history = pretrain(model, texts, settings, state, progress=progress)
+            save(model, folder, load_tokenizer(settings.encoder), history)
+            state.unlink(missing_ok=True)
+    return folder
+
+
+def save(model, folder, tokenizer, history):
+    """Write encoder, heads, tokenizer and history as a folder that transformers reads, whole or not at all."""
+    making = Path(f"{folder}.making")
+    shutil.rmtree(making, ignore_errors=True)
+    model.model.save_pretrained(making)
+    tokenizer.save_pretrained(making)
+    (making / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
+    making.replace(folder)
+
+
+def settings_of(run):
+    """The Pretraining that a run asks for."""
+    return Pretraining(
+        encoder=run.encoder,
+        steps=run.pretraining_steps,
+        learning_rate=run.pretraining_learning_rate,
+        batch_size=run.pretraining_batch_size,
+        window=run.pretraining_window,
+        next_sentence=run.next_sentence,
+        whole_word=run.whole_word,
+        head_steps=run.pretraining_head_steps,
+        seed=run.pretraining_seed,
+        precision=run.precision,
+    )
+
+
+def further_pretrained(run, progress=True):
+    """The folder of the encoder that a run's further_pretraining makes; None where it asks for none.
+
+    Its texts are the training texts, and with pretraining_unlabelled the unlabelled ones, of the corpora named, less
+    every text that stands in a test set of theirs or of the run's own corpus.
+    """
+    if run.further_pretraining == "none":
+        return None
+    return checkpoint(settings_of(run), source_texts(run), progress)

@@ -1,0 +1,69 @@
+"""What an encoder keeps of its pretraining when it is fine-tuned (§5.3.3 infers it from error; here it is measured)."""
+
+import torch
+
+from ..model.batching import pack
+from ..data.corpora import corpus_of, texts_of
+from ..model.encoder import load_pretraining_model, load_tokenizer
+from .pretraining import Pretraining, PretrainingModel, checkpoint, examples, held_out_loss, sentence_ids
+
+TEXTS = 400  # read of the general texts and of the domain's
+SEGMENTS = 64  # whose hidden states are compared
+HEAD_STEPS = 300  # on general texts, where the pretrained weights have no masked-LM head
+
+
+def linear_cka(first, second):
+    """Linear centred kernel alignment of two sets of states, (n, width) each: 1 where they agree up to a rotation.
+
+    Kornblith et al. (2019), equation 3 with a linear kernel.
+    """
+    first, second = (states.double() - states.double().mean(0) for states in (first, second))
+    across = (second.T @ first).square().sum()
+    return float(across / ((first.T @ first).norm() * (second.T @ second).norm()))
+
+
+def _settings(encoder, run):
+    window = min(128, run.window)
+    return Pretraining(encoder, 0, window=window, next_sentence=False, head_steps=HEAD_STEPS, precision=run.precision)
+
+
+def _with_head(encoder, run, general):
+    """The encoder as it was pretrained, with a masked-LM head: its own, or one trained with the encoder frozen."""
+    model, new = load_pretraining_model(encoder)
+    if new:
+        model, _ = load_pretraining_model(str(checkpoint(_settings(encoder, run), general, progress=False)))
+    return model
+
+
+@torch.inference_mode()
+def _states(model, segments):
+    """Hidden states of all pieces of the segments, from the embeddings up: a list of (pieces, width)."""
+    batch = pack([[ids] for ids in segments]).to(next(model.parameters()).device)
+    output = model.encoder.row(batch, output_hidden_states=True)
+    return [state[0] for state in output.hidden_states]
+
+
+def measure(classifier, run, pretrained=None):
+    """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
+
+    The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the
+    encoder after it, on general texts (`run.retention`) and on the domain's test texts, which neither training nor
+    pretraining has read. "cka" compares the hidden states before and after on the domain's, embeddings first.
+    """
+    encoder, tokenizer = str(pretrained or run.encoder), load_tokenizer(run.encoder)
+    general, domain = texts_of(run.retention), corpus_of(run).test.texts
+    settings = _settings(encoder, run)
+    documents = {
+        name: sentence_ids(texts[-TEXTS:], tokenizer) for name, texts in (("general", general), ("domain", domain))
+    }
+    segments = [ids for ids, _, _ in examples(documents["domain"], settings, 0, tokenizer)][:SEGMENTS]
+    model = PretrainingModel(_with_head(encoder, run, general[:-TEXTS]), precision=run.precision)
+    model.to(classifier.device)
+    found, states = {}, []
+    for moment in ("before", "after"):
+        for name, read in documents.items():
+            found[f"{name}_{moment}"], _ = held_out_loss(model, read, settings, tokenizer)
+        model.eval()
+        states.append(_states(model, segments))
+        model.model.base_model.load_state_dict(classifier.encoder.model.state_dict(), strict=False)
+    return {**found, "cka": [linear_cka(*pair) for pair in zip(*states, strict=True)]}
