@@ -16,47 +16,47 @@ from wrapt import register_post_import_hook
 __version__ = "0.1.0"
 
 _NAMES = {
-    "Run": "config",
-    "grid": "config",
-    "profile": "config",
-    "load_corpus": "corpora",
-    "Classifier": "model",
-    "run": "store",
-    "train": "store",
-    "run_all": "store",
-    "rows": "store",
-    "missing": "store",
-    "describe": "store",
-    "setup": "notebook",
-    "execute": "notebook",
-    "render": "notebook",
-    "shown": "notebook",
+    "Run": "runs",
+    "grid": "runs",
+    "profile": "profiles",
+    "load_corpus": "data.corpora",
+    "Classifier": "model.classifier",
+    "train": "results.execution",
+    "run": "results.plans",
+    "run_all": "results.plans",
+    "missing": "results.plans",
+    "Store": "results.rows",
+    "rows": "results.rows",
+    "describe": "results.tables",
+    "setup": "study.setup",
+    "execute": "study.pages",
+    "render": "study.pages",
+    "shown": "study.display",
 }
-_MODULES = (
-    "advice",
-    "claims",
-    "corpora",
-    "encoder",
-    "figures",
-    "paper",
-    "stats",
-    "store",
-    "survey",
-    "widgets",
-    "your_data",
-)
+_MODULES = {
+    "advice": "advice",
+    "claims": "analysis.claims",
+    "corpora": "data.corpora",
+    "encoder": "model.encoder",
+    "figures": "experiments",
+    "paper": "analysis.paper",
+    "stats": "stats",
+    "survey": "analysis.surveys",
+    "widgets": "study.widgets",
+    "your_data": "study.your_data",
+}
 __all__ = [*_NAMES, *_MODULES]
 
 _AUTO = "transformers.models.auto"
-register_post_import_hook(lambda _: import_module(".auto_config", __name__), f"{_AUTO}.configuration_auto")
-register_post_import_hook(lambda _: import_module(".auto_model", __name__), f"{_AUTO}.modeling_auto")
+register_post_import_hook(lambda _: import_module(".model.auto_config", __name__), f"{_AUTO}.configuration_auto")
+register_post_import_hook(lambda _: import_module(".model.auto_model", __name__), f"{_AUTO}.modeling_auto")
 
 
 def __getattr__(name):
     if name in _NAMES:
         return getattr(import_module(f".{_NAMES[name]}", __name__), name)
     if name in _MODULES:
-        return import_module(f".{name}", __name__)
+        return import_module(f".{_MODULES[name]}", __name__)
     raise AttributeError(f"module 'bertstudy' has no attribute {name!r}")
 
 

@@ -1,58 +1,104 @@
-"""python -m bertstudy: report, figures, bench, predict."""
+"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, bench, predict."""
 
 import argparse
+import sys
+
+from . import __version__
+from .profiles import SHOWS
+from .results.rows import Store, check
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        prog="python -m bertstudy", description="Reports, figures and benchmarks of the study."
-    )
+def main(arguments: list[str] | None = None) -> None:
+    """Read the command line and do what it says; a wrong call ends with exit code 2 and a line or two."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    try:
+        given.act(given)
+    except (OSError, ValueError) as error:
+        if given.debug:
+            raise
+        parser.exit(2, f"{parser.prog} {given.command}: {' '.join(str(error).split())}\n")
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="bertstudy", description="How should a BERT be fine-tuned? The study's command.")
+    parser.add_argument("--version", action="version", version=f"bertstudy {__version__}")
+    parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True)
-    report = commands.add_parser("report", help="run the notebooks by papermill and write their pages")
+
+    def command(name, act, example, **more):
+        added = commands.add_parser(name, epilog=f"example: bertstudy {example}", **more)
+        added.set_defaults(act=act)
+        return added
+
+    report = command("report", _report, "report 05_fewshot --profile compact", help="run notebooks, write their pages")
     report.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
     report.add_argument("--stored", action="store_true", help="run nothing: show what the stored rows show")
-    commands.add_parser("figures", help="draw all committed figures again from their rows")
-    bench = commands.add_parser("bench", help="measure against transformers.Trainer, side by side")
+    report.add_argument("--remake", choices=["stale"], default="", help="make stale rows again")
+    command("figures", _figures, "figures", help="draw all committed figures again from their rows")
+    rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
+    rows.add_argument("what", choices=["check"])
+    bench = command("bench", _bench, "bench training", help="measure against transformers.Trainer, side by side")
     bench.add_argument("what", choices=["training", "inference", "pretraining", "layers"])
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--encoder", default="minilm")
     bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
-    predict = commands.add_parser("predict", help="classify the texts of a file by a saved classifier")
+    predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
     predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")
     predict.add_argument("file", help="CSV, TSV, JSONL or Parquet")
     predict.add_argument("--text-column", default="text")
     predict.add_argument("--out", help="the CSV file to write; without it the table goes to stdout")
-    arguments = parser.parse_args()
-    if arguments.command == "report":
-        from .study.report import index, make
+    return parser
 
-        for page, seconds in make(arguments.notebooks, arguments.profile, arguments.stored):
-            print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
-        print(index())
-    elif arguments.command == "figures":
-        from .study.study import redraw
-        from .study.report import index
 
-        for path in [*redraw(), index()]:
-            print(path)
-    elif arguments.command == "predict":
-        from .model.saving import predict_file
+# What needs torch is imported where it is used: the other commands work without.
 
-        try:
-            predict_file(arguments.model, arguments.file, arguments.text_column, arguments.out)
-        except (OSError, ValueError) as error:
-            parser.exit(2, f"{parser.prog} predict: {' '.join(str(error).split())}\n")
-    elif arguments.what == "layers":
-        from .study.bench import layers
 
-        layers(arguments.documents, arguments.rounds)
+def _report(given):
+    from .study.report import index, make
+
+    for page, seconds in make(given.notebooks, given.profile, given.stored, given.remake):
+        print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
+    print(index())
+
+
+def _figures(given):
+    from .study.pages import redraw
+    from .study.report import index
+
+    for path in [*redraw(), index()]:
+        print(path)
+
+
+def _rows(given):
+    """Print a line a profile; exit with 1 where an id does not recompute."""
+    wrong = 0
+    for profile in SHOWS:
+        if not Store.of(profile).ids():
+            continue
+        found = check(profile)
+        wrong += len(found.wrong_ids)
+        by_stage = ", ".join(f"{stage} {count}" for stage, count in found.stale.items())
+        stale = f"{found.stale_rows} stale" + (f" ({by_stage})" if by_stage else "")
+        recomputed = found.rows - len(found.wrong_ids)
+        print(f"{profile}: {found.rows} rows, {recomputed} ids recompute, {stale}")
+        for row_id in found.wrong_ids:
+            print(f"  {row_id}: what stands in this file gives another id")
+    sys.exit(1 if wrong else 0)
+
+
+def _predict(given):
+    from .model.saving import predict_file
+
+    predict_file(given.model, given.file, given.text_column, given.out)
+
+
+def _bench(given):
+    from .study.bench import compare, layers
+
+    if given.what == "layers":
+        layers(given.documents, given.rounds)
     else:
-        from .study.bench import compare
-
-        compare(arguments.what, arguments.documents, arguments.rounds, arguments.encoder, arguments.corpus)
-
-
-if __name__ == "__main__":
-    main()
+        compare(given.what, given.documents, given.rounds, given.encoder, given.corpus)

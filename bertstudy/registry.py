@@ -1,11 +1,29 @@
-"""Named choices: a registry turns a readable string such as "head+tail:128" into the function it names."""
+"""Named choices: a registry turns a readable string such as "head+tail:128" into the function that it names.
 
+A choice is declared where it is defined, by a decorator, together with its traits: what others have to know of it
+without calling it. Choices whose code needs torch have a home, a file or folder of the package: their declarations are
+read from its source, and it is imported when one of them is used.
+"""
+
+import ast
+import hashlib
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
-from inspect import signature
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+PACKAGE = Path(__file__).parent
+NAME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)*")
+REGISTRIES: dict[str, "Registry"] = {}  # by kind
+PLAIN = (str, int, float, bool, tuple, type(None))
 
 
-def no_such(kind, value, allowed, error=ValueError):
+def no_such(kind: str, value: Any, allowed: Any, error: type[Exception] = ValueError) -> Exception:
     """An error that names the value, lists what there is and guesses what was meant."""
     allowed = [str(name) for name in allowed]
     guess = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
@@ -13,40 +31,157 @@ def no_such(kind, value, allowed, error=ValueError):
     return error(f"{kind}={value!r} is unknown.{meant} There are: {', '.join(allowed)}.")
 
 
-class Registry(dict):
-    """Functions by name, filled by decoration; a spec is `name` or `name:argument`.
+@dataclass(frozen=True)
+class Entry:
+    """A choice: its function or class, its traits, and for one from outside the package its source's digest."""
 
-    >>> truncation = Registry("truncation")
+    name: str
+    traits: dict = field(hash=False)
+    module: str
+    call: Callable | None = None  # None: declared in the registry's home, which is not imported yet
+    digest: str = ""  # of a source that was read in another process
+
+    def __getattr__(self, trait):
+        try:
+            return self.__dict__["traits"][trait]
+        except KeyError:
+            raise AttributeError(f"{self.__dict__.get('name')!r} has no trait {trait!r}") from None
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the package defines it."""
+        return self.module.partition(".")[0] == __package__
+
+    def source_digest(self) -> str:
+        """Sixteen hex digits of the source of a choice from outside the package; "" for one of the package."""
+        return "" if self.is_ours else self.digest or source_digest(self.call)
+
+
+class Registry(dict):
+    """Entries by name, filled by decoration; a spec is `name` or `name:argument`.
+
+    kind: the field of Run that takes a spec. home: "module:decorator", where choices are declared that need torch.
+    traits: what an entry may state, with the value of those that don't.
+
+    >>> truncation = Registry("truncation", many=False)
     >>> @truncation("tail")
     ... def tail(ids, room): ...
     """
 
-    def __init__(self, kind):
+    def __init__(self, kind: str, home: str = "", **traits):
         super().__init__()
-        self.kind = kind
+        self.kind, self.traits = kind, traits
+        REGISTRIES[kind] = self
+        if home:
+            module, _, decorator = home.partition(":")
+            self.update(_declared(module, decorator, traits))
 
-    def __call__(self, name):
-        def register(function):
-            self[name] = function
-            return function
+    def __call__(self, name: str, **traits) -> Callable:
+        """Register the function or class that is decorated. Raises ValueError for a name or trait that can't be."""
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{self.kind}={name!r}: names are of small letters, digits and _, as in 'my_choice'.")
+        for trait in traits.keys() - self.traits.keys():
+            raise no_such(f"{self.kind}={name!r}: trait", trait, self.traits)
+
+        def register(call):
+            self[name] = Entry(name, {**self.traits, **traits}, call.__module__, call)
+            return call
 
         return register
 
-    def find(self, spec):
+    def entry(self, spec: str) -> Entry:
+        """The entry that `spec` names. Raises ValueError for an unknown name."""
+        name = str(spec).partition(":")[0]
+        if name not in self:
+            raise no_such(self.kind, spec, self)
+        return self[name]
+
+    def find(self, spec: str) -> Callable:
         """What `spec` names, with the whole number after the colon bound to its `argument`.
 
         Raises ValueError for an unknown name, for an argument that is not a whole number above zero, and for one
         given to a choice that takes none.
         """
-        name, colon, argument = str(spec).partition(":")
-        if name not in self:
-            raise no_such(self.kind, spec, self)
+        found = self.entry(spec)
+        if found.call is None:
+            import_module(found.module)  # which registers it
+            found = self[found.name]
+        _, colon, argument = str(spec).partition(":")
         if not colon:
-            return self[name]
-        if "argument" not in signature(self[name]).parameters:
-            raise ValueError(f"{self.kind}={spec!r}: {name!r} takes no number after a colon.")
+            return found.call
+        if "argument" not in inspect.signature(found.call).parameters:
+            raise ValueError(f"{self.kind}={spec!r}: {found.name!r} takes no number after a colon.")
         if not argument.isdecimal() or int(argument) < 1:
             raise ValueError(
-                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {name}:128."
+                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {found.name}:128."
             )
-        return partial(self[name], argument=int(argument))
+        return partial(found.call, argument=int(argument))
+
+    def check(self, spec: str) -> None:
+        """Raise ValueError unless there is such a choice; one that is not imported yet stays so."""
+        if self.entry(spec).call is not None or ":" in str(spec):
+            self.find(spec)
+
+
+def _declared(module: str, decorator: str, traits: dict) -> Iterator[tuple[str, Entry]]:
+    """The entries that a module, or each module of a package, declares by this decorator, read from source."""
+    place = PACKAGE.joinpath(*module.split(".")[1:])
+    files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    for file in files:
+        where = f"{module}.{file.stem}" if place.is_dir() else module
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") == decorator:
+                name = ast.literal_eval(node.args[0])
+                own = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
+                yield name, Entry(name, {**traits, **own}, where)
+
+
+def source_digest(call: Callable) -> str:
+    """Sixteen hex digits of the source of a function or class, and of what it uses of its own module.
+
+    Raises ValueError where the source can't be had, as of what was typed into `python -c`.
+    """
+    return hashlib.sha256("\n".join(_sources(call, set())).encode()).hexdigest()[:16]
+
+
+def _sources(call, seen):
+    """The sources of a function or class, of functions and classes of its module that it names, and its constants."""
+    if call in seen:
+        return
+    seen.add(call)
+    if inspect.isclass(call):
+        parts = [getattr(value, "__func__", value) for _, value in sorted(vars(call).items())]
+        yield from (f"{name}={value!r}" for name, value in sorted(vars(call).items()) if _is_constant(name, value))
+        parts = [*(base for base in call.__bases__ if base.__module__ == call.__module__), *parts]
+        for part in parts:
+            if inspect.isfunction(part) or inspect.isclass(part):
+                yield from _sources(part, seen)
+        return
+    function = inspect.unwrap(call)
+    try:
+        yield inspect.getsource(function)
+    except (OSError, TypeError):
+        raise ValueError(
+            f"{function.__qualname__}: its source can't be read, and a row is named by it. Define it in a file or in a "
+            f"cell of a notebook."
+        ) from None
+    used = inspect.getclosurevars(function)
+    for name, value in sorted({**used.globals, **used.nonlocals}.items()):
+        if _is_constant(name, value):
+            yield f"{name}={value!r}"
+        elif getattr(value, "__module__", None) == function.__module__ and callable(value):
+            yield from _sources(value if inspect.isclass(value) else inspect.unwrap(value), seen)
+
+
+def _is_constant(name, value):
+    return isinstance(value, PLAIN) and not name.startswith("__")
+
+
+def outside() -> list[tuple[str, Entry]]:
+    """(kind, entry) of all that was registered outside the package, with the digests of their sources."""
+    return [
+        (kind, replace(entry, digest=entry.source_digest()))
+        for kind, registry in REGISTRIES.items()
+        for entry in registry.values()
+        if not entry.is_ours
+    ]

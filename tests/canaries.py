@@ -20,11 +20,11 @@ from bertstudy.data.corpora import Library
 from bertstudy.data.sampling import draw
 from bertstudy.data.sources import source_texts
 from bertstudy.model.batching import pack
-from bertstudy.versions import STAGES, stages_of
+from bertstudy.versions import STAGES
 
 FILE = Path(__file__).with_name("canaries.json")
 TOLERANCE = 1e-4  # of a value, relatively
-MARGIN = 0.02  # between the two highest logits of a test document whose prediction is written down
+MARGIN = 0.02  # between the two highest probabilities of a test document whose prediction is written down
 
 BASE = Run(
     corpus="movies",
@@ -102,20 +102,75 @@ def trace(run, library):
         values["segments"] = _digest(untrained.segmenter(documents.train.texts))
         states = untrained.encoder(pack(segments), untrained.layers)
         values["encoder"] = states.flatten()[:: max(1, states.numel() // 40)].tolist()
-    if row["pretraining"]:
+    if row.get("pretraining"):
         values["pretraining"] = _losses(row["pretraining"], "loss", "train_loss")
-    if row["multitasked"]:
+    if row.get("multitasked"):
         values["multitask"] = [loss for one in row["multitasked"]["history"] for loss in one["loss"] if loss]
-    own = stages_of(run)[-1] if run.retention == "none" else "fine_tuning"
+    own = next(stage for stage in ("features", "tfidf", "fine_tuning") if stage in row["stages"])
     names = ("loss", "dev_loss") if run.encoder != "none" else ("dev_loss",)
     values[own] = [*_losses(row["history"], *names), row["loss"]]
-    if row["retention"]:
+    if row.get("retention"):
         values["retention"] = [*row["retention"].pop("cka"), *sorted(row["retention"].values())]
-    return values, _predicted(classifier, documents.test.texts)
+    predict = classifier.predict_proba if run.encoder == "none" else lambda texts: classifier.predict(texts)[1]
+    return values, _predicted(predict(documents.test.texts))
 
 
-def _predicted(classifier, texts):
+def _predicted(probabilities):
     """The predictions that no rounding can turn: a dict of document to class."""
-    scores = np.sort(probabilities := classifier.predict(texts).probabilities, axis=1)
+    scores = np.sort(probabilities, axis=1)
     sure = np.flatnonzero(scores[:, -1] - scores[:, -2] > MARGIN)
     return {str(index): int(probabilities[index].argmax()) for index in sure}
+
+
+def differing(before, now):
+    """The first stage whose values are others than before; "" where all are the same.
+
+    Predictions that differ where all values are the same are the last stage's.
+    """
+    for stage, value in now["values"].items():
+        old = before["values"].get(stage)
+        if isinstance(value, str) or old is None or len(old) != len(value):
+            if old != value:
+                return stage
+        elif not np.allclose(value, old, rtol=TOLERANCE, atol=TOLERANCE * 0.01):
+            return stage
+    shared = before["predictions"].keys() & now["predictions"].keys()
+    same = all(before["predictions"][one] == now["predictions"][one] for one in shared)
+    return "" if same else list(now["values"])[-1]
+
+
+def complaint(name, before, now, numbers):
+    """What is wrong with a canary's values beside those written down, in a sentence; "" where nothing is.
+
+    numbers: those of the stages when the values were written down.
+    """
+    raised = [stage for stage in now["values"] if numbers[stage] != STAGES[stage]]
+    if raised:
+        return f"canary {name!r}: the number of {', '.join(raised)} was changed: python tests/canaries.py write"
+    stage = differing(before, now)
+    if stage:
+        return (
+            f"canary {name!r}: stage {stage} computes something else than before, and its number in versions.py is "
+            f"still {STAGES[stage]}. Raise it (the part after the dot where only the random stream changed), then: "
+            f"python tests/canaries.py write"
+        )
+    return ""
+
+
+def write():
+    """Write the present values down. Raises ValueError where one changed and no number of its stages was raised."""
+    written = json.loads(FILE.read_text(encoding="utf-8")) if FILE.exists() else {"stages": STAGES, "canaries": {}}
+    made = {}
+    for name, run in CANARIES.items():
+        made[name] = now = dict(zip(("values", "predictions"), trace(run, Library()), strict=True))
+        before = written["canaries"].get(name)
+        raised = any(written["stages"][stage] != STAGES[stage] for stage in now["values"])
+        if before and not raised and differing(before, now):
+            raise ValueError(complaint(name, before, now, written["stages"]))
+    FILE.write_text(json.dumps({"stages": STAGES, "canaries": made}, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["write"]:
+        sys.exit(__doc__)
+    write()

@@ -3,7 +3,6 @@
 `advice` goes on from here. Nothing that is shown has the text of a document in it: rows are told by their numbers.
 """
 
-import hashlib
 import json
 import re
 import time
@@ -16,20 +15,23 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from . import budget
-from ..data import files
 from .. import stats
-from ..results import rows as store
-from ..training.methods.tfidf import USUAL, WORDS, words_model
-from ..run import Profile, Run
-from ..run import profile as find_profile
+from ..data import files
+from ..data.catalogue import CHINESE
 from ..data.control.example import FILE as EXAMPLE
-from ..data.corpora import CHINESE, Corpus, Split, build, plain, stratified_order
-from ..model.encoder import encoder_config, load_tokenizer
+from ..data.corpora import Corpus, Library, build
+from ..data.sampling import Split, plain, stratified_order
 from ..model.classifier import Classifier, check_encoder, longest_window
-from ..study.study import check_declared, draw_as_svg, shown
-from ..paths import RUNS
+from ..model.encoder import encoder_config, load_tokenizer
+from ..paths import runs
+from ..profiles import Profile
+from ..profiles import profile as find_profile
 from ..registry import no_such
+from ..results.rows import Store
+from ..runs import Run
+from ..training.methods.tfidf import USUAL, WORDS, words_model
+from . import budget
+from .findings import Finding
 
 MINUTES = {"smoke": 1.0, "control": 3.0, "compact": 20.0, "paper": 60.0}
 LEAST = 40  # different texts: fewer can't be trained on, chosen by and tested on
@@ -80,16 +82,22 @@ class YourData:
     classifier: Classifier | None = None  # and what it trained, where that is in memory
 
     @cached_property
-    def corpus(self):
-        """Train, and dev in the place of test: what candidates are scored on."""
+    def corpus(self) -> Corpus:
+        """Train, and dev in the place of test: what candidates are scored on. No unlabelled text is in dev or test."""
         splits = (Split(part.texts, part.classes) for part in (self.train, self.dev))
-        return Corpus(self.base.corpus, *splits, self.labels)
+        taken = {plain(text) for part in (self.dev, self.test) for text in part.texts}
+        unlabelled = [text for text in self.unlabelled if plain(text) not in taken]
+        return Corpus(self.base.corpus, *splits, self.labels, load_unlabelled=lambda: unlabelled)
 
-    @cached_property
-    def fingerprint(self):
-        """Hex digits of all that a result is made from beside its run: labelled texts, unlabelled ones, the code."""
-        more = hashlib.sha256(json.dumps([self.unlabelled, self.test.texts]).encode()).hexdigest()
-        return f"{self.corpus.fingerprint} {more} {store.code_hash()}"
+    @property
+    def library(self) -> Library:
+        """Where runs on these documents find them."""
+        return Library(at_hand={self.base.corpus: self.corpus})
+
+    @property
+    def store(self) -> Store:
+        """The rows of what was tried, in runs/your_data."""
+        return Store(runs() / "your_data" / "rows")
 
     def __repr__(self):
         name = "the embedded example" if self.base.corpus == str(EXAMPLE) else Path(self.base.corpus).name
@@ -116,10 +124,8 @@ def begin(
     """Read and check the reader's files and give YourData; the minutes begin to count. Empty values are defaults.
 
     Raises ValueError that says what to do for files that can't be read or don't do (no such column, one class, fewer
-    than LEAST texts), for an encoder that can't be loaded and a value out of range; TypeError for a parameter given to
-    papermill that the notebook does not know.
+    than LEAST texts), for an encoder that can't be loaded and a value out of range.
     """
-    check_declared(list(begin.__kwdefaults__))
     chosen = find_profile(profile)
     if budget_minutes < 0:
         raise ValueError(f"budget_minutes={budget_minutes}: allowed is 0 ({MINUTES[chosen.name]:g}) or more.")
@@ -131,9 +137,8 @@ def begin(
     check_encoder(base)
     labels, parts, found = read(path, test, *columns)
     texts = files.read_texts(_existing("unlabelled", unlabelled), columns[0]) if unlabelled else []
-    draw_as_svg()
     data = YourData(chosen, base, labels, *parts, found, texts, clock, Path(model_dir))
-    data.model_dir = Path(model_dir or RUNS / "your_data" / f"{path.stem}-{data.corpus.fingerprint[:6]}").expanduser()
+    data.model_dir = Path(model_dir or runs() / "your_data" / f"{path.stem}-{data.corpus.fingerprint[:6]}").expanduser()
     _check_model_dir(data.model_dir)
     return data
 
@@ -242,17 +247,12 @@ def _check_classes(test, theirs, known):
             )
 
 
-def table_of(lines, columns=None):
-    """Lines as a table to read."""
-    return shown(pd.DataFrame(lines, columns=columns), digits=1, row="{:d}")
-
-
 def _of(rows):
     """Row numbers, the first few of them."""
     return ", ".join(map(str, rows[:SHOWN])) + ", …" * (len(rows) > SHOWN)
 
 
-def check(data):
+def check(data: YourData) -> pd.DataFrame:
     """What is in the files and what to do about it: a table with a line each, (what, found, to do)."""
     found, train = data.found, data.train
     whole = found["rows"] - found["without text"]
@@ -291,7 +291,7 @@ def check(data):
     half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
     advice = f"an error of 10 % will be known to ± {half:.0f} points{'; test more documents' * (half > 4)}"
     lines.append(("to train on, choose by, test on", " / ".join(f"{one:,}" for one in sizes), advice))
-    return table_of([*lines, *_of_pieces(data)], ["what", "found", "to do"])
+    return pd.DataFrame([*lines, *_of_pieces(data)], columns=["what", "found", "to do"])
 
 
 def measure_lengths(data):
@@ -363,7 +363,7 @@ def doubted(part, seed=0):
     return kept[chosen], suggested[chosen], given[chosen]
 
 
-def suspicious(data):
+def suspicious(data: YourData) -> Finding:
     """Rows of the training file whose label should be looked at again: row, given, suggested, probability of the given.
 
     Looked through are all of its documents, also those set aside for the test, or a sample where they are very many.
@@ -381,12 +381,11 @@ def suspicious(data):
     most = max(1000, int(DOUBTS_SHARE * data.clock.seconds / (FOLDS * each)))
     looked = joined.take(np.sort(order[:most]))
     chosen, suggested, probability = doubted(looked)
-    print(
-        f"{len(chosen)} of {len(looked.texts):,} labels looked through are doubtful"
-        f"{f' (of {len(joined.texts):,}; more minutes look through more)' * (len(looked.texts) < len(joined.texts))}."
-        f"{' Those most in doubt:' * bool(len(chosen))}"
-    )
+    words = f"{len(chosen)} of {len(looked.texts):,} labels looked through are doubtful"
+    if len(looked.texts) < len(joined.texts):
+        words += f" (of {len(joined.texts):,}; more minutes look through more)"
     names = np.array(data.labels)
     columns = {"row": looked.numbers[chosen], "given": names[looked.classes[chosen]], "suggested": names[suggested]}
     table = pd.DataFrame(columns | {"probability of the given, %": 100 * probability})
-    return table_of(table.head(SHOWN))
+    values = {"doubtful": len(chosen), "looked through": len(looked.texts), "rows": columns["row"].tolist()}
+    return Finding(f"{words}. Those most in doubt:" if len(chosen) else f"{words}.", table.head(SHOWN), values)

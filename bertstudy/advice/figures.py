@@ -10,9 +10,9 @@ from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
 from .. import stats
+from ..analysis.drawing import STYLE, bars_of, figure, grid_across
 from ..analysis.extrapolation import extrapolate
 from ..results.rows import unsqueeze, wrong
-from ..analysis.drawing import STYLE, bars_of, figure, grid_across
 
 WORDS, DEFAULT = "words (TF-IDF)", "fine-tuned, default recipe"
 MOST_CLASSES = 15  # in a picture

@@ -6,8 +6,9 @@ runs/your_data: what was run once is read the next time, so that more minutes go
 """
 
 import json
+import logging
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import ceil
@@ -16,24 +17,27 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from . import budget
-from .. import experiments as figures
 from .. import stats
-from ..results import rows as store
-from ..training.methods.tfidf import USUAL, words_model
-from ..model.batching import size
-from ..run import Run, baseline
-from ..data.corpora import Corpus, Split, draw, plain, stratified_order
-from ..model.encoder import PRETRAINED_AS, encoder_config
-from .figures import DEFAULT, WORDS
-from ..model.classifier import Classifier
-from ..paths import ROOT, RUNS
-from ..training.pretraining import checkpoint, settings_of
-from ..training.fine_tuning import epochs_of, evaluate, fit
+from ..analysis.drawing import FIGURES
 from ..choices.truncation import TRUNCATIONS
+from ..data.corpora import Corpus
+from ..data.sampling import Split, draw, stratified_order
+from ..model.batching import size
+from ..model.classifier import Classifier
+from ..model.encoder import PRETRAINED_AS, encoder_config
+from ..paths import ROOT, runs
+from ..results import execution
+from ..results.rows import name_of, squeeze, stale_stages, unsqueeze, write_json, wrong
 from ..results.workers import few_threads
-from .documents import BEYOND, SHOWN, beyond, measure_lengths, table_of
+from ..runs import Run, baseline
+from ..training.fine_tuning import epochs_of, fit
+from ..training.methods.tfidf import USUAL, words_model
+from . import budget
+from .documents import BEYOND, SHOWN, YourData, beyond, measure_lengths
+from .figures import DEFAULT, WORDS, your_curve_data
+from .findings import Finding
 
+LOG = logging.getLogger(__name__)
 FEW = 1000  # labels, below which learning rate and epochs are worth trying
 ENOUGH = 50_000  # word pieces of text, from where on further pretraining is worth trying
 CURVE_SHARE = 0.6  # of the minutes, where there are recipes to try beside the default
@@ -48,28 +52,31 @@ WORTH = 1.2  # times the labels, from where on it is worth training once more
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
 
-def _stored(run, data):
-    return RUNS / "your_data" / "rows" / f"{store.run_id(run, data.fingerprint)}.json"
+def _is_stored(run, data):
+    """Whether there is a row of a run, made as it would be made today."""
+    row_id = name_of(run, data.library).id
+    return row_id in data.store and not stale_stages(data.store.read(row_id))
 
 
-def _row(run, data, recipe, make):
-    """The row of a run: read, or made by make() and written. `recipe` is its name in tables."""
-    path = _stored(run, data)
-    if not path.is_file():
-        store.write(path, make() | {"available": len(data.train.texts)})
-    row = json.loads(path.read_text(encoding="utf-8")) | {"recipe": recipe}
+def _row(run, data, recipe, stop=None):
+    """The row of a run: read, or made and written. `recipe` is its name in tables."""
+    row_id = name_of(run, data.library).id
+    if not _is_stored(run, data):
+        data.classifier, row = execution.train(run, progress=False, library=data.library, stop=stop)
+        data.write_json(row)
+    row = data.store.read(row_id) | {"recipe": recipe, "available": len(data.train.texts)}
     data.rows = [one for one in data.rows if (one["id"], one["recipe"]) != (row["id"], recipe)] + [row]
     return row
 
 
-def rows(data):
+def rows(data: YourData) -> pd.DataFrame:
     """What has been tried so far as a table, for figures: recipe, documents, predictions on dev, and the rest."""
     return pd.DataFrame(data.rows)
 
 
-def figure(name, tried):
+def figure(name: str, tried: pd.DataFrame) -> plt.Figure:
     """Draw a registered figure of rows."""
-    chart = figures.FIGURES[name](tried)
+    chart = FIGURES[name](tried)
     plt.close(chart)
     return chart
 
@@ -91,7 +98,7 @@ def _sample(data, labelled, **changes):
     return replace(data.base, fraction=labelled / len(data.train.texts), **changes)
 
 
-def floor(data):
+def floor(data: YourData) -> pd.DataFrame:
     """The floor: TF-IDF with logistic regression on ever more documents. A table: labelled, error on dev, interval.
 
     It ends with all documents, or before the fit that would take more than its share of the minutes.
@@ -99,13 +106,12 @@ def floor(data):
     total, took = len(data.train.texts), 0.0
     for labelled in [total // part for part in budget.HALVINGS if total // part >= _least(data)]:
         run = baseline(_sample(data, labelled, test_size=0), "tfidf")
-        if 2.5 * took > WORDS_SHARE * data.clock.seconds and not _stored(run, data).is_file():
+        if 2.5 * took > WORDS_SHARE * data.clock.seconds and not _is_stored(run, data):
             _leave_out(data, WORDS, labelled, 2.5 * took, "not enough minutes")
             break
-        row = _row(run, data, WORDS, lambda run=run: store.compute(run, data.corpus, progress=False))
+        row = _row(run, data, WORDS)
         took = row["seconds"]["all"]
-    points = figures.your_curve_data(pd.DataFrame(_floors(data)))
-    return table_of(points[["labelled", "error", "low", "high"]])
+    return your_curve_data(pd.DataFrame(_floors(data)))[["labelled", "error", "low", "high"]]
 
 
 def _floors(data):
@@ -126,7 +132,7 @@ def _pieces(data, run):
 
 def seconds_of(run, data):
     """Seconds that a run takes, by the speed measured last; 0 where its row exists."""
-    if _stored(run, data).is_file():
+    if _is_stored(run, data):
         return 0.0
     labelled, pieces = round(run.fraction * len(data.train.texts)), _pieces(data, run)
     training = epochs_of(run, labelled) * labelled * pieces
@@ -204,7 +210,7 @@ def _sizes(data, cost, shares=(CURVE_SHARE, 1.0)):
         sizes = budget.curve(cost, share * data.clock.left, total, _least(data))
         if sizes and (sizes[-1] == total or epochs_of(data.base, sizes[-1]) <= 2 * data.base.epochs):
             if steps < usual:
-                print(f"The minutes are too few for {usual} steps a run, this profile's least: {steps} are taken.")
+                LOG.info(f"The minutes are too few for {usual} steps a run, this profile's least: {steps} are taken.")
             return sizes
     return []
 
@@ -216,7 +222,7 @@ def _room(data, sizes, cost):
     return any(budget.SPARE * seconds_of(run, data) <= left for run in tried)
 
 
-def plan(data):
+def plan(data: YourData) -> Finding:
     """Measure the speed, plan the runs, and give a table of them: recipe, labelled, minutes, whether it fits.
 
     First the default recipe on ever more labels, then what may be better, one after the other, each a change to the
@@ -257,55 +263,15 @@ def plan(data):
         labelled = round(run.fraction * total)
         lines.append((recipe, labelled, seconds / 60, "yes" if fits else "no, unless runs are faster than planned"))
     speeds = (f"{1 / one:,.0f}" for one in (data.speed.training, data.speed.prediction))
-    print("Word pieces a second in training and in prediction: {} and {}.".format(*speeds))
+    words = "Word pieces a second in training and in prediction: {} and {}.".format(*speeds)
     if sizes[-1] < total:
-        print(f"All {total:,} documents would take {cost(total) / 60:,.1f} minutes: {sizes[-1]:,} are trained on.")
+        words += f" All {total:,} documents would take {cost(total) / 60:,.1f} minutes: {sizes[-1]:,} are trained on."
         _leave_out(data, DEFAULT, total, cost(total), "not enough minutes")
     if _text_pieces(data) < ENOUGH:
         few = f"{_text_pieces(data):,.0f} word pieces of text, of {ENOUGH:,} that it takes: give unlabelled texts"
         _leave_out(data, "pretrained further", sizes[-1], None, few)
-    return table_of(lines, ["recipe", "labelled", "minutes", "in the plan"])
-
-
-def _fine_tuned(run, data, hook):
-    """Fine-tune a run, score dev, and give its row; the classifier stays in data.classifier.
-
-    hook is called before every batch.
-    """
-    begin, documents = time.perf_counter(), draw(data.corpus, run)
-    with few_threads(run):
-        further = run.further_pretraining != "none"
-        weights = checkpoint(settings_of(run), _texts(data), progress=False) if further else None
-        data.classifier = classifier = Classifier.build(run, data.labels, weights)
-        watched = classifier.register_forward_pre_hook(hook)
-        try:
-            segments = classifier.segmenter(documents.train.texts)
-            history = fit(classifier, (segments, documents.train.classes.tolist()), progress=False)
-            segments, scoring = classifier.segmenter(documents.test.texts), time.perf_counter()
-            error, loss, predicted = evaluate(classifier, segments, documents.test.classes)
-        finally:
-            watched.remove()
-    scoring = time.perf_counter() - scoring
-    data.speed = budget.Speed(history[-1]["seconds"] / history[-1]["pieces"], scoring / sum(map(size, segments)))
-    return {
-        "id": store.run_id(run, data.fingerprint),
-        "run": asdict(run),
-        "labels": list(data.labels),
-        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
-        "history": history,
-        "error": error,
-        "loss": loss,
-        "truth": store.squeeze(documents.test.classes),
-        "predictions": store.squeeze(predicted),
-        "seconds": {"train": history[-1]["seconds"], "all": time.perf_counter() - begin},
-        "code": store.code_hash(),
-    }
-
-
-def _texts(data):
-    """Texts to pretrain on: those trained on and the unlabelled ones, none of which is in dev or test."""
-    taken = {plain(text) for part in (data.dev, data.test) for text in part.texts}
-    return [text for text in dict.fromkeys([*data.train.texts, *data.unlabelled]) if plain(text) not in taken]
+    table = pd.DataFrame(lines, columns=["recipe", "labelled", "minutes", "in the plan"])
+    return Finding(words, table, {"sizes": sizes, "speed": data.speed})
 
 
 def _try(run, data, recipe):
@@ -315,11 +281,12 @@ def _try(run, data, recipe):
     """
     labelled, before = round(run.fraction * len(data.train.texts)), data.classifier
     seconds = seconds_of(run, data)
-    if not _stored(run, data).is_file() and not data.clock.fits(seconds):
+    if not _is_stored(run, data) and not data.clock.fits(seconds):
         return _leave_out(data, recipe, labelled, seconds, "not enough minutes")
     data.classifier = None
     try:
-        row = _row(run, data, recipe, lambda: _fine_tuned(run, data, data.clock.stop))
+        row = _row(run, data, recipe, data.clock.stop)
+        _learn_speed(row, run, data)
     except budget.TimeIsUp:
         data.classifier = before
         return _leave_out(data, recipe, labelled, seconds, "stopped: the machine has become slower")
@@ -330,7 +297,14 @@ def _try(run, data, recipe):
     return row
 
 
-def run_all(data):
+def _learn_speed(row, run, data):
+    """Take the speed of a run that was just made for that of the next."""
+    if data.classifier is not None:
+        last, scored = row["history"][-1], row["documents"]["test"] * _pieces(data, run)
+        data.speed = budget.Speed(last["seconds"] / last["pieces"], row["seconds"]["test"] / scored)
+
+
+def run_all(data: YourData) -> pd.DataFrame:
     """Carry the plan out, as far as the minutes go. Gives the rows of all that was tried.
 
     Raises ValueError where the machine has become so slow that nothing was finished.
@@ -349,13 +323,14 @@ def run_all(data):
         if found and found is data.best:
             changes, names = changes | more, {**names, kind: name}
     _on_more_labels(data)
-    print(f"{len(data.rows)} runs; chosen: {data.best['recipe']}. {max(0, data.clock.left) / 60:.1f} minutes are left.")
+    left = max(0, data.clock.left) / 60
+    LOG.info("%d runs; chosen: %s. %.1f minutes are left.", len(data.rows), data.best["recipe"], left)
     return rows(data)
 
 
 def _on_more_labels(data):
     """Where time is left and labels are, train the chosen recipe on as many of them as fit."""
-    run, labelled, total = Run(**data.best["run"]), data.best["documents"]["train"], len(data.train.texts)
+    run, labelled, total = _best_run(data), data.best["documents"]["train"], len(data.train.texts)
     on = lambda labels: replace(run, fraction=labels / total)  # noqa: E731
     room = data.clock.left
     size = budget.largest(lambda labels: seconds_of(on(labels), data), room, total, WORTH * labelled)
@@ -364,16 +339,19 @@ def _on_more_labels(data):
         data.left_out = [line for line in data.left_out if (line["recipe"], line["labelled"]) != (recipe, size[0])]
 
 
-def outlook(tried):
-    """What more labels would bring, from the rows of all that was tried: in words, and the points as a table."""
-    data = figures.your_curve_data(tried)
+def outlook(tried: pd.DataFrame) -> Finding:
+    """What more labels would bring, from the rows of all that was tried: in words, and the points as a table.
+
+    `values` are those of twice the labels: labelled, error, low, high, gain, gain_low, gain_high; {} where they can't
+    be told.
+    """
+    data = your_curve_data(tried)
     further = data[data["kind"] == "extrapolated"]
     if further.empty:
-        print(
+        return Finding(
             "Fewer than two points of the curve are better than always giving the commonest class: what more labels "
             "would bring can't be told. Give more minutes or more labels."
         )
-        return None
     last = further.iloc[-1]
     told = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
     told += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
@@ -388,9 +366,13 @@ def outlook(tried):
         told += "More labels help."
     if last["labelled"] > FAR * reached:
         told += " It is far beyond the curve's last point, though: not much more than a guess."
-    print(told)
     columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
-    return table_of(further[columns])
+    return Finding(told, further[columns], last[columns].to_dict())
+
+
+def _best_run(data):
+    """The run of the best row, with the corpus as it is known here."""
+    return replace(Run(**data.best["run"]), corpus=data.base.corpus)
 
 
 def _winner(data):
@@ -400,7 +382,8 @@ def _winner(data):
         if made.is_file() and json.loads(made.read_text(encoding="utf-8"))["id"] == data.best["id"]:
             data.classifier = Classifier.load(data.model_dir)
         else:
-            _fine_tuned(Run(**data.best["run"]), data, lambda *_: None)
+            run = _best_run(data)
+            data.classifier = execution.train(run, progress=False, library=data.library)[0]
     return data.classifier
 
 
@@ -426,36 +409,38 @@ def score(data):
     the rows' present numbers in the reader's file. Of very many documents a stratified sample is scored.
     """
     whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
-    path = _stored(Run(**data.best["run"]), data)
-    path = path.with_stem(f"{path.stem}-{whole.fingerprint}")
+    path = runs() / "your_data" / "scores" / f"{data.best['id']}-{whole.fingerprint}.json"
     order = stratified_order(data.test.classes, np.random.default_rng(0))
     if not path.is_file():
-        each = data.speed.prediction * _pieces(data, Run(**data.best["run"]))
+        each = data.speed.prediction * _pieces(data, _best_run(data))
         most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
         test = data.test.take(np.sort(order[:most]))
         probabilities, words = _scored(data, test)
-        row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": store.squeeze(test.classes)}
-        row |= {"predictions": store.squeeze(probabilities.argmax(1)), "words": store.squeeze(words)}
+        row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": squeeze(test.classes)}
+        row |= {"predictions": squeeze(probabilities.argmax(1)), "words": squeeze(words)}
         row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
         labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
-        store.write(path, row | {"documents": len(data.test.texts), "labelled": labelled})
+        write_json(path, row | {"documents": len(data.test.texts), "labelled": labelled})
     row = json.loads(path.read_text(encoding="utf-8"))
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
 
 
-def verdict(result):
-    """What test says: a table (recipe, wrong, of, error, interval), and in words which is better."""
-    truth, ours, words = (store.unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
-    lines = []
+def verdict(result: dict) -> Finding:
+    """What test says: a table (recipe, wrong, of, error, interval), and in words which is better.
+
+    `values`: better, worse (documents that only one of the two is right about) and p (exact McNemar test).
+    """
+    truth, ours, words = (unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
+    lines, told = [], ""
     if len(truth) < result["documents"]:
-        print(f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes.")
+        told = f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
     recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
     for name, labelled, predicted in recipes:
-        wrong = int((predicted != truth).sum())
-        lines.append((name, labelled, wrong, len(truth), 100 * wrong / len(truth), *stats.wilson(wrong, len(truth))))
+        errors = int((predicted != truth).sum())
+        lines.append((name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth))))
     better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
     chance = stats.mcnemar(words != truth, ours != truth).p
-    told = f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
+    told += f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
     sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
     if chance > 0.05:
         told += f": no difference that these documents can show {sure}."
@@ -463,8 +448,8 @@ def verdict(result):
         told += f": fine-tuning is better {sure}."
     else:
         told += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
-    print(told)
-    return table_of(lines, ["recipe", "labelled", "wrong", "of", "error", "low", "high"])
+    table = pd.DataFrame(lines, columns=["recipe", "labelled", "wrong", "of", "error", "low", "high"])
+    return Finding(told, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
 
 
 def table(result):
@@ -472,39 +457,39 @@ def table(result):
     return pd.DataFrame([result])
 
 
-def confident_errors(result):
+def confident_errors(result: dict) -> pd.DataFrame:
     """The test documents that are most confidently wrong: row of the file, given, predicted, probability in percent."""
-    truth, predicted = store.unsqueeze(result["truth"]), store.unsqueeze(result["predictions"])
+    truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
     names = np.array(result["labels"])
     told = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
     told["probability, %"] = 100 * np.array(result["probability"])
-    wrong = told[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
-    return table_of(wrong.head(SHOWN))
+    errors = told[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
+    return errors.head(SHOWN)
 
 
-def save(data, result):
-    """Save the chosen classifier in data.model_dir with its error on test, and say how to load it."""
-    wrong = store.wrong(result)
+def save(data: YourData, result: dict) -> Finding:
+    """Save the chosen classifier in data.model_dir with its error on test; the words say how to load it."""
+    errors = wrong(result)
     scored = data.best["documents"]  # those that chose are its test documents
-    documents = {"train": scored["train"], "dev": scored["test"], "test": len(wrong)}
-    told = {"documents": documents, "error": 100 * float(wrong.mean())}
+    documents = {"train": scored["train"], "dev": scored["test"], "test": len(errors)}
+    told = {"documents": documents, "error": 100 * float(errors.mean())}
     _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
-    store.write(data.model_dir / MADE_BY, {"id": data.best["id"]})
+    write_json(data.model_dir / MADE_BY, {"id": data.best["id"]})
     inside = data.model_dir.is_relative_to(ROOT)
     place = data.model_dir.relative_to(ROOT) if inside else data.model_dir
-    print(
-        f"Saved in {place}. In Python{', from the folder of the project' * inside}:\n\nimport bertstudy as bs\n"
-        f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels'
+    from_here = ", from the folder of the project" if inside else ""
+    return Finding(
+        f"Saved in {place}. In Python{from_here}:\n\nimport bertstudy as bs\n"
+        f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels',
+        values={"folder": data.model_dir},
     )
 
 
-def left_out(data):
+def left_out(data: YourData) -> Finding:
     """What the minutes or the texts did not allow: recipe, labelled, minutes, why."""
     if not data.left_out:
-        print("Nothing was left out.")
-        return None
+        return Finding("Nothing was left out.")
     more = sum(line["minutes"] or 0 for line in data.left_out)
-    if more:
-        minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
-        print(f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept.")
-    return table_of(data.left_out)
+    minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
+    words = f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept." if more else ""
+    return Finding(words, pd.DataFrame(data.left_out), {"minutes": minutes if more else None})

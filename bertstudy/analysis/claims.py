@@ -10,10 +10,10 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 
-from . import paper
 from .. import stats
-from ..run import Run
 from ..results.rows import wrong
+from ..runs import Run
+from . import paper
 
 TRUNCATION = ("truncation", "segment_pooling")
 PRETRAINING = tuple(

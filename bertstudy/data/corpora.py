@@ -1,4 +1,4 @@
-"""Corpora by name or file: train, test, unlabelled texts; samples and dev splits; fingerprints."""
+"""Corpora by name or file: train, test, unlabelled texts; fingerprints."""
 
 import hashlib
 import os
@@ -6,80 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from . import files
-from . import hub
-from . import sogou
-from ..run import is_path
-from .control.corpora import COMPOSED, compose, general, unlabelled
 from ..registry import no_such
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One of the paper's corpora: where it is on the hub, at which revision, and how large it has to be there."""
-
-    title: str
-    kind: str
-    train: int
-    test: int
-    hub: str = ""
-    revision: str = ""
-    text: tuple[str, ...] = ("text",)
-    label: str = "label"
-    language: str = "en"
-
-
-CHINESE = "google-bert/bert-base-chinese"  # the paper's encoder for Chinese corpora
-
-CORPORA = {
-    "imdb": Entry("IMDb", "sentiment", 25_000, 25_000, "stanfordnlp/imdb", "e6281661ce1c48d982bc483cf8a173c1bbeb5d31"),
-    "yelp_polarity": Entry(
-        "Yelp P.", "sentiment", 560_000, 38_000, "fancyzhx/yelp_polarity", "bbf1c97a1f0cf005e5aded43839fd814654a1557"
-    ),
-    "yelp_full": Entry(
-        "Yelp F.", "sentiment", 650_000, 50_000, "Yelp/yelp_review_full", "c1f9ee939b7d05667af864ee1cb066393154bf85"
-    ),
-    # Only a script stands on the hub's main branch; the branch of its conversion has no release to pin.
-    "trec": Entry("TREC", "question", 5_452, 500, "CogComp/trec", "refs/convert/parquet", label="coarse_label"),
-    "yahoo_answers": Entry(
-        "Yahoo! Answers",
-        "question",
-        1_400_000,
-        60_000,
-        "community-datasets/yahoo_answers_topics",
-        "6652a1e7c94f7260a0bfd0c9092dd48e2d536ea1",
-        ("question_title", "question_content", "best_answer"),
-        "topic",
-    ),
-    "ag_news": Entry(
-        "AG's News", "topic", 120_000, 7_600, "fancyzhx/ag_news", "eb185aade064a813bc0b7f42de02595523103ca4"
-    ),
-    "dbpedia": Entry(
-        "DBPedia",
-        "topic",
-        560_000,
-        70_000,
-        "fancyzhx/dbpedia_14",
-        "9abd46cf7fc8b4c64290f26993c540b92aa145ac",
-        ("title", "content"),
-    ),
-    "sogou": Entry("Sogou News", "topic", 54_000, 6_000, language="zh"),  # from raw files: see sogou.py
-}
-
-
-class Split(NamedTuple):
-    """texts: n strings; classes: n ints into the corpus's labels."""
-
-    texts: list[str]
-    classes: np.ndarray
-
-    def take(self, indices):
-        """The documents at these indices, as a Split."""
-        return Split([self.texts[index] for index in indices], self.classes[indices])
+from ..runs import Run, is_path
+from . import files, hub, sogou
+from .catalogue import CORPORA
+from .control.corpora import COMPOSED, compose, unlabelled
+from .sampling import Split, stratified_order, without
 
 
 @dataclass(frozen=True)
@@ -150,8 +85,7 @@ def _from_file(name, path, text_column, label_column):
     test = without(test, train.texts)
     if not test.texts:
         raise ValueError(f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside.")
-    names = lambda split: (split.texts, [whole.labels[one] for one in split.classes])  # noqa: E731
-    return build(name, names(train), names(test))
+    return build(name, *((split.texts, [whole.labels[one] for one in split.classes]) for split in (train, test)))
 
 
 def _from_sogou(folder):
@@ -185,7 +119,7 @@ def _from_hub(name, entry):
     return build(name, *splits, load_unlabelled=load)
 
 
-def data_folder(data_dir=""):
+def data_folder(data_dir: str = "") -> Path | None:
     """The folder of local corpora: data_dir, else BERTSTUDY_DATA, else None. Raises ValueError if it isn't there."""
     named = data_dir or os.environ.get("BERTSTUDY_DATA", "")
     if named and not Path(named).expanduser().is_dir():
@@ -194,26 +128,55 @@ def data_folder(data_dir=""):
     return Path(named).expanduser() if named else None
 
 
-def load_corpus(name, data_dir="", text_column="text", label_column="label"):
-    """A Corpus by name, or from a file or a folder of train, test and unlabelled files.
+@dataclass(frozen=True)
+class Library:
+    """Where corpora come from: those at hand, the composed ones, a folder of local ones, the hub.
 
-    Names are looked up among the composed control corpora, in `data_dir` (or BERTSTUDY_DATA) as
-    `<name>/{train,test,unlabelled}.{parquet,csv,tsv,jsonl}`, in the cache of `datasets`, and on the hub. A file
-    without a test set gives a fifth of itself. Raises ValueError that says what is missing and what to do.
+    data_dir: the folder; "" is what BERTSTUDY_DATA names when a corpus is asked for. at_hand: corpora by the name or
+    path that runs have for them.
     """
-    stamp = 0.0
-    if is_path(name):
+
+    data_dir: str = ""
+    at_hand: dict[str, Corpus] = field(default_factory=dict)
+
+    def load(self, name: str, text_column: str = "text", label_column: str = "label") -> Corpus:
+        """A Corpus by name, or from a file or a folder of train, test and unlabelled files.
+
+        Names are looked up among the composed control corpora, in the folder as
+        `<name>/{train,test,unlabelled}.{parquet,csv,tsv,jsonl}`, in the cache of `datasets`, and on the hub. A file
+        without a test set gives a fifth of itself. Raises ValueError that says what is missing and what to do.
+        """
+        if name in self.at_hand:
+            return self.at_hand[name]
+        folder = data_folder(self.data_dir)
         path = Path(name).expanduser()
-        if not path.exists():
+        if is_path(name) and not path.exists():
             raise ValueError(f"corpus={name!r}: there is no such file. Relative paths start at {Path.cwd()}.")
-        inside = list(path.iterdir()) if path.is_dir() else [path]
-        stamp = max([one.stat().st_mtime for one in inside], default=0.0)
-    return _load(name, data_folder(data_dir), text_column, label_column, stamp)
+        local = path if is_path(name) else folder and folder / name
+        return _load(name, folder, text_column, label_column, _stamps(local))
+
+    def of(self, run: Run) -> Corpus:
+        """The Corpus of a run."""
+        return self.load(run.corpus, run.text_column, run.label_column)
 
 
-def corpus_of(run):
-    """The Corpus of a run."""
-    return load_corpus(run.corpus, text_column=run.text_column, label_column=run.label_column)
+LIBRARY = Library()
+
+
+def load_corpus(name: str, data_dir: str = "", text_column: str = "text", label_column: str = "label") -> Corpus:
+    """A Corpus by name, or from a file or a folder of train, test and unlabelled files: see `Library.load`."""
+    return Library(data_dir).load(name, text_column, label_column)
+
+
+def is_known(name: str) -> bool:
+    """Whether a corpus is one of those that are known by name, whose texts are the same everywhere."""
+    return name in COMPOSED or name in CORPORA
+
+
+def _stamps(local):
+    """What tells that a file, or a file in a folder, is another one than before."""
+    inside = sorted(local.iterdir()) if local and local.is_dir() else [local] if local and local.is_file() else []
+    return tuple((one.name, one.stat().st_mtime_ns, one.stat().st_size) for one in inside)
 
 
 @cache
@@ -222,7 +185,7 @@ def _composed(name):
 
 
 @lru_cache(maxsize=4)
-def _load(name, folder, text_column, label_column, stamp):
+def _load(name, folder, text_column, label_column, _stamps):
     if is_path(name):
         load = _from_folder if Path(name).expanduser().is_dir() else _from_file
         return load(name, Path(name).expanduser(), text_column, label_column)
@@ -248,108 +211,3 @@ def _raw_sogou(folder):
         "news_sohusite_xml.dat), which their publisher gives on request. Put them into the "
         "folder sogou under data_dir or BERTSTUDY_DATA."
     )
-
-
-def stratified_order(classes, random):
-    """All indices (n) in an order of which every beginning has the classes in their proportions, within one document.
-
-    A larger sample therefore contains every smaller one of the same `random`.
-    """
-    place, shuffled = np.empty(len(classes)), random.permutation(len(classes))
-    for one in np.unique(classes):
-        members = shuffled[classes[shuffled] == one]
-        place[members] = (np.arange(len(members)) + 0.5) / len(members)
-    return shuffled[np.argsort(place[shuffled], kind="stable")]
-
-
-def plain(text):
-    """A text by which duplicates are told: without regard to case and spaces."""
-    return " ".join(text.split()).casefold()
-
-
-def without(split, *others):
-    """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
-    taken = {plain(text) for texts in others for text in texts}
-    return split.take([index for index, text in enumerate(split.texts) if plain(text) not in taken])
-
-
-def _kinds():
-    """Kind -> names of the corpora of that kind, the composed ones apart from the real ones."""
-    composed = {name: ("composed", one.kind) for name, one in COMPOSED.items() if one.language == "en"}
-    return {**composed, **{name: ("real", one.kind) for name, one in CORPORA.items() if one.language == "en"}}
-
-
-def sources(run):
-    """The names of the corpora whose texts a run's further pretraining reads (§5.4.2).
-
-    "in_domain" are all corpora of the same kind and "cross_domain" all in the same language, among the composed ones
-    for a composed corpus and among the paper's for one of those. Raises ValueError for a name that is no corpus, and
-    for a domain asked of a corpus that has none.
-    """
-    asked = run.further_pretraining
-    if asked == "within_task":
-        return [run.corpus]
-    if asked not in ("in_domain", "cross_domain"):
-        return asked.split("+")
-    if found := peers(run.corpus, asked):
-        return found
-    raise ValueError(
-        f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
-        f"name the corpora, as in 'imdb+yelp_full'."
-    )
-
-
-def peers(corpus, reach):
-    """The corpora of the same domain ("in_domain") or of all ("cross_domain"), itself included; [] for one of none."""
-    kinds = _kinds()
-    if corpus not in kinds:
-        return []
-    world, kind = kinds[corpus]
-    return [name for name, (where, one) in kinds.items() if where == world and (reach == "cross_domain" or one == kind)]
-
-
-def source_texts(run):
-    """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
-
-    No text that stands in the test set of one of them, or of the run's own corpus, is among them.
-    """
-    own = corpus_of(run)
-    read = [own if name == run.corpus else load_corpus(name) for name in sources(run)]
-    taken = {plain(text) for corpus in [own, *read] for text in corpus.test.texts}
-    texts = [text for corpus in read for text in corpus.train.texts]
-    if run.pretraining_unlabelled:
-        texts += [text for corpus in read for text in corpus.unlabelled]
-    return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
-
-
-def texts_of(name):
-    """Texts to measure masked-LM loss on: "general" is what the control encoders were pretrained on, else a corpus."""
-    return general() if name == "general" else load_corpus(name).train.texts
-
-
-class Documents(NamedTuple):
-    """What one run works on: three Splits. dev has no text of train or test; it may be empty."""
-
-    train: Split
-    dev: Split
-    test: Split
-
-
-def draw(corpus, run):
-    """The documents of a run: a stratified sample of train, its dev part, and the test documents.
-
-    Another seed draws another sample; a larger fraction contains the smaller one. The test documents depend on
-    test_size alone. Raises ValueError where the sample has fewer than two classes to train on.
-    """
-    order = stratified_order(corpus.train.classes, np.random.default_rng([run.seed, 0]))
-    sample = corpus.train.take(order[: round(run.fraction * len(order))])
-    inner = stratified_order(sample.classes, np.random.default_rng([run.seed, 1])) if sample.texts else order[:0]
-    size = max(1, round(run.dev_fraction * len(inner))) if run.dev_fraction else 0
-    train, dev = sample.take(np.sort(inner[size:])), sample.take(np.sort(inner[:size]))
-    if len(set(train.classes)) < 2:
-        raise ValueError(
-            f"fraction={run.fraction}: {len(sample.texts)} of {len(order):,} documents of {corpus.name!r}, less a dev "
-            f"part of {size}, leave fewer than two classes to train on. Use a larger fraction."
-        )
-    test = stratified_order(corpus.test.classes, np.random.default_rng(0))[: run.test_size or None]
-    return Documents(train, without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))

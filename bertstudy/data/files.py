@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..run import FILE_TYPES
 from ..registry import no_such
+from ..runs import FILE_TYPES
 
 
 def find_file(folder, stem):

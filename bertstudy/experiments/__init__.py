@@ -5,12 +5,16 @@ from ..analysis.forest import claims
 from .comparison import comparison, comparison_data, gains, gains_data, larger, larger_data, multitask, multitask_data
 from .datasets import balance, balance_data, lengths, lengths_data
 from .decay import decay_grid, decay_grid_data, rates_over_time, rates_over_time_data
-from .layers import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
-from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
-from .further_pretraining import pretraining_sources, pretraining_sources_data, pretraining_steps, pretraining_steps_data
 from .fewshot import few_shot, few_shot_data
+from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
+from .further_pretraining import (
+    pretraining_sources,
+    pretraining_sources_data,
+    pretraining_steps,
+    pretraining_steps_data,
+)
+from .layers import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
 from .long_text import errors_by_length, errors_by_length_data, head_share, head_share_data, long_text, long_text_data
-from ..advice.figures import your_confusion, your_confusion_data, your_curve, your_curve_data, your_recipes, your_recipes_data
 
 __all__ = [
     "FIGURES",
@@ -57,10 +61,4 @@ __all__ = [
     "retained_data",
     "save",
     "shows",
-    "your_confusion",
-    "your_confusion_data",
-    "your_curve",
-    "your_curve_data",
-    "your_recipes",
-    "your_recipes_data",
 ]

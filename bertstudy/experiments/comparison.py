@@ -8,8 +8,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from ..analysis import paper
 from .. import stats
+from ..analysis import paper
 from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 BASELINES = {"tfidf": "TF-IDF", "features": "BERT-Feat"}

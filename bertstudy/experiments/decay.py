@@ -6,8 +6,8 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
-from ..training.optim import SCHEDULES, layer_rates
 from ..analysis.drawing import STYLE, figure, names, per_point, span
+from ..training.optim import SCHEDULES, layer_rates
 
 POINTS = 100  # of a schedule that is drawn
 

@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from ..analysis import paper
 from .. import stats
+from ..analysis import paper
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 
 

@@ -5,12 +5,12 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from ..analysis import paper
 from .. import stats
+from ..analysis import paper
+from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
+from ..choices.truncation import TRUNCATIONS
 from ..data.control.corpora import COMPOSED, expected_error
 from ..results.rows import unsqueeze, wrong
-from ..choices.truncation import TRUNCATIONS
-from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
 
 HIERARCHICAL = {"mean": "hier. mean", "max": "hier. max", "attention": "hier. self-attention"}
 ORDER = ("head-only", "tail-only", "head+tail", *HIERARCHICAL.values())

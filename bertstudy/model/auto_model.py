@@ -6,8 +6,8 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.configuration_auto import AutoConfig
 from transformers.models.auto.modeling_auto import AutoModelForSequenceClassification
 
+from ..runs import Run
 from .auto_config import BertstudyConfig
-from ..run import Run
 
 
 class BertstudyForSequenceClassification(PreTrainedModel):
@@ -20,8 +20,8 @@ class BertstudyForSequenceClassification(PreTrainedModel):
     config_class = BertstudyConfig
 
     def __init__(self, config, tokenizer=None):
-        from .encoder import Encoder  # not above: what they import of transformers is what registers this class
         from .classifier import Classifier
+        from .encoder import Encoder  # not above: what they import of transformers is what registers this class
 
         super().__init__(config)
         encoder = Encoder.from_config(AutoConfig.for_model(**config.encoder))

@@ -5,10 +5,11 @@ import re
 from huggingface_hub import ModelCard, ModelCardData
 
 from .. import __version__
-from ..run import SHOWS, identity
 from ..data.control.corpora import COMPOSED
-from .encoder import PACKAGED
+from ..profiles import SHOWS
+from ..runs import identity
 from ..stats import wilson
+from .locations import PACKAGED
 
 USE = """```python
 import bertstudy as bs

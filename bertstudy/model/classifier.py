@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from . import saving as home
-from ..training.methods.tfidf import Reader
+from ..choices.methods import METHODS
+from ..choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from . import saving
 from .batching import pack, size, within
 from .encoder import Encoder, encoder_config, load_tokenizer
-from .pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
-from ..choices.truncation import Segmenter
+from .segments import Segmenter
 
 # Word pieces computed at once: on a CPU few enough for its caches (measured fastest of 1,024 to 16,384), on a GPU
 # enough to keep it busy. A batch of 24 documents that fill the paper's window has 12,288.
@@ -34,18 +34,16 @@ class Classifier(nn.Module):
         self.segmenter = Segmenter(tokenizer, run.truncation, run.window)
         self.encoder = encoder
         pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
-        self.pool_layers = LAYER_POOLINGS.find(pooling)
-        width = encoder.config.hidden_size * (len(self.layers) if pooling == "concat" else 1)
-        self.reader = None
-        if run.method == "features":
-            self.reader = Reader(width)
-            self.encoder.requires_grad_(False)
-            width = self.reader.width
+        self.pool_layers = LAYER_POOLINGS.find(pooling)(len(self.layers), encoder.config.hidden_size)
+        method = METHODS.find(run.method)()
+        self.reader = method.reader(self.pool_layers.width)
+        width = self.reader.width if self.reader else self.pool_layers.width
         self.pool_segments = SEGMENT_POOLINGS.find(run.segment_pooling)(width)
         self.dropout = nn.Dropout(run.head_dropout)
         self.head = nn.Linear(width, len(self.labels))
         nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own weights
         nn.init.zeros_(self.head.bias)
+        method.prepare(self)
 
     @classmethod
     def build(cls, run, labels, weights=None):
@@ -129,7 +127,7 @@ class Classifier(nn.Module):
         `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. Raises
         ValueError for a row of another run.
         """
-        home.save(self, folder, row, license, language)
+        saving.save(self, folder, row, license, language)
 
     @classmethod
     def load(cls, name):
@@ -137,14 +135,14 @@ class Classifier(nn.Module):
 
         Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
         """
-        return home.load(name)
+        return saving.load(name)
 
     def push_to_hub(self, repo_id, private=False, row=None, license=None, language=None):
         """Upload what `save` writes to the Hugging Face hub, into a model repository that is made where there is none.
 
         Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
         """
-        return home.push_to_hub(self, repo_id, private, row, license, language)
+        return saving.push_to_hub(self, repo_id, private, row, license, language)
 
 
 def longest_window(config):

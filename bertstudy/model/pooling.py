@@ -1,55 +1,50 @@
 """From hidden states to one vector a document: over layers (§5.3.2), then over segments (§5.3.1).
 
-What is pooled is the raw [CLS] state of each segment, without BERT's tanh pooler, as in the authors' code.
+What is pooled is the raw [CLS] state of each segment, without BERT's tanh pooler, as in the authors' code. To add a
+pooling, decorate a module here, or anywhere else.
 """
-
-import re
 
 import torch
 from torch import nn
 
-from ..registry import Registry, no_such
+from ..choices.pooling import LAYER_POOLINGS as layer_pooling
+from ..choices.pooling import SEGMENT_POOLINGS as segment_pooling
 
-LAYER_POOLINGS = layer_pooling = Registry("layers")
-SEGMENT_POOLINGS = segment_pooling = Registry("segment_pooling")
+
+class LayerPooling(nn.Module):
+    """Base of the layer poolings: forward(states (layers, segments, hidden)) gives (segments, `width`)."""
+
+    def __init__(self, layers: int, hidden: int):
+        super().__init__()
+        self.width = hidden
 
 
 @layer_pooling("concat")
-def concat(states):
-    """(layers, segments, hidden) to (segments, layers * hidden)."""
-    return torch.cat(list(states), dim=-1)
+class Concat(LayerPooling):
+    """The states of all layers side by side."""
+
+    def __init__(self, layers: int, hidden: int):
+        super().__init__(layers, hidden)
+        self.width = layers * hidden
+
+    def forward(self, states):
+        return torch.cat(list(states), dim=-1)  # (segments, layers * hidden)
 
 
 @layer_pooling("mean")
-def layer_mean(states):
-    """(layers, segments, hidden) to (segments, hidden): the mean over layers."""
-    return states.mean(0)
+class LayerMean(LayerPooling):
+    """The mean over layers."""
+
+    def forward(self, states):
+        return states.mean(0)
 
 
 @layer_pooling("max")
-def layer_max(states):
-    """(layers, segments, hidden) to (segments, hidden): the largest over layers, feature by feature."""
-    return states.max(0).values
+class LayerMax(LayerPooling):
+    """The largest over layers, feature by feature."""
 
-
-def parse_layers(spec, depth):
-    """("concat", range(8, 12)) of "concat:8-11"; a single layer, "11" or "last", gives ("mean", range(11, 12)).
-
-    Layers count from 0, as in Table 3; `depth` is how many the encoder has. Raises ValueError for an unknown
-    pooling, a range that is empty or backwards, and a layer the encoder does not have.
-    """
-    match = re.fullmatch(r"(?:(?P<pooling>[a-z]+):)?(?:(?P<first>\d+)(?:-(?P<last>\d+))?|last)", str(spec))
-    if match is None:
-        raise no_such("layers", spec, ["last", "11", *(f"{name}:8-11" for name in LAYER_POOLINGS)])
-    first = depth - 1 if match["first"] is None else int(match["first"])
-    last = first if match["last"] is None else int(match["last"])
-    pooling = match["pooling"] or "mean"
-    LAYER_POOLINGS.find(pooling)
-    if (match["pooling"] is None) != (match["last"] is None) or first > last:
-        raise ValueError(f"layers={spec!r}: give one layer ('11', 'last') or a pooling over a range ('concat:8-11').")
-    if last >= depth:
-        raise ValueError(f"layers={spec!r}: this encoder has {depth} layers, 0 to {depth - 1}.")
-    return pooling, range(first, last + 1)
+    def forward(self, states):
+        return states.max(0).values
 
 
 def _owners(documents, device):
@@ -60,11 +55,11 @@ def _owners(documents, device):
 class SegmentPooling(nn.Module):
     """Base of the segment poolings: forward(vectors (segments, width), documents (n + 1)) gives (n, width)."""
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__()
 
 
-@segment_pooling("none")
+@segment_pooling("none", many=False)
 class First(SegmentPooling):
     """One segment a document: nothing to pool."""
 
@@ -96,7 +91,7 @@ class Max(SegmentPooling):
 class Attention(SegmentPooling):
     """A weighted mean whose weights are softmax(w · tanh(W h)) over a document's segments (Lin et al. 2017)."""
 
-    def __init__(self, width):
+    def __init__(self, width: int):
         super().__init__(width)
         self.score = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1, bias=False))
 

@@ -16,13 +16,13 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoTokenizer
 
-from . import card
 from ..data import hub
+from ..data.files import read_rows
+from ..runs import identity, is_path
+from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
-from ..run import identity, is_path
 from .encoder import quiet
-from ..data.files import read_rows
 
 NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")

@@ -6,29 +6,35 @@ and the rows are those that one process would have made.
 """
 
 import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
+import cloudpickle
 import torch
 from joblib import Parallel, cpu_count, delayed, parallel_config
 
-from ..training import multitask
-from ..training import optim
-from ..model import pooling
-from ..choices import truncation
-from ..data.corpora import sources
+from ..choices.methods import METHODS
+from ..data.sources import sources
 from ..model.encoder import encoder_config
+from ..registry import REGISTRIES, outside
+from ..runs import Run
+from ..training import multitask
 from ..training.pretraining import settings_of
 
 SMALL = 256  # hidden size
 
 
-def is_small(run):
+def is_small(run: Run) -> bool:
     """Whether a run is computed with one thread: a small encoder, or none, on a CPU."""
-    return run.encoder == "none" or not torch.cuda.is_available() and encoder_config(run.encoder).hidden_size <= SMALL
+    if "encoder" not in METHODS.entry(run.method).reads:
+        return True
+    return not torch.cuda.is_available() and encoder_config(run.encoder).hidden_size <= SMALL
 
 
 @contextmanager
-def few_threads(run):
+def few_threads(run: Run) -> Iterator[None]:
     """Inside, torch computes with one thread where the run's encoder is small."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if is_small(run) else before)
@@ -38,14 +44,8 @@ def few_threads(run):
         torch.set_num_threads(before)
 
 
-def how_many(runs, asked=0):
-    """Processes for these runs: as many as asked for; 0 is one a core where all encoders are small, else one.
-
-    A truncation, pooling or schedule that was registered outside the package is known in its own process alone.
-    """
-    known = (truncation.TRUNCATIONS, pooling.LAYER_POOLINGS, pooling.SEGMENT_POOLINGS, optim.SCHEDULES)
-    if not all(choice.__module__.startswith(f"{__package__}.") for registry in known for choice in registry.values()):
-        return 1
+def how_many(runs: list[Run], asked: int = 0) -> int:
+    """Processes for these runs: as many as asked for; 0 is one a core where all encoders are small, else one."""
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
 
 
@@ -62,7 +62,7 @@ def _makes(run):
         yield first, *multitask.settings_of(run).items()
 
 
-def in_order(runs):
+def in_order(runs: Iterable[Run]) -> list[Run]:
     """The runs in an order in which those that share an encoder seldom wait for it.
 
     First one run for every encoder that can be made at once, which makes it; then those that need none; then those
@@ -79,20 +79,48 @@ def in_order(runs):
     return [run for *_, run in sorted(levels, key=lambda one: one[:2])]
 
 
-def _begin(settings):
+def _packed() -> bytes:
+    """All that was registered outside the package, to be sent to other processes: the functions themselves.
+
+    Raises ValueError for one that can't be sent, and says why.
+    """
+    packed = []
+    for kind, entry in outside():
+        module = sys.modules.get(entry.module)
+        by_value = module is not None and entry.module != "__main__"
+        if by_value:
+            cloudpickle.register_pickle_by_value(module)
+        try:
+            packed.append((kind, cloudpickle.dumps(entry)))
+        except (TypeError, AttributeError, ValueError, RuntimeError) as error:
+            raise ValueError(
+                f"{kind}={entry.name!r} can't be sent to other processes ({error}). Use workers=1, or define it "
+                f"without what can't be pickled."
+            ) from None
+        finally:
+            if by_value:
+                cloudpickle.unregister_pickle_by_value(module)
+    return cloudpickle.dumps(packed)
+
+
+def _begin(settings, packed):
     os.environ.update(settings)
+    for kind, entry in cloudpickle.loads(packed):
+        entry = cloudpickle.loads(entry)
+        REGISTRIES[kind][entry.name] = entry
 
 
-def processes(number):
-    """So many processes, whose environment is the present one; those of an earlier call are taken if theirs was, too.
+def processes(number: int) -> Parallel:
+    """So many processes with the present environment and the choices that are registered now.
 
-    Gives joblib's Parallel, which yields what jobs give when they are done, in no order, and raises what they raise.
+    Those of an earlier call are taken if theirs were the same. Gives joblib's Parallel, which yields what jobs give
+    when they are done, in no order, and raises what they raise.
     """
     settings = {name: value for name, value in os.environ.items() if name.startswith("BERTSTUDY_")}
-    return Parallel(n_jobs=number, return_as="generator_unordered", initializer=_begin, initargs=(settings,))
+    return Parallel(n_jobs=number, return_as="generator_unordered", initializer=_begin, initargs=(settings, _packed()))
 
 
-def share(runs, work, workers):
+def share(runs: list[Run], work: Callable[[Run], Any], workers: int) -> Iterator[Any]:
     """Do work(run) for every run in so many processes; yields what each gives when it is done, in no order.
 
     An encoder that several need is made by the first; the others wait at its lock.

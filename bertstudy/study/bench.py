@@ -20,12 +20,13 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from ..run import profile
 from ..data.corpora import load_corpus
-from ..model.encoder import load_pretraining_model, load_tokenizer, where
 from ..model.classifier import Classifier
-from ..training.pretraining import Pretraining, PretrainingModel, examples, pretrain, sentence_ids, split_held_out
+from ..model.encoder import load_pretraining_model, load_tokenizer
+from ..model.locations import where
+from ..profiles import profile
 from ..training.fine_tuning import fit
+from ..training.pretraining import Pretraining, PretrainingModel, examples, pretrain, sentence_ids, split_held_out
 
 # What a contest is called, what we change for it, and what Trainer is given beyond its defaults.
 EQUAL = {"precision": "fp32", "attention_dropout": 0.1}

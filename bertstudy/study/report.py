@@ -9,28 +9,29 @@ from html import unescape
 import matplotlib.pyplot as plt
 import pandas as pd
 from jinja2 import Environment, PackageLoader, select_autoescape
+from joblib import cpu_count, delayed, parallel_config
 
-from ..analysis import claims
 from .. import experiments as figures
-from ..results import rows as store
-from ..run import SHOWS
-from ..run import profile as find_profile
-from .study import execute, notebook_path
-from ..paths import NOTEBOOKS, REPORTS
+from ..analysis import claims
+from ..paths import NOTEBOOKS, reports
+from ..profiles import SHOWS
+from ..profiles import profile as find_profile
+from ..results.rows import Store
+from ..results.rows import rows as stored_rows
+from ..results.tables import provenance
+from .pages import execute, notebook_path
 
 TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 
 
-def make(names, profile="auto", stored=False):
+def make(names, profile="auto", stored=False, remake=""):
     """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
 
     Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
     then fills no core alone, and where two need the same encoder or row, one makes it. With `stored` nothing is run
-    (`notebook.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
+    (`pages.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
     """
-    from joblib import cpu_count, delayed, parallel_config
-
-    from ..results.workers import is_small, processes
+    from ..results.workers import is_small, processes  # here: the index is written where there is no torch
 
     every = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
     names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
@@ -38,12 +39,14 @@ def make(names, profile="auto", stored=False):
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
     cores = cpu_count() // abreast
     with parallel_config(backend="loky", inner_max_num_threads=cores):
-        yield from processes(abreast)(delayed(_execute)(name, cores, stored, profile=chosen.name) for name in names)
+        yield from processes(abreast)(
+            delayed(_execute)(name, cores, stored, remake, profile=chosen.name) for name in names
+        )
 
 
-def _execute(name, cores, stored, **parameters):
+def _execute(name, cores, stored, remake, **parameters):
     os.environ["LOKY_MAX_CPU_COUNT"] = str(cores)  # the kernel's processes for runs (`workers.how_many`)
-    return execute(name, stored, **parameters)
+    return execute(name, stored, remake, **parameters)
 
 
 def _figure(place):
@@ -54,7 +57,7 @@ def _figure(place):
         "name": place.stem.replace("_", " "),
         "shows": figures.shows(place.stem),
         "picture": f"data:image/svg+xml;base64,{picture}",
-        "files": [one.relative_to(REPORTS) for one in map(place.with_suffix, endings) if one.is_file()],
+        "files": [one.relative_to(reports()) for one in map(place.with_suffix, endings) if one.is_file()],
         "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
     }
 
@@ -62,19 +65,20 @@ def _figure(place):
 def _runs(recipe, profile):
     """The rows, or surveys, that a figure is drawn from, as a table to read."""
     kind = figures.FIGURES[recipe["figure"]].kind if recipe["figure"] in figures.FIGURES else "rows"
-    ids = store.present(profile, recipe["rows"], kind)
+    store = Store.of(profile, kind)
+    ids = [row_id for row_id in recipe["rows"] if row_id in store]
     if not ids:
         return pd.DataFrame(columns=["id"])
     if kind != "rows":
-        return store.rows(profile, ids, kind)[["id", "corpus", "train", "test"]]
-    return store.behind(profile, ids)
+        return stored_rows(profile, ids, kind)[["id", "corpus", "train", "test"]]
+    return provenance(profile, ids)
 
 
 def _runs_page(profile, recipes):
     """Write reports/<profile>/runs.html: every run behind every figure."""
     tables = [(path.stem, recipe["notebook"], _runs(recipe, profile)) for path, recipe in recipes.items()]
     page = _environment().get_template("runs.html.j2").render(profile=profile, tables=tables)
-    (REPORTS / profile / "runs.html").write_text(page + "\n", encoding="utf-8")
+    (reports() / profile / "runs.html").write_text(page + "\n", encoding="utf-8")
 
 
 def _environment():
@@ -100,7 +104,7 @@ def _number(value):
 
 def _claims(profile, rows):
     """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
-    table, place = claims.judged(rows), REPORTS / profile / "claims"
+    table, place = claims.judged(rows), reports() / profile / "claims"
     chart = figures.claims(table)
     figures.save(chart, table, place)
     plt.close(chart)
@@ -116,7 +120,7 @@ def _claims(profile, rows):
 
 def _section(profile, shows):
     """A profile's part of the index; None where it has neither rows nor pages."""
-    table, place = store.rows(profile), REPORTS / profile
+    table, place = stored_rows(profile), reports() / profile
     recipes = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(place.glob("figures/*.json"))}
     pages = sorted(place.glob("[0-9][0-9]_*.html"))
     if table.empty and not pages:
@@ -137,7 +141,7 @@ def _section(profile, shows):
 def _noise():
     """What chance leaves of the paper's own tables: lines of table, differences and how many are beyond it."""
     floor = claims.noise_floor()
-    floor.to_csv(REPORTS / "noise_floor.csv", index=False, float_format="%.4f")
+    floor.to_csv(reports() / "noise_floor.csv", index=False, float_format="%.4f")
     counted = floor.groupby("table")["excludes_zero"].agg(["size", "sum"])
     return [{"table": name, "differences": size, "beyond": beyond} for name, size, beyond in counted.itertuples()]
 
@@ -145,7 +149,7 @@ def _noise():
 def index():
     """Write reports/index.html from the pages, figures and rows that are there. Gives its path."""
     sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
-    page = REPORTS / "index.html"
+    page = reports() / "index.html"
     page.write_text(
         _environment().get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
     )

@@ -7,9 +7,9 @@ import numpy as np
 from IPython.display import HTML
 
 from .. import experiments as figures
-from ..data.corpora import corpus_of
-from ..model.encoder import load_tokenizer
 from ..choices.truncation import TRUNCATIONS
+from ..model.encoder import load_tokenizer
+from .study import Study
 
 MOST_SHOWN = 200  # documents to choose from
 
@@ -54,13 +54,14 @@ def labels_needed(rows):
     return _answered(slider, answer)
 
 
-def kept(run, strategies, number=None):
+def kept(study: Study, name: str, strategies: list[str], number: int | None = None) -> HTML:
     """One long document of a composed corpus, once a truncation, with the pieces marked that are read.
 
     Gives HTML. Without a number the first training document of two windows or more is shown. Documents of a real
     corpus are not shown, whatever the number.
     """
-    corpus = corpus_of(run)
+    run = study.on(name)
+    corpus = study.library.of(run)
     if not corpus.composed:
         return HTML("<p>Documents are shown of composed corpora only, so that pages can be passed on.</p>")
     tokenizer, room = load_tokenizer(run.encoder), run.window - 2
@@ -79,7 +80,7 @@ def kept(run, strategies, number=None):
     return HTML("".join(lines))
 
 
-def kept_explorer(run, strategies):
+def kept_explorer(study: Study, name: str, strategies: list[str]) -> ipywidgets.VBox:
     """A slider over a composed corpus's documents: what does each truncation keep of this one?"""
     slider = ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document")
-    return _answered(slider, lambda number: kept(run, strategies, number).data)
+    return _answered(slider, lambda number: kept(study, name, strategies, number).data)

@@ -16,35 +16,21 @@ from torch import nn
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
-from ..run import Run, identity
-from ..data.corpora import corpus_of, draw, without
+from ..choices.task_sampling import chances
+from ..data.corpora import Library
+from ..data.sampling import Split, draw, without
+from ..model.classifier import Classifier
+from ..model.locations import weights_hash
+from ..paths import runs
+from ..runs import Run, identity, outside_functions
+from ..versions import STAGES, results_of
+from .fine_tuning import backward
 from .optim import Optimizer, parameter_groups
-from ..paths import RUNS
-from ..registry import Registry
 
 OF_THE_OWN_TASK = ("corpus", "text_column", "label_column", "fraction", "dev_fraction", "test_size")
-SAMPLINGS = sampling = Registry("multitask_sampling")
 
 
-@sampling("proportional")
-def proportional(sizes):
-    """A task is drawn as often as it has documents."""
-    return sizes
-
-
-@sampling("square_root")
-def square_root(sizes):
-    """As the square root of its documents: small tasks come more often."""
-    return np.sqrt(sizes)
-
-
-def chances(spec, sizes):
-    """The chance of each task to give the next batch, from the tasks' sizes: (tasks) that sum to 1."""
-    weights = np.asarray(SAMPLINGS.find(spec)(np.asarray(sizes, dtype=float)))
-    return weights / weights.sum()
-
-
-def tasks_of(run):
+def tasks_of(run: Run, library: Library) -> dict[str, tuple[tuple[str, ...], Split]]:
     """What a run's multi-task fine-tuning reads: a dict of task to (labels, Split), the run's own task as it draws it.
 
     The others give `multitask_documents` of their training documents, drawn by the same seed, less their dev part and
@@ -53,20 +39,20 @@ def tasks_of(run):
     names = run.multitask.split("+")
     if len(set(names)) < len(names) or len(names) < 2:
         raise ValueError(f"multitask={run.multitask!r}: name two or more corpora, each once, as in 'movies+topics'.")
-    own, found = corpus_of(run), {}
+    own, found = library.of(run), {}
     for name in names:
         if name == run.corpus:
             found[name] = own.labels, draw(own, run).train
             continue
         other = Run(corpus=name, seed=run.seed, dev_fraction=run.dev_fraction)
-        corpus = corpus_of(other)
+        corpus = library.of(other)
         if run.multitask_documents:
             other = replace(other, fraction=min(1.0, run.multitask_documents / len(corpus.train.texts)))
         found[name] = corpus.labels, without(draw(corpus, other).train, own.test.texts)
     return found
 
 
-def recipe(run):
+def recipe(run: Run) -> Run:
     """The multi-task phase of a run as a Run: at its own rate and epochs, all else as in the fine-tuning after it."""
     return replace(
         run,
@@ -99,8 +85,6 @@ def train(classifiers, tasks, run, progress=True):
     `chances`; a task goes through its documents in a random order, again and again. The history has a dict an epoch:
     step, loss by task (mean since the one before, None for a task that was not drawn), seconds.
     """
-    from .fine_tuning import backward
-
     accelerator = Accelerator(kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)])
     shared = Shared(classifiers).to(accelerator.device).train()
     model = accelerator.prepare(shared)
@@ -136,20 +120,28 @@ def _batches(size, batch_size, seed):
         yield from (order[start : start + batch_size] for start in range(0, size, batch_size))
 
 
-def settings_of(run):
+def settings_of(run: Run) -> dict:
     """What decides the multi-task phase of a run beside the texts and the first weights: a dict of fields."""
     return {name: value for name, value in identity(recipe(run)).items() if name not in OF_THE_OWN_TASK}
 
 
+def _numbers():
+    """Of the stages that decide a multi-task encoder."""
+    return [results_of(STAGES[stage]) for stage in ("documents", "segments", "encoder", "fine_tuning", "multitask")]
+
+
 def _fingerprint(run, tasks, weights):
     """Sixteen hex digits of the settings, the first weights and the texts."""
-    digest = hashlib.sha256(json.dumps([settings_of(run), weights], sort_keys=True).encode())
+    settings = [settings_of(run), outside_functions(run), weights]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, (labels, split) in tasks.items():
         digest.update(json.dumps([name, labels, split.texts, split.classes.tolist()]).encode())
     return digest.hexdigest()[:16]
 
 
-def fine_tuned_together(run, pretrained=None, progress=True):
+def fine_tuned_together(
+    run: Run, library: Library, pretrained: Path | None = None, progress: bool = True
+) -> Path | None:
     """The folder of the encoder and heads that a run's `multitask` makes; None where it names no tasks.
 
     `pretrained`: the folder of the encoder it starts from, where that was further pretrained. It is made once, in
@@ -157,8 +149,9 @@ def fine_tuned_together(run, pretrained=None, progress=True):
     """
     if run.multitask == "none":
         return None
-    tasks = tasks_of(run)
-    folder = RUNS / "multitask" / _fingerprint(run, tasks, pretrained and pretrained.name)
+    tasks = tasks_of(run, library)
+    weights = pretrained.name if pretrained else weights_hash(run.encoder)
+    folder = runs() / "multitask" / f"{_fingerprint(run, tasks, weights)}-{'.'.join(_numbers())}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not folder.is_dir():
@@ -168,8 +161,6 @@ def fine_tuned_together(run, pretrained=None, progress=True):
 
 def _make(folder, run, tasks, pretrained, progress):
     """Train all tasks together and write the folder whole or not at all."""
-    from ..model.classifier import Classifier
-
     (first, *others), numbers = [labels for labels, _ in tasks.values()], []
     classifiers = [Classifier.build(run, first, pretrained)]
     encoder, tokenizer = classifiers[0].encoder, classifiers[0].tokenizer

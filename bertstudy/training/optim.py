@@ -1,57 +1,19 @@
-"""How the weights move: layer-wise learning rates (§5.3.4), AdamW, and the schedules of the learning rate."""
+"""How the weights move: layer-wise learning rates (§5.3.4) and AdamW under a schedule."""
 
-from ..registry import Registry
+from torch.optim import AdamW
 
-SCHEDULES = schedule = Registry("schedule")
+from ..choices.schedules import SCHEDULES, layer_rates
+from ..runs import Run
 
 BETAS, EPS = (0.9, 0.999), 1e-6  # §5.2; eps as in BERTAdam
-RATIO = 32  # Howard & Ruder: how much smaller the lowest rate is than the highest
 
 
-@schedule("slanted_triangular")
-def slanted_triangular(step, steps, warmup):
-    """Howard & Ruder (2018): up from 1/32 over the warm-up, then straight down to 1/32 at the end."""
-    cut = int(steps * warmup)
-    part = step / cut if step < cut else 1 - (step - cut) / (steps - cut)
-    return (1 + part * (RATIO - 1)) / RATIO
-
-
-@schedule("warmup_linear")
-def warmup_linear(step, steps, warmup):
-    """The authors' code: x / warmup, then 1 - x for x = step / steps; it falls from 1 to 1 - warmup at the cut."""
-    done = step / steps
-    return done / warmup if done < warmup else 1 - done
-
-
-@schedule("linear")
-def linear(step, steps, warmup):
-    """Up from 0 over the warm-up, then straight down to 0: the usual choice with transformers."""
-    cut = int(steps * warmup)
-    return step / cut if step < cut else (steps - step) / (steps - cut)
-
-
-@schedule("constant")
-def constant(step, steps, warmup):
-    """Up from 0 over the warm-up, then level."""
-    cut = int(steps * warmup)
-    return step / cut if step < cut else 1.0
-
-
-def layer_rates(depth, learning_rate, layer_decay, decay_embeddings):
-    """Learning rates from the bottom: embeddings, then the `depth` layers (Equation 2: η^{k-1} = ξ · η^k).
-
-    The top layer has the base rate. Embeddings go on with the decay, or have the base rate (authors' code).
-    """
-    layers = [learning_rate * layer_decay ** (depth - 1 - layer) for layer in range(depth)]
-    return [layers[0] * layer_decay if decay_embeddings else learning_rate, *layers]
-
-
-def has_weight_decay(name):
+def has_weight_decay(name: str) -> bool:
     """Whether a parameter of this name has weight decay: all but biases and LayerNorm."""
     return not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
 
 
-def parameter_groups(classifier, run):
+def parameter_groups(classifier, run: Run) -> list[dict]:
     """AdamW groups of a Classifier: one a layer and kind; biases and LayerNorm have no weight decay.
 
     Each group has "name", "lr" and "weight_decay". What is above the encoder learns at the base rate.
@@ -90,8 +52,6 @@ class Optimizer:
     """
 
     def __init__(self, groups, run, steps):
-        from torch.optim import AdamW  # here, since figures of schedules do without torch
-
         self.adamw = AdamW(groups, betas=BETAS, eps=EPS, fused=True)
         self.settled = [(group["lr"], group["weight_decay"]) for group in self.adamw.param_groups]
         self.shape, self.steps, self.warmup = SCHEDULES.find(run.schedule), steps, run.warmup

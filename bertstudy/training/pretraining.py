@@ -22,12 +22,16 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from ..model.batching import Batch, pack
-from ..data.corpora import source_texts
-from ..model.encoder import Encoder, load_pretraining_model, load_tokenizer, weights_hash
-from .optim import Optimizer, has_weight_decay
-from ..paths import RUNS
+from ..data.corpora import Library
 from ..data.sentences import split
+from ..data.sources import source_texts
+from ..model.batching import Batch, pack
+from ..model.encoder import Encoder, load_pretraining_model, load_tokenizer
+from ..model.locations import weights_hash
+from ..paths import runs
+from ..runs import Run
+from ..versions import STAGES, results_of
+from .optim import Optimizer, has_weight_decay
 
 MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [MASK] and a random piece; the rest stay
 HELD_OUT = 0.05  # of the documents, to measure loss on
@@ -407,7 +411,8 @@ def checkpoint(settings, texts, progress=True):
 
     Any run that asks for the same settings on the same texts shares it; its history is in history.json.
     """
-    folder = RUNS / "pretrained" / fingerprint(settings, texts)
+    number = results_of(STAGES["pretraining"])
+    folder = runs() / "pretrained" / f"{fingerprint(settings, texts)}-{number}"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
         if not (folder / "history.json").is_file():
@@ -445,7 +450,7 @@ def settings_of(run):
     )
 
 
-def further_pretrained(run, progress=True):
+def further_pretrained(run: Run, library: Library, progress: bool = True) -> Path | None:
     """The folder of the encoder that a run's further_pretraining makes; None where it asks for none.
 
     Its texts are the training texts, and with pretraining_unlabelled the unlabelled ones, of the corpora named, less
@@ -453,4 +458,4 @@ def further_pretrained(run, progress=True):
     """
     if run.further_pretraining == "none":
         return None
-    return checkpoint(settings_of(run), source_texts(run), progress)
+    return checkpoint(settings_of(run), source_texts(run, library), progress)

@@ -2,9 +2,11 @@
 
 import torch
 
+from ..data.corpora import Library
+from ..data.sources import texts_of
 from ..model.batching import pack
-from ..data.corpora import corpus_of, texts_of
 from ..model.encoder import load_pretraining_model, load_tokenizer
+from ..runs import Run
 from .pretraining import Pretraining, PretrainingModel, checkpoint, examples, held_out_loss, sentence_ids
 
 TEXTS = 400  # read of the general texts and of the domain's
@@ -43,7 +45,7 @@ def _states(model, segments):
     return [state[0] for state in output.hidden_states]
 
 
-def measure(classifier, run, pretrained=None):
+def measure(classifier, run: Run, library: Library, pretrained=None) -> dict:
     """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
 
     The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the
@@ -51,7 +53,7 @@ def measure(classifier, run, pretrained=None):
     pretraining has read. "cka" compares the hidden states before and after on the domain's, embeddings first.
     """
     encoder, tokenizer = str(pretrained or run.encoder), load_tokenizer(run.encoder)
-    general, domain = texts_of(run.retention), corpus_of(run).test.texts
+    general, domain = texts_of(run.retention, library), library.of(run).test.texts
     settings = _settings(encoder, run)
     documents = {
         name: sentence_ids(texts[-TEXTS:], tokenizer) for name, texts in (("general", general), ("domain", domain))

@@ -39,3 +39,7 @@ def write():
     """Write the file into the package and give its path."""
     build()[0].to_csv(FILE, index=False)
     return FILE
+
+
+if __name__ == "__main__":
+    write()

@@ -1,26 +1,22 @@
-"""What fine-tuning is to be compared with (§5.4.3, Table 6): words alone, and features of an encoder left as it is."""
+"""Words alone (§5.4.3, Table 6): what an encoder is to be compared with."""
 
 import time
 
 import numpy as np
-import torch
-from torch import nn
-from torch.nn.utils.rnn import pack_sequence, unpack_sequence
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline, make_pipeline
 
-from ...model.pooling import Attention
+from ...choices.methods import method
+from ..job import Job, Outcome
 
 WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the fit to the training documents (scikit-learn's C), to try on dev
 USUAL = 10.0  # where there is no dev part
-READ_BY = 128  # units of the LSTM in each direction
 
 
-def words_model(strength=USUAL):
+def words_model(strength: float = USUAL) -> Pipeline:
     """TF-IDF of words and pairs of words with logistic regression: a scikit-learn pipeline, not fitted yet."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
     vectors = TfidfVectorizer(token_pattern=WORDS, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
     return make_pipeline(vectors, LogisticRegression(C=strength, max_iter=1000))
 
@@ -54,20 +50,16 @@ def floor(documents, classes):
     return best[1], history
 
 
-class Reader(nn.Module):
-    """BERT-Feat: a bidirectional LSTM with self-attention (Lin et al. 2017) over the states of a segment's pieces.
+@method("tfidf", reads=("documents",), stages=("tfidf",))
+class Tfidf:
+    """TF-IDF of words and pairs of words with logistic regression, its strength chosen on dev; reads no encoder.
 
-    forward(states (pieces, hidden), bounds (segments + 1)) gives (segments, width).
+    It is trained into a scikit-learn pipeline, whose classes are numbers into the corpus's labels.
     """
 
-    width = 2 * READ_BY
-
-    def __init__(self, hidden):
-        super().__init__()
-        self.lstm = nn.LSTM(hidden, READ_BY, bidirectional=True)
-        self.attention = Attention(self.width)
-
-    def forward(self, states, bounds):
-        segments = states.split(bounds.diff().tolist())
-        read, _ = self.lstm(pack_sequence(segments, enforce_sorted=False))
-        return self.attention(torch.cat(unpack_sequence(read)), bounds)
+    def carry_out(self, job: Job) -> Outcome:
+        """Fit to the job's documents and score its test documents."""
+        model, history = floor(job.documents, len(job.corpus.labels))
+        begin = time.perf_counter()
+        error, loss, predicted = score(model, job.documents.test, len(job.corpus.labels))
+        return Outcome(model, history, error, loss, predicted, seconds={"test": time.perf_counter() - begin})

@@ -1,4 +1,7 @@
-"""Build the control encoder: a small BERT with a vocabulary of its own, pretrained on the general corpus."""
+"""Build the control encoders: small BERTs with a vocabulary of their own, pretrained on the general corpus.
+
+python -m bertstudy.training.control_encoders
+"""
 
 import json
 from dataclasses import asdict
@@ -6,12 +9,12 @@ from dataclasses import asdict
 import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 
-from ...paths import PACKAGE
-from ...training.pretraining import Pretraining, PretrainingModel, pretrain
-from .bank import words
-from .corpora import general
+from ..data.control.bank import words
+from ..data.control.corpora import general
+from ..paths import PACKAGE
+from .pretraining import Pretraining, PretrainingModel, pretrain
 
-ENCODERS = PACKAGE / "control" / "encoders"
+ENCODERS = PACKAGE / "data" / "control" / "encoders"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {
     "control": dict(hidden_size=128, num_hidden_layers=4, num_attention_heads=4, intermediate_size=512),
@@ -51,3 +54,14 @@ def build(name, steps=STEPS, texts=TEXTS, folder=None):
     record = {"settings": {**asdict(settings), "encoder": name}, "texts": texts, "history": history}
     (folder / "build.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     return history
+
+
+def main():
+    """Write all of them into the package."""
+    for name in SIZES:
+        last = build(name)[-1]
+        print(f"{name}: held-out loss {last['loss']:.3f}, {last['seconds']:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Which documents a run works on: samples in the classes' proportions, dev parts, test documents."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..runs import Run
+
+
+class Split(NamedTuple):
+    """texts: n strings; classes: n ints into the corpus's labels."""
+
+    texts: list[str]
+    classes: np.ndarray
+
+    def take(self, indices: np.ndarray) -> "Split":
+        """The documents at these indices, as a Split."""
+        return Split([self.texts[index] for index in indices], self.classes[indices])
+
+
+def stratified_order(classes: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """All indices (n) in an order of which every beginning has the classes in their proportions, within one document.
+
+    A larger sample therefore contains every smaller one of the same `random`.
+    """
+    place, shuffled = np.empty(len(classes)), random.permutation(len(classes))
+    for one in np.unique(classes):
+        members = shuffled[classes[shuffled] == one]
+        place[members] = (np.arange(len(members)) + 0.5) / len(members)
+    return shuffled[np.argsort(place[shuffled], kind="stable")]
+
+
+def plain(text: str) -> str:
+    """A text by which duplicates are told: without regard to case and spaces."""
+    return " ".join(text.split()).casefold()
+
+
+def without(split: Split, *others: list[str]) -> Split:
+    """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
+    taken = {plain(text) for texts in others for text in texts}
+    return split.take([index for index, text in enumerate(split.texts) if plain(text) not in taken])
+
+
+class Documents(NamedTuple):
+    """What one run works on: three Splits. dev has no text of train or test; it may be empty."""
+
+    train: Split
+    dev: Split
+    test: Split
+
+
+def draw(corpus, run: Run) -> Documents:
+    """The documents of a run: a stratified sample of train, its dev part, and the test documents.
+
+    Another seed draws another sample; a larger fraction contains the smaller one. The test documents depend on
+    test_size alone. Raises ValueError where the sample has fewer than two classes to train on.
+    """
+    order = stratified_order(corpus.train.classes, np.random.default_rng([run.seed, 0]))
+    sample = corpus.train.take(order[: round(run.fraction * len(order))])
+    inner = stratified_order(sample.classes, np.random.default_rng([run.seed, 1])) if sample.texts else order[:0]
+    size = max(1, round(run.dev_fraction * len(inner))) if run.dev_fraction else 0
+    train, dev = sample.take(np.sort(inner[size:])), sample.take(np.sort(inner[:size]))
+    if len(set(train.classes)) < 2:
+        raise ValueError(
+            f"fraction={run.fraction}: {len(sample.texts)} of {len(order):,} documents of {corpus.name!r}, less a dev "
+            f"part of {size}, leave fewer than two classes to train on. Use a larger fraction."
+        )
+    test = stratified_order(corpus.test.classes, np.random.default_rng(0))[: run.test_size or None]
+    return Documents(train, without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))

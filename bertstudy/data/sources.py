@@ -1,0 +1,46 @@
+"""The texts of further pretraining (§5.4.2)."""
+
+from ..runs import Run
+from .catalogue import peers
+from .control.corpora import general
+from .corpora import Library
+from .sampling import plain
+
+
+def sources(run: Run) -> list[str]:
+    """The names of the corpora whose texts a run's further pretraining reads (§5.4.2).
+
+    "in_domain" are all corpora of the same kind and "cross_domain" all in the same language, among the composed ones
+    for a composed corpus and among the paper's for one of those. Raises ValueError for a name that is no corpus, and
+    for a domain asked of a corpus that has none.
+    """
+    asked = run.further_pretraining
+    if asked == "within_task":
+        return [run.corpus]
+    if asked not in ("in_domain", "cross_domain"):
+        return asked.split("+")
+    if found := peers(run.corpus, asked):
+        return found
+    raise ValueError(
+        f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
+        f"name the corpora, as in 'imdb+yelp_full'."
+    )
+
+
+def source_texts(run: Run, library: Library) -> list[str]:
+    """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
+
+    No text that stands in the test set of one of them, or of the run's own corpus, is among them.
+    """
+    own = library.of(run)
+    read = [own if name == run.corpus else library.load(name) for name in sources(run)]
+    taken = {plain(text) for corpus in [own, *read] for text in corpus.test.texts}
+    texts = [text for corpus in read for text in corpus.train.texts]
+    if run.pretraining_unlabelled:
+        texts += [text for corpus in read for text in corpus.unlabelled]
+    return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
+
+
+def texts_of(name: str, library: Library) -> list[str]:
+    """Texts to measure masked-LM loss on: "general" is what the control encoders were pretrained on, else a corpus."""
+    return general() if name == "general" else library.load(name).train.texts

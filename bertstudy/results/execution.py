@@ -1,0 +1,87 @@
+"""One run to one row: the engine that makes all rows, those of the study and those of a reader's own data."""
+
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..choices.methods import METHODS
+from ..data.corpora import LIBRARY, Library
+from ..data.sampling import Documents, draw
+from ..model.encoder import encoder_commit
+from ..runs import NO_ENCODER, Run
+from ..training.job import Job, Outcome
+from ..versions import STAGES
+from .rows import name_of, squeeze, stages_of
+from .workers import few_threads
+
+PACKAGES = ("torch", "transformers", "accelerate", "numpy")
+
+
+def train(
+    run: Run,
+    progress: bool = True,
+    library: Library = LIBRARY,
+    stop: Callable[[], None] | None = None,
+) -> tuple[Any, dict]:
+    """Carry a run out and keep the classifier: (Classifier, row). Nothing is stored; `save` it with its row.
+
+    What method="tfidf" trains is a scikit-learn pipeline, whose classes are numbers into the row's labels. `stop` is
+    called before every batch, and may raise.
+    """
+    begin, name = time.perf_counter(), name_of(run, library)
+    corpus = library.of(run)
+    documents = draw(corpus, run)
+    method = METHODS.find(run.method)()
+    with few_threads(run):
+        done = method.carry_out(Job(run, corpus, documents, library, progress, stop))
+        device = device_of(done.classifier)
+    row = {
+        "id": name.id,
+        "run": asdict(name.run),
+        "fingerprint": name.fingerprint,
+        "made_from": name.made_from,
+        "labels": list(corpus.labels),
+        "stages": {stage: STAGES[stage] for stage in stages_of(run)},
+        "device": device,
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
+        "encoder_commit": None if run.encoder == NO_ENCODER else encoder_commit(run.encoder),
+        **_told(done, documents),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    row["seconds"] = {**done.seconds, "train": done.history[-1]["seconds"], "all": time.perf_counter() - begin}
+    return done.classifier, row
+
+
+def compute(run: Run, progress: bool = True, library: Library = LIBRARY) -> dict:
+    """Carry a run out and give its row. Nothing is stored."""
+    return train(run, progress, library)[1]
+
+
+def device_of(classifier: Any) -> str:
+    """What a classifier was computed on, and with how many threads."""
+    device = getattr(classifier, "device", torch.device("cpu"))
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{device.type}: {name}, {torch.get_num_threads()} threads"
+
+
+def _told(done: Outcome, documents: Documents) -> dict:
+    """What a row tells of an outcome."""
+    has_dev, history = bool(documents.dev.texts), done.history
+    kept = min(history, key=lambda entry: (entry["dev_error"], entry["dev_loss"])) if has_dev else history[-1]
+    arrays = {"truth": documents.test.classes, "predictions": done.predicted}
+    return {
+        "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
+        "history": history,
+        "epoch": kept["epoch"],
+        "error": done.error,
+        "loss": done.loss,
+        **{name: squeeze(values) for name, values in arrays.items()},
+        **{name: squeeze(value) if isinstance(value, np.ndarray) else value for name, value in done.more.items()},
+    }

@@ -1,0 +1,138 @@
+"""Plans: the rows of many runs, read where they exist, made and stored one by one where they don't."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+import pandas as pd
+from accelerate import PartialState
+from accelerate.utils import broadcast_object_list
+from filelock import FileLock
+from tqdm.auto import tqdm
+
+from ..data.corpora import LIBRARY, Library
+from ..paths import runs as runs_folder
+from ..paths import shown
+from ..registry import no_such
+from ..runs import Run
+from . import execution
+from .rows import Store, name_of, stale_stages
+from .workers import how_many, share
+
+LOG = logging.getLogger(__name__)
+REMAKE = ("", "stale")
+
+
+def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "", library: Library = LIBRARY) -> dict:
+    """The row of a run: read where it exists, else computed and stored. Safe to call from several processes at once.
+
+    With remake="stale" a row is made again whose stages compute something else today.
+    """
+    store, state = Store.of(profile), PartialState()
+    row_id = name_of(run, library).id
+    locks = runs_folder() / "locks"
+    locks.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(locks / f"{store.folder.parent.name}-{row_id}.lock")
+    if state.is_main_process:  # of a distributed run only the first process locks and writes
+        lock.acquire()
+    try:
+        found = [not _is_missing(row_id, store, remake)]
+        if state.num_processes > 1:
+            broadcast_object_list(found)
+        if not found[0]:
+            row = execution.compute(run, progress, library)
+            if state.is_main_process:
+                store.write(row)
+        state.wait_for_everyone()
+    finally:
+        lock.release()
+    return store.read(row_id)
+
+
+def _is_missing(row_id, store, remake):
+    return row_id not in store or (remake == "stale" and bool(stale_stages(store.read(row_id))))
+
+
+def missing(plan: Iterable[Run], profile: str | Store, remake: str = "", library: Library = LIBRARY) -> list[Run]:
+    """The runs of a plan that have no row yet, or with remake="stale" one that is stale."""
+    _check_remake(remake)
+    store = Store.of(profile)
+    return [one for one in plan if _is_missing(name_of(one, library).id, store, remake)]
+
+
+def _check_remake(remake):
+    if remake not in REMAKE:
+        raise no_such("remake", remake, map(repr, REMAKE))
+
+
+def run_all(
+    plan: Iterable[Run],
+    profile: str | Store,
+    progress: bool = True,
+    workers: int = 1,
+    remake: str = "",
+    library: Library = LIBRARY,
+) -> pd.DataFrame:
+    """Carry out what is missing of a plan and give the rows of all of it as a table; a run that is there twice, once.
+
+    Each row is stored when it is done: an interruption loses the runs in progress and no other. With `workers` above
+    1 so many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
+    remake="stale" rows are made again whose stages compute something else today.
+    """
+    store, names = Store.of(profile), {one: name_of(one, library).id for one in plan}
+    _check_remake(remake)
+    todo = [one for one, row_id in names.items() if _is_missing(row_id, store, remake)]
+    made = _made(todo, store, progress, workers, remake, library)
+    for _ in tqdm(made, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
+        pass
+    LOG.info(
+        "%d runs: %d made now, %d read from %s.", len(names), len(todo), len(names) - len(todo), shown(store.folder)
+    )
+    return _told(store.table(names.values()))
+
+
+def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY) -> pd.DataFrame:
+    """The rows of a plan that are there, as `run_all` gives them; nothing is run.
+
+    The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
+    """
+    plan, store = list(dict.fromkeys(plan)), Store.of(profile)
+    ids = [name_of(one, library).id for one in plan]
+    there = [row_id for row_id in ids if row_id in store]
+    lacking = sorted(set(ids) - set(there))
+    if not there:
+        raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {store.folder}: run the plan.")
+    also = f", {len(lacking)} are missing, and none was made" if lacking else ""
+    LOG.info("%d runs: %d read from %s%s.", len(plan), len(there), shown(store.folder), also)
+    table = _told(store.table(there))
+    table.attrs["missing"] = lacking
+    return table
+
+
+def _told(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows, after it is said how long they took, and how many of them are stale by which stage."""
+    minutes = sum(seconds["all"] for seconds in table["seconds"]) / 60
+    took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
+    LOG.info("One after the other they took %s.", took)
+    stale = [stages for row in table.to_dict("records") if (stages := stale_stages(row))]
+    if stale:
+        counts = Counter(stage for stages in stale for stage in stages)
+        by_stage = ", ".join(f"{stage} {count}" for stage, count in counts.items())
+        LOG.info(
+            "%d of them are stale: what they passed through computes something else today (%s). remake='stale' makes "
+            "them again.",
+            len(stale),
+            by_stage,
+        )
+    return table
+
+
+def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
+    """Carry runs out, here or in other processes; yields after each."""
+    processes = min(how_many(todo, workers), len(todo))
+    options = {"profile": store, "remake": remake, "library": library}
+    if processes > 1:
+        yield from share(todo, partial(run, progress=False, **options), processes)
+    else:
+        yield from (run(one, progress=progress, **options) for one in todo)

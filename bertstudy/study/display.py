@@ -1,0 +1,62 @@
+"""What a reader of a notebook sees of a value: tables, figures, remarks."""
+
+import hashlib
+import logging
+import sys
+from html import escape
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+
+
+def draw_as_svg() -> None:
+    """Figures that a notebook shows become SVG, the same bytes at every run."""
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+
+        set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+        plt.rcParams["svg.hashsalt"] = "bertstudy"  # without it, ids within a figure are drawn at random
+
+
+def shown(value: Any, digits: int = 2, index: bool = False, **formats: str) -> Any:
+    """A table to read, or a finding (`words` and a `table`): rounded, blank where a value is missing.
+
+    Markup in names shows as text. formats: those of single columns, as in learning_rate="{:g}"; columns that the table
+    does not have are passed over.
+    """
+    if isinstance(value, pd.DataFrame):
+        return _styled(value, digits, index, formats)
+    mark = "pre" if "\n" in value.words else "p"
+    words = f"<{mark}>{escape(value.words)}</{mark}>" if value.words else ""
+    has_table = value.table is not None and len(value.table)
+    return HTML(words + (_styled(value.table, digits, index, formats).to_html() if has_table else ""))
+
+
+def _styled(table, digits, index, formats):
+    words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
+    uuid = hashlib.sha256(table.to_csv().encode()).hexdigest()[:8]  # pandas would draw one at random
+    styled = table.style.set_uuid(uuid)
+    styled = styled.format(precision=digits, na_rep="", thousands=",", escape="html")
+    for name in formats.keys() & set(table):
+        styled = styled.format(formats[name], subset=[name])
+    for axis in (0, 1):
+        styled = styled.format_index(escape="html", axis=axis)
+    return (styled if index else styled.hide(axis="index")).set_table_styles(words)
+
+
+class _Remarks(logging.Handler):
+    """Writes remarks where prints go, so that they stand below the cell that caused them."""
+
+    def emit(self, record):
+        print(self.format(record), file=sys.stdout, flush=True)
+
+
+def show_remarks() -> None:
+    """In a notebook, show what the package remarks by logging; in a script that is for the script to say."""
+    logger = logging.getLogger("bertstudy")
+    if "IPython" in sys.modules and sys.modules["IPython"].get_ipython() and not logger.handlers:
+        logger.addHandler(_Remarks())
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

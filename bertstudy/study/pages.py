@@ -1,0 +1,100 @@
+"""Notebooks to pages: execution by papermill, HTML without scripts or requests, figures drawn again from rows."""
+
+import json
+import os
+import re
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import papermill
+from nbconvert import HTMLExporter
+
+from .. import experiments as figures
+from ..advice import figures as own_figures  # noqa: F401 - registers the figures of a reader's own data
+from ..paths import NOTEBOOKS, reports, runs
+from ..profiles import profile as find_profile
+from ..registry import no_such
+from ..results.rows import Store, rows
+from .modes import PUBLISHING, REMAKE, STORED
+
+
+def notebook_path(name: str) -> Path:
+    """The notebook of this name, "05_fewshot" or only "05". Raises ValueError where there is none or more than one."""
+    found = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.stem == name or path.stem.split("_")[0] == name]
+    if len(found) != 1:
+        raise no_such("notebook", name, [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
+    return found[0]
+
+
+def execute(name: str, stored: bool = False, remake: str = "", **parameters) -> tuple[Path, float]:
+    """Run a notebook by papermill with these parameters, its figures written to the report, and render its page.
+
+    With `stored` nothing is run: a figure whose runs are not all there says INCOMPLETE. With remake="stale" stale rows
+    are made again. Gives (page, seconds). The
+    executed copy is in runs/; the page is reports/<profile>/<notebook>.html.
+    """
+    source, begin = notebook_path(name), time.perf_counter()
+    profile = find_profile(parameters.get("profile", "auto")).name
+    executed = runs() / "executed" / profile / source.name
+    executed.parent.mkdir(parents=True, exist_ok=True)
+    told = {PUBLISHING: source.stem, **({STORED: "1"} if stored else {}), **({REMAKE: remake} if remake else {})}
+    os.environ.update(told)
+    try:
+        papermill.execute_notebook(
+            source,
+            executed,
+            {**parameters, "profile": profile},
+            progress_bar=False,
+            log_output=False,
+            extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings say nothing of the study
+        )
+    finally:
+        for variable in told:
+            del os.environ[variable]
+    return render(executed, reports() / profile / f"{source.stem}.html"), time.perf_counter() - begin
+
+
+def render(executed: Path, page: Path) -> Path:
+    """An executed notebook as one self-contained HTML page: no scripts, no requests; code folded away."""
+    notebook = nbformat.read(executed, as_version=4)
+    exporter = HTMLExporter(
+        template_name="page",
+        extra_template_basedirs=[str(Path(__file__).parent)],
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        filters={"shows": _shows},
+    )
+    title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
+    for number, cell in enumerate(notebook.cells):  # papermill draws the id of its cell at random
+        cell["id"] = f"cell-{number}"
+    html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
+    page = Path(page)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(html, encoding="utf-8")
+    return page
+
+
+def _shows(source):
+    """What the figure of a cell shows."""
+    named = re.search(r"figure\(\"(\w+)\"", source)
+    return figures.shows(named[1] if named else "figure")
+
+
+def redraw() -> list[Path]:
+    """Draw every committed figure again from its rows. Gives the paths. Needs neither torch nor the corpora."""
+    drawn = []
+    for recipe in sorted(reports().glob("*/figures/*.json")):
+        one, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
+        kind = figures.FIGURES[one["figure"]].kind
+        store = Store.of(profile, kind)
+        present = [row_id for row_id in one["rows"] if row_id in store]
+        table = rows(profile, present, kind)
+        chart = figures.FIGURES[one["figure"]](table)
+        if len(present) < len(one["rows"]):
+            figures.incomplete(chart, sorted(set(one["rows"]) - set(present)))
+        figures.save(chart, figures.FIGURES[one["figure"]].data(table), recipe.with_suffix(""))
+        plt.close(chart)
+        drawn.append(recipe.with_suffix(".svg"))
+    return drawn

@@ -1,0 +1,80 @@
+"""Which corpora can be had, and what is known of them: surveys, made once and stored."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ..analysis.surveys import DOCUMENTS, survey
+from ..data.corpora import LIBRARY, Library, data_folder
+from ..model.encoder import load_tokenizer
+from ..paths import shown
+from ..results.rows import Store
+from ..runs import Run
+
+LOG = logging.getLogger(__name__)
+NONE = "None of these corpora can be had. Name a folder of them by data_dir, or a file by corpus."
+
+
+def _id(run, documents, library):
+    """What names the survey of a run's corpus with its encoder's tokenizer and its window."""
+    corpus = library.of(run)
+    key = [Path(corpus.name).name, corpus.fingerprint, run.encoder, run.window, documents]
+    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+
+
+def stored(run: Run, profile: str, documents: int = DOCUMENTS, library: Library = LIBRARY) -> dict:
+    """The survey of a run's corpus with its encoder's tokenizer and its window: read where there is one, else made.
+
+    It is in reports/<profile>/corpora, under a hash of corpus, encoder, window and sample size.
+    """
+    store, survey_id = Store.of(profile, "corpora"), _id(run, documents, library)
+    if survey_id not in store:
+        corpus = library.of(run)
+        made = survey(corpus, load_tokenizer(run.encoder), run.window, documents)
+        store.write({"id": survey_id, "encoder": run.encoder, "fingerprint": corpus.fingerprint, **made})
+    return store.read(survey_id)
+
+
+def _left_out(run, error, library):
+    reason = str(error).partition(". ")[0].replace(f"{data_folder(library.data_dir)}/", "")
+    LOG.info("Left out, %s: %s.", Path(run.corpus).name, reason.rstrip("."))
+
+
+def reachable(plan: Iterable[Run], library: Library = LIBRARY) -> list[Run]:
+    """The runs of a plan whose corpus can be had; another's is told in one line. Raises ValueError where none can."""
+    there = []
+    for run in plan:
+        try:
+            library.of(run)
+            there.append(run)
+        except ValueError as error:
+            _left_out(run, error, library)
+    if not there:
+        raise ValueError(NONE)
+    return there
+
+
+def survey_all(
+    plan: Iterable[Run], profile: str, documents: int = DOCUMENTS, library: Library = LIBRARY
+) -> pd.DataFrame:
+    """The surveys of the corpora of a plan as a table; a corpus or a tokenizer that can't be had is told in one line.
+
+    Raises ValueError where none can be had.
+    """
+    rows, made, store = [], 0, Store.of(profile, "corpora")
+    for run in plan:
+        try:
+            new = _id(run, documents, library) not in store
+            rows.append(stored(run, profile, documents, library))
+            made += new
+        except ValueError as error:
+            _left_out(run, error, library)
+    if not rows:
+        raise ValueError(NONE)
+    counted = "1 corpus" if len(rows) == 1 else f"{len(rows)} corpora"
+    LOG.info("%s: %d counted now, %d read from %s.", counted, made, len(rows) - made, shown(store.folder))
+    return pd.DataFrame(rows)

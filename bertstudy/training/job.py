@@ -1,0 +1,44 @@
+"""What a method is given to do, and what it gives back."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..data.corpora import Corpus, Library
+from ..data.sampling import Documents
+from ..runs import Run
+
+
+@dataclass
+class Job:
+    """A run to carry out on the documents drawn for it.
+
+    library: where further pretraining and other tasks find their corpora. progress: whether bars are shown. stop: it
+    is called before every batch, and may raise.
+    """
+
+    run: Run
+    corpus: Corpus
+    documents: Documents
+    library: Library
+    progress: bool = True
+    stop: Callable[[], None] | None = None
+
+
+@dataclass
+class Outcome:
+    """A trained classifier and how it did.
+
+    history: a dict an epoch (see `fine_tuning.fit`); error in percent, loss (mean cross-entropy) and predicted classes
+    (n) of the test documents; seconds: what took how long; more: what else a row tells of it.
+    """
+
+    classifier: Any
+    history: list[dict]
+    error: float
+    loss: float
+    predicted: np.ndarray
+    seconds: dict[str, float]
+    more: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,92 @@
+"""Fine-tuning of the whole encoder with a new head (§3, §5.2): what the paper studies."""
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+from accelerate import PartialState
+from torch import nn
+
+from ...choices.methods import method
+from ...data.corpora import Corpus, Library
+from ...model.classifier import Classifier
+from ...runs import Run
+from ..fine_tuning import evaluate, fit
+from ..job import Job, Outcome
+from ..multitask import fine_tuned_together, take_head
+from ..pretraining import further_pretrained
+from ..retention import measure
+
+LONGEST = 65_535  # pieces a test document is told to have
+
+
+@method("fine_tune", stages=("segments", "encoder", "fine_tuning"))
+class FineTune:
+    """Encoder and head learn together. Methods that change something about it inherit from this class."""
+
+    def reader(self, width: int) -> nn.Module | None:
+        """A module between the states of all pieces of a frozen encoder and the head; None: [CLS] is read.
+
+        It takes states (pieces, width) and bounds (segments + 1), gives (segments, `width` of its own).
+        """
+        return None
+
+    def prepare(self, classifier: Classifier) -> None:
+        """Change a new classifier, or one that is being loaded, before its weights are trained or filled in."""
+
+    def carry_out(self, job: Job) -> Outcome:
+        """Fine-tune a classifier on the job's documents and score its test documents."""
+        run, documents = job.run, job.documents
+        classifier, pretrained, shared = untrained(run, job.corpus, job.library, job.progress)
+        segmenter = classifier.segmenter
+        train, dev = ((segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
+        retained = []
+        at_end = (lambda: retained.append(measure(classifier, run, job.library, pretrained))) if measured(run) else None
+        watched = job.stop and classifier.register_forward_pre_hook(lambda *_: job.stop())
+        try:
+            history = fit(classifier, train, dev if dev[0] else None, progress=job.progress, at_end=at_end)
+            begin = time.perf_counter()
+            pieces = segmenter.pieces(documents.test.texts)
+            error, loss, predicted = evaluate(classifier, segmenter.segments(pieces), documents.test.classes)
+        finally:
+            if watched:
+                watched.remove()
+        more = {
+            "pretraining": _told(pretrained, "history.json"),
+            "multitasked": _told(shared, "multitask.json"),
+            "depth": classifier.encoder.config.num_hidden_layers,
+            "retention": retained[0] if retained else None,
+            "lengths": np.minimum([len(ids) for ids in pieces], LONGEST),
+            "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],
+        }
+        return Outcome(classifier, history, error, loss, predicted, {"test": time.perf_counter() - begin}, more)
+
+
+def measured(run: Run) -> bool:
+    """Whether a run measures what is retained of its pretraining."""
+    return run.retention != "none"
+
+
+def _told(folder, file):
+    return folder and json.loads((folder / file).read_text(encoding="utf-8"))
+
+
+def untrained(
+    run: Run, corpus: Corpus, library: Library, progress: bool = True
+) -> tuple[Classifier, Path | None, Path | None]:
+    """A run's classifier before its fine-tuning: the encoder as further pretraining and other tasks have left it.
+
+    Gives (classifier, folder of the further pretrained encoder or None, folder of the multi-task one or None).
+    """
+    if run.multitask != "none" and PartialState().num_processes > 1:
+        raise ValueError(
+            f"multitask={run.multitask!r} with {PartialState().num_processes} processes: the tasks are fine-tuned "
+            f"together in one. Make this run without `accelerate launch` first."
+        )
+    pretrained = further_pretrained(run, library, progress)
+    shared = fine_tuned_together(run, library, pretrained, progress)
+    classifier = Classifier.build(run, corpus.labels, shared or pretrained)
+    if shared:
+        take_head(classifier, shared)
+    return classifier, pretrained, shared
