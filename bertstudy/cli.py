@@ -21,7 +21,9 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _parser():
-    parser = argparse.ArgumentParser(prog="bertstudy", description="How should a BERT be fine-tuned? The study's command.")
+    parser = argparse.ArgumentParser(
+        prog="bertstudy", description="How should a BERT be fine-tuned? The study's command."
+    )
     parser.add_argument("--version", action="version", version=f"bertstudy {__version__}")
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
     commands = parser.add_subparsers(dest="command", required=True)

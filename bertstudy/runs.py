@@ -70,19 +70,21 @@ def knob(
     names: Iterable[str] | None = None,
     check: Callable[[Any], Any] | None = None,
     off: Off | None = None,
+    corpora: bool = False,
     added: bool = False,
 ) -> Any:
     """Declare a field of Run: all that is known of it, from which every check and table follows.
 
     part: what it belongs to (`choices.methods.PARTS`); a method that doesn't read this part leaves it without effect.
     above, least, below, most: its range. names: the strings allowed. check: raises ValueError for a value that can't
-    be. off: when it has no effect. added: it came after the first rows, and stays out of a run's identity while it has
-    its default, so that rows made before keep their ids.
+    be. off: when it has no effect. corpora: it names corpora, joined by "+". added: it came after the first rows, and
+    stays out of a run's identity while it has its default, so that rows made before keep their ids.
     """
     bounds = {"above": above, "least": least, "below": below, "most": most}
     return field(
         default=default,
-        metadata={"part": part, "bounds": bounds, "names": names, "check": check, "off": off, "added": added},
+        metadata={"part": part, "bounds": bounds, "names": names, "check": check, "off": off, "corpora": corpora}
+        | {"added": added},
     )
 
 
@@ -95,7 +97,7 @@ class Run:
     """
 
     # the documents
-    corpus: str = knob("imdb", part="documents")  # a name (data.catalogue), a folder in data_dir, or a file's path
+    corpus: str = knob("imdb", part="documents", corpora=True)  # a name, a folder in data_dir, a file
     text_column: str = knob("text", part="documents", off=NO_FILE)
     label_column: str = knob("label", part="documents", off=NO_FILE)
     # of the training documents, dev included; smaller samples lie inside larger ones (§5.6)
@@ -135,7 +137,7 @@ class Run:
 
     # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
     # ("in_domain"), of all ("cross_domain"), or of corpora by name ("movies+restaurants")
-    further_pretraining: str = knob("none", part="pretraining", added=True)
+    further_pretraining: str = knob("none", part="pretraining", corpora=True, added=True)
     pretraining_steps: int = knob(0, least=0, part="pretraining", off=NO_PRETRAINING, added=True)
     # the unlabelled texts of these corpora too
     pretraining_unlabelled: bool = knob(False, part="pretraining", off=NO_PRETRAINING, added=True)
@@ -145,13 +147,11 @@ class Run:
     # first so many steps for the masked-LM head alone, where the weights lack it
     pretraining_head_steps: int = knob(0, least=0, part="pretraining", off=NO_PRETRAINING, added=True)
     pretraining_seed: int = knob(0, least=0, below=LARGEST_SEED, part="pretraining", off=NO_PRETRAINING, added=True)
-    next_sentence: bool = knob(
-        True, part="pretraining", off=NO_PRETRAINING, added=True
-    )  # not for single sentences
+    next_sentence: bool = knob(True, part="pretraining", off=NO_PRETRAINING, added=True)  # not for single sentences
     whole_word: bool = knob(False, part="pretraining", off=NO_PRETRAINING, added=True)  # mask all pieces of a word
 
     # fine-tuning on several tasks before that on the run's own (§4.3, §5.5): corpora by name ("movies+topics")
-    multitask: str = knob("none", part="multitask", added=True)
+    multitask: str = knob("none", part="multitask", corpora=True, added=True)
     # of each of the other tasks, dev included; 0: all; of the own one: `fraction`
     multitask_documents: int = knob(0, least=0, part="multitask", off=NO_TASKS, added=True)
     # as many steps as it takes to read all documents so often
@@ -162,7 +162,7 @@ class Run:
     # what is measured beside the error
     evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # of dev an epoch; the best is kept
     # masked-LM loss in the end on these texts, "general" or a corpus, and the task's
-    retention: str = knob("none", part="fine_tuning", added=True)
+    retention: str = knob("none", part="fine_tuning", corpora=True, added=True)
 
     def __post_init__(self):
         for one in fields(self):
@@ -219,6 +219,12 @@ def fields_of(*parts: str) -> tuple[str, ...]:
     return tuple(one.name for one in fields(Run) if one.metadata["part"] in parts)
 
 
+def with_corpora(run: Run, name: Callable[[str], str]) -> Run:
+    """The run with another name for each corpus that its fields name."""
+    texts = [one.name for one in fields(run) if one.metadata["corpora"]]
+    return replace(run, **{field: "+".join(map(name, getattr(run, field).split("+"))) for field in texts})
+
+
 def unused_fields(run: Run) -> dict[str, str]:
     """The fields that have no effect under a run's others, and why: a dict of name to reason."""
     reads, found = METHODS[run.method].reads if run.method in METHODS else PARTS, {}
@@ -236,7 +242,9 @@ def outside_functions(run: Run) -> dict[str, str]:
 
     Raises ValueError for one whose source can't be had.
     """
-    specs = {kind: getattr(run, kind) for kind in REGISTRIES} | {"layers": parse_layers(run.layers)[0]}
+    specs = {kind: getattr(run, kind) for kind in REGISTRIES if kind in DEFAULTS} | {
+        "layers": parse_layers(run.layers)[0]
+    }
     found = {kind: REGISTRIES[kind].entry(spec).source_digest() for kind, spec in specs.items()}
     return {kind: digest for kind, digest in found.items() if digest}
 

@@ -62,9 +62,7 @@ CANARIES = {
     "chunks, attention": replace(BASE, **LONG, segment_pooling="attention", max_grad_norm=0.1, weight_decay=0.1),
     "classes": replace(BASE, corpus="topics", seed=1, fraction=0.006),
     "features": replace(BASE, method="features", dropout=Run().dropout),
-    "tfidf": Run(
-        corpus="movies", encoder="none", method="tfidf", fraction=0.01, dev_fraction=0.2, test_size=48
-    ),
+    "tfidf": Run(corpus="movies", encoder="none", method="tfidf", fraction=0.01, dev_fraction=0.2, test_size=48),
     "next sentences": replace(BASE, **PRETRAINED),
     "whole words": replace(
         BASE,

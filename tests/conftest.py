@@ -101,11 +101,8 @@ def small(tiny, letters):
 
 @pytest.fixture
 def reports(tmp_path, monkeypatch):
-    """An empty store of the test's own."""
-    from bertstudy import notebook, store
-
-    monkeypatch.setattr(store, "REPORTS", tmp_path / "reports")
-    monkeypatch.setattr(notebook, "REPORTS", tmp_path / "reports")
+    """An empty folder of reports, the test's own."""
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(tmp_path / "reports"))
     return tmp_path / "reports"
 
 

@@ -7,11 +7,12 @@ import pytest
 import torch
 
 from bertstudy import Classifier, run
-from bertstudy.baselines import Reader, floor, score
-from bertstudy.batching import pack
-from bertstudy.config import baseline
-from bertstudy.corpora import Documents, Split
-from bertstudy.training import fit
+from bertstudy.data.sampling import Documents, Split
+from bertstudy.model.batching import pack
+from bertstudy.runs import baseline
+from bertstudy.training.fine_tuning import fit
+from bertstudy.training.methods.features import Reader
+from bertstudy.training.methods.tfidf import floor, score
 
 
 def split(*pairs):
@@ -72,7 +73,7 @@ def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 def test_an_encoders_pieces_begin_with_its_cls_states(tiny, kind):
-    from bertstudy.encoder import Encoder
+    from bertstudy.model.encoder import Encoder
 
     encoder = Encoder.load(tiny(kind)).eval()
     batch = pack([[[2, 7, 8, 3]], [[2, 9, 3]]])

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from bertstudy import bench
-from bertstudy.encoder import load_tokenizer
+from bertstudy.model.encoder import load_tokenizer
+from bertstudy.study import bench
 
 
 @pytest.mark.parametrize("what", ["training", "inference", "pretraining"])

@@ -1,6 +1,6 @@
 import pytest
 
-from bertstudy import budget
+from bertstudy.advice import budget
 
 
 class Now:

@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bertstudy import Run, claims, paper, stats, store
-from bertstudy.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
+from bertstudy import Run, claims, paper, stats
+from bertstudy.analysis.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
 from bertstudy.paths import ROOT
+from bertstudy.results import rows
+from bertstudy.results.rows import squeeze
 from bertstudy.stats import Effect
-from bertstudy.store import squeeze
 
 DOCUMENTS = 400
 
@@ -204,8 +205,8 @@ def test_what_was_planted_is_known_of_composed_corpora_alone():
 
 
 def test_the_committed_control_report_has_run_all_claims_and_finds_what_was_planted(monkeypatch):
-    monkeypatch.setattr(store, "REPORTS", ROOT / "reports")
-    lines = judged(store.rows("control"))
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
+    lines = judged(rows.rows("control"))
     assert "not run" not in set(lines["verdict"])
     planted = lines[lines["planted"] != ""]
     assert len(planted) == sum(one.planted != "" for one in CLAIMS) >= 5

@@ -1,10 +1,10 @@
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 import numpy as np
 import pytest
 
 from bertstudy import Run, grid, profile
-from bertstudy.config import identity
+from bertstudy.runs import identity, knob
 
 
 def test_a_run_is_a_value():
@@ -28,7 +28,7 @@ def test_numbers_become_the_declared_type():
         ({"epochs": 2.0}, TypeError, "expected int"),
         ({"fraction": 7}, ValueError, "fraction=7.0: allowed is above 0, up to 1"),
         ({"fraction": 0.0}, ValueError, "above 0"),
-        ({"dev_fraction": 0.9}, ValueError, "0 to 0.5"),
+        ({"dev_fraction": 0.9}, ValueError, "0 or more, up to 0.5"),
         ({"layer_decay": 0.0}, ValueError, "layer_decay=0.0"),
         ({"window": 2}, ValueError, "window=2"),
         ({"schedule": "slanted"}, ValueError, "Did you mean 'slanted_triangular'.*warmup_linear"),
@@ -38,7 +38,7 @@ def test_numbers_become_the_declared_type():
         ({"layers": "concat:11-8"}, ValueError, "one layer"),
         ({"precision": "fp16"}, ValueError, "There are: fp32, bf16"),
         ({"segment_pooling": "mean"}, ValueError, "has no effect"),
-        ({"truncation": "chunks"}, ValueError, "choose mean, max or attention"),
+        ({"truncation": "chunks"}, ValueError, "choose one of mean, max, attention"),
         ({"decay_embeddings": False}, ValueError, "no effect with layer_decay=1"),
         ({"text_column": "review"}, ValueError, "no effect with corpus='imdb'"),
         ({"evaluations": 2, "dev_fraction": 0.0}, ValueError, "no effect with dev_fraction=0"),
@@ -47,11 +47,11 @@ def test_numbers_become_the_declared_type():
         ({"whole_word": True}, ValueError, "no effect with further_pretraining='none'"),
         ({"further_pretraining": "within_task"}, ValueError, "pretraining_steps=0 changes nothing"),
         ({"method": "tf-idf"}, ValueError, "Did you mean 'tfidf'"),
-        ({"method": "tfidf"}, ValueError, "takes encoder='none'"),
-        ({"encoder": "none"}, ValueError, "takes encoder='none', and it alone"),
+        ({"method": "tfidf"}, ValueError, "reads none, and takes encoder='none'"),
+        ({"encoder": "none"}, ValueError, "it needs one"),
         ({"method": "tfidf", "encoder": "none", "epochs": 9}, ValueError, "epochs=9 has no effect with method='tfidf'"),
         ({"method": "features", "layer_decay": 0.9}, ValueError, "no effect with method='features'"),
-        ({"method": "features", "dropout": 0.0}, ValueError, "whose encoder is frozen"),
+        ({"method": "features", "dropout": 0.0}, ValueError, "reads documents, segments, encoder, training"),
         ({"multitask_epochs": 2}, ValueError, "no effect with multitask='none'"),
         ({"multitask_sampling": "root", "multitask": "movies+topics"}, ValueError, "proportional, square_root"),
     ],
@@ -82,11 +82,11 @@ def test_a_wrong_axis_is_told(axes, says):
 def test_a_field_added_later_stays_out_of_the_identity_at_its_default():
     @dataclass(frozen=True)
     class Later(Run):
-        extra: int = field(default=0, metadata={"added": "9.9"})
+        extra: int = knob(0, part="training", added=True)
 
     assert identity(Later()) == identity(Run())
     assert identity(replace(Later(), extra=1))["extra"] == 1
-    assert set(identity(Run())) == {one.name for one in fields(Run) if "added" not in one.metadata}
+    assert set(identity(Run())) == {one.name for one in fields(Run) if not one.metadata["added"]}
     pretrained = Run(further_pretraining="within_task", pretraining_steps=5)
     assert set(identity(pretrained)) - set(identity(Run())) == {"further_pretraining", "pretraining_steps"}
 

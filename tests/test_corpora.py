@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bertstudy import Run, load_corpus, paper, sogou
-from bertstudy.corpora import CORPORA, Corpus, Split, draw, stratified_order
+from bertstudy import Run, load_corpus, paper
+from bertstudy.data import sogou
+from bertstudy.data.catalogue import CORPORA
+from bertstudy.data.corpora import Corpus
+from bertstudy.data.sampling import Split, draw, stratified_order
 
 
 def corpus_of(counts, test=100):
@@ -96,7 +99,7 @@ def test_the_entries_are_the_papers():
 
 @pytest.fixture
 def offline(monkeypatch):
-    monkeypatch.setattr("bertstudy.hub.reachable", lambda: False)
+    monkeypatch.setattr("bertstudy.data.hub.reachable", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
 
@@ -121,7 +124,7 @@ def test_from_the_hub_texts_are_joined_labels_named_and_rows_counted(monkeypatch
         asked[hub_id] = revision
         return {"train": part, "test": part}
 
-    monkeypatch.setattr("bertstudy.hub.reachable", lambda: True)
+    monkeypatch.setattr("bertstudy.data.hub.reachable", lambda: True)
     monkeypatch.setattr("datasets.load_dataset", load)
     monkeypatch.setitem(CORPORA, "tiny", replace(CORPORA["dbpedia"], train=2, test=2))
     corpus = load_corpus("tiny")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.extrapolation import extrapolate, power_law
+from bertstudy.analysis.extrapolation import extrapolate, power_law
 
 SIZES = (50, 100, 200, 400)
 

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from bertstudy import figures, paper
-from bertstudy.figures.base import FIGURES
-from bertstudy.figures.comparison import arm_of
+from bertstudy.analysis.drawing import FIGURES
+from bertstudy.experiments.comparison import arm_of
 
 BASE = {
     "method": "fine_tune",

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from bertstudy import figures, stats
-from bertstudy.control.corpora import expected_error
-from bertstudy.figures.base import FIGURES
-from bertstudy.figures.depth import pooled_name
-from bertstudy.figures.long_text import strategy_of
-from bertstudy.store import squeeze
+from bertstudy.analysis.drawing import FIGURES
+from bertstudy.data.control.corpora import expected_error
+from bertstudy.experiments.layers import pooled_name
+from bertstudy.experiments.long_text import strategy_of
+from bertstudy.results.rows import squeeze
 
 BASE = {
     "corpus": "movies",

@@ -22,7 +22,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
 import bertstudy as bs
-from bertstudy import Classifier, __main__, home
+from bertstudy import Classifier
+from bertstudy import cli as __main__
+from bertstudy.model import saving as home
 from bertstudy.stats import wilson
 
 ROOT = Path(bs.__file__).parents[1]
@@ -250,7 +252,7 @@ def test_a_trained_classifier_goes_home_with_its_row(small, tmp_path):
     classifier.save(tmp_path / "model", row, license="mit", language="en")
     test = bs.load_corpus(small.corpus).test
     labels = Classifier.load(tmp_path / "model").predict(test.texts).labels
-    assert [classifier.labels[one] for one in bs.store.unsqueeze(row["predictions"])] == labels
+    assert [classifier.labels[one] for one in bs.rows.unsqueeze(row["predictions"])] == labels
     card = ModelCard.load(tmp_path / "model" / "README.md")
     assert (card.data.license, card.data.language, card.data.pipeline_tag) == ("mit", "en", "text-classification")
     low, high = wilson(round(row["error"] * 0.6), 60)

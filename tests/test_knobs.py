@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from bertstudy import Run
-from bertstudy.config import baseline
-from bertstudy.corpora import corpus_of, draw
-from bertstudy.store import untrained
-from bertstudy.training import fit
+from bertstudy.data.corpora import LIBRARY
+from bertstudy.data.sampling import draw
+from bertstudy.runs import baseline
+from bertstudy.training.fine_tuning import fit
+from bertstudy.training.methods.fine_tune import untrained
 
 # field -> (changes to both, another value); other fields' values are those of the fixture `small`
 CHUNKS = {"truncation": "chunks", "segment_pooling": "mean"}
@@ -74,9 +75,9 @@ ELSEWHERE = {"retention"}  # it measures and changes nothing: see test_retention
 
 def outcome(run):
     """What a run comes to: its documents, the trained classifier's logits on the test texts, and its history."""
-    corpus = corpus_of(run)
+    corpus = LIBRARY.of(run)
     documents = draw(corpus, run)
-    classifier, _, _ = untrained(run, corpus.labels, progress=False)
+    classifier, _, _ = untrained(run, corpus, progress=False)
     train, dev, test = ((classifier.segmenter(split.texts), split.classes.tolist()) for split in documents)
     history = fit(classifier, train, dev, progress=False)
     return documents.test.texts, classifier.logits(test[0]).numpy(), [one["loss"] for one in history]
@@ -131,11 +132,11 @@ def test_the_comparison_itself_finds_no_difference_between_equal_runs(setting):
 
 
 def test_tfidf_reads_the_fields_of_the_data_and_none_else(small):
-    from bertstudy.baselines import floor, score
+    from bertstudy.training.methods.tfidf import floor, score
 
     def floor_of(**changes):
         run = baseline(replace(small, fraction=0.5), "tfidf")
-        corpus = corpus_of(run)
+        corpus = LIBRARY.of(run)
         documents = draw(corpus, replace(run, **changes))
         return score(floor(documents, 2)[0], documents.test, 2)[:2]
 

@@ -6,7 +6,7 @@ import torch
 from transformers import AutoModelForSequenceClassification
 
 from bertstudy import Classifier, Run
-from bertstudy.batching import pack, pad
+from bertstudy.model.batching import pack, pad
 
 TEXTS = ["a b c", "z y x w v u t s r q p o n m l k j i h g f e d c b a " * 2, "", "q"]
 

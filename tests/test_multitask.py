@@ -7,10 +7,13 @@ import pandas as pd
 import pytest
 import torch
 
-from bertstudy import Classifier, multitask, run
-from bertstudy.corpora import corpus_of, draw
-from bertstudy.multitask import chances, fine_tuned_together, take_head, tasks_of, train
-from bertstudy.store import untrained
+from bertstudy import Classifier, run
+from bertstudy.choices.task_sampling import chances
+from bertstudy.data.corpora import LIBRARY
+from bertstudy.data.sampling import draw
+from bertstudy.training import multitask
+from bertstudy.training.methods.fine_tune import untrained
+from bertstudy.training.multitask import fine_tuned_together, take_head, tasks_of, train
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def test_the_own_task_gives_the_documents_that_fine_tuning_reads_and_others_as_m
     half = replace(tasks, fraction=0.5, seed=1)
     (labels, own), (others, other) = tasks_of(half).values()
     assert (labels, others) == (("a", "z"), ("0", "1", "2"))
-    assert own.texts == draw(corpus_of(half), half).train.texts
+    assert own.texts == draw(LIBRARY.of(half), half).train.texts
     assert len(other.texts) == 54  # a tenth of 60 is dev
 
 
@@ -72,7 +75,7 @@ def test_only_the_head_whose_turn_it_is_learns_and_the_encoder_at_every_step(tas
 
 
 def test_a_run_goes_on_from_the_shared_encoder_and_its_own_head(tasks):
-    classifier, pretrained, shared = untrained(tasks, ("a", "z"), progress=False)
+    classifier, pretrained, shared = untrained(tasks, LIBRARY.of(tasks), progress=False)
     assert pretrained is None
     assert fine_tuned_together(tasks, progress=False) == shared
     plain = Classifier.build(tasks, ("a", "z"))

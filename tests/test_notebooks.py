@@ -1,6 +1,7 @@
 """Every notebook: its anatomy (contract C5), papermill, nbval, and mistakes in its parameters."""
 
 import ast
+import logging
 import os
 import re
 import subprocess
@@ -15,9 +16,12 @@ import pandas as pd
 import pytest
 from papermill import PapermillExecutionError
 
-from bertstudy import grid, notebook, report, store
-from bertstudy.config import baseline
+from bertstudy import grid
+from bertstudy.data.corpora import Library
 from bertstudy.paths import NOTEBOOKS
+from bertstudy.results import plans
+from bertstudy.runs import baseline
+from bertstudy.study import pages, report, setup
 
 PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
@@ -84,7 +88,7 @@ def papermill(path, out, **parameters):
 def test_runs_by_papermill_from_another_folder_and_renders(path, tmp_path):
     done = papermill(path, tmp_path / "out.ipynb")
     assert done.returncode == 0, done.stderr[-3000:]
-    page = notebook.render(tmp_path / "out.ipynb", tmp_path / "page.html").read_text(encoding="utf-8")
+    page = pages.render(tmp_path / "out.ipynb", tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Profile smoke" in page
     assert "Nothing in it is a result" in page
     assert "<svg" in page
@@ -150,44 +154,42 @@ def test_a_mistake_in_the_parameters_fails_in_the_first_cells(parameters, says, 
 
 
 def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatch):
-    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
-    page, seconds = notebook.execute("05", profile="smoke", fraction=0.004)
+    page, seconds = pages.execute("05", profile="smoke", fraction=0.004)
     assert page == reports / "smoke" / "05_fewshot.html"
     assert seconds > 0
     made = reports / "smoke" / "figures"
     before = {path.name: path.read_bytes() for path in made.iterdir()}
     assert {name.split(".")[1] for name in before} == {"svg", "png", "csv", "md", "tex", "json"}
-    notebook.redraw()
+    pages.redraw()
     assert {path.name: path.read_bytes() for path in made.iterdir()} == before
     next((reports / "smoke" / "rows").glob("*.json")).unlink()
-    notebook.redraw()
+    pages.redraw()
     assert (made / "few_shot.png").read_bytes() != before["few_shot.png"]
 
 
 def test_a_report_of_stored_rows_runs_nothing_and_says_what_is_missing(tmp_path, reports, monkeypatch):
-    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
     with pytest.raises(PapermillExecutionError, match="None of the 2 runs of this plan has a row"):
-        notebook.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
-    notebook.execute("05", profile="smoke", fraction=0.004, seeds=1)
+        pages.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
+    pages.execute("05", profile="smoke", fraction=0.004, seeds=1)
     rows, figures = reports / "smoke" / "rows", reports / "smoke" / "figures"
     complete = (figures / "few_shot.svg").read_bytes()
     left, gone = sorted(rows.glob("*.json"))
     gone.unlink()
-    page, _ = notebook.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
+    page, _ = pages.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
     assert "2 runs: 1 read from reports/smoke/rows, 1 are missing" in page.read_text(encoding="utf-8")
     assert list(rows.glob("*.json")) == [left]
     before = page.read_bytes()
-    notebook.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
+    pages.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
     assert page.read_bytes() == before
     incomplete = (figures / "few_shot.svg").read_bytes()
     assert incomplete != complete
-    notebook.redraw()
+    pages.redraw()
     assert (figures / "few_shot.svg").read_bytes() == incomplete
 
 
 def test_a_notebook_that_is_not_there_is_told():
     with pytest.raises(ValueError, match="Did you mean '05_fewshot'"):
-        notebook.notebook_path("05_fewshots")
+        pages.notebook_path("05_fewshots")
 
 
 @pytest.mark.parametrize(
@@ -195,15 +197,13 @@ def test_a_notebook_that_is_not_there_is_told():
 )
 def test_names_that_look_like_markup_show_as_text_everywhere(name, parameter, more, tmp_path, reports, monkeypatch):
     """A reader's file, column and labels on the page, in figures and tables, in the list of runs, on the index."""
-    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
-    monkeypatch.setattr(report, "REPORTS", reports)
     random, words = np.random.default_rng(0), (["bad", "awful", "thing"], ["good", "fine", "thing"])
     labels = [f"<script>alert({one})</script>|" for one in (0, 1)]
     lines = [(f"{' '.join(random.choice(words[n % 2], 9))} {n}", labels[n % 2]) for n in range(240)]
     file = tmp_path / "<script>file.csv"
     pd.DataFrame(lines, columns=["<script>text", "<script>label"]).to_csv(file, index=False)
     columns = {"text_column": "<script>text", "label_column": "<script>label"}
-    notebook.execute(name, profile="smoke", **columns, **more, **{parameter: str(file)})
+    pages.execute(name, profile="smoke", **columns, **more, **{parameter: str(file)})
     (reports / "smoke").rename(reports / "control")  # the index passes over smoke
     report.index()
     made = [path for path in reports.rglob("*") if path.suffix in (".html", ".md", ".svg")]
@@ -216,7 +216,7 @@ def test_text_that_looks_like_markup_shows_as_text(tmp_path):
     cell = nbformat.v4.new_code_cell("x", outputs=[nbformat.v4.new_output("stream", text="<script>alert(1)</script>")])
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# <b>title</b>"), cell])
     nbformat.write(book, tmp_path / "a.ipynb")
-    page = Path(notebook.render(tmp_path / "a.ipynb", tmp_path / "a.html")).read_text()
+    page = Path(pages.render(tmp_path / "a.ipynb", tmp_path / "a.html")).read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
@@ -225,21 +225,21 @@ def test_text_that_looks_like_markup_shows_as_text(tmp_path):
     ("name", "given", "read"), [("rates", "1e-4 3e-4", [1e-4, 3e-4]), ("splits", 8, [8]), ("decays", 0.5, [0.5])]
 )
 def test_lists_of_numbers_are_read(name, given, read):
-    assert getattr(notebook.setup(profile="smoke", **{name: given}), name) == read
+    assert getattr(setup.setup(profile="smoke", **{name: given}), name) == read
     with pytest.raises(ValueError, match=f"{name}='8 x': give numbers separated by blanks"):
-        notebook.setup(profile="smoke", **{name: "8 x"})
+        setup.setup(profile="smoke", **{name: "8 x"})
 
 
 def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
-    study = notebook.setup(profile="control")
+    study = setup.setup(profile="control")
     run = study.on("long_reviews", truncation="head")
     assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
-    assert notebook.setup(profile="control", fraction=0.5).on().fraction == 0.5
-    assert len(notebook.setup(profile="control", seeds=4).sweep_seeds) == 4
+    assert setup.setup(profile="control", fraction=0.5).on().fraction == 0.5
+    assert len(setup.setup(profile="control", seeds=4).sweep_seeds) == 4
 
 
 def test_next_sentences_are_left_out_where_all_texts_to_pretrain_on_are_of_one():
-    study = notebook.setup(profile="smoke")
+    study = setup.setup(profile="smoke")
     study.profile = replace(study.profile, pretraining={"pretraining_steps": 3})
     movies, questions = study.on("movies"), study.on("questions")
     for run, source, pairs in (
@@ -252,26 +252,27 @@ def test_next_sentences_are_left_out_where_all_texts_to_pretrain_on_are_of_one()
         assert study.pretrained(source, run).next_sentence is pairs
 
 
-def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(capsys, monkeypatch):
+def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "bertstudy")
     monkeypatch.delenv("BERTSTUDY_DATA", raising=False)
-    study = notebook.setup(profile="smoke")
+    study = setup.setup(profile="smoke")
     assert study.reachable(["movies", "sogou"]) == ["movies"]
-    assert capsys.readouterr().out.startswith("Left out, sogou: ")
+    assert caplog.messages[-1].startswith("Left out, sogou: ")
     with pytest.raises(ValueError, match="None of these corpora can be had"):
         study.reachable(["sogou"])
 
 
-def test_plans_that_are_run_together_give_a_table_each(reports, capsys, monkeypatch):
-    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
-    study = notebook.setup(profile="smoke")
+def test_plans_that_are_run_together_give_a_table_each(reports, caplog):
+    caplog.set_level(logging.INFO, "bertstudy")
+    study = setup.setup(profile="smoke")
     floor = baseline(study.on(), "tfidf")
     first, second = grid(floor, seed=[0, 1]), grid(floor, seed=[1, 2])
     told, read = study.run_all(first, second), "2 runs: 2 read from reports/smoke/rows."
-    said = [line for line in capsys.readouterr().out.splitlines() if "read from" in line]
+    said = [line for line in caplog.messages if "read from" in line]
     assert said == ["3 runs: 3 made now, 0 read from reports/smoke/rows.", read, read]
     assert [list(table["seed"]) for table in told] == [[0, 1], [1, 2]]
     assert list(study.run_all(second)["id"]) == list(told[1]["id"])
-    twice = [*study.run_all(first + first, second), store.stored(first + first, "smoke")]
+    twice = [*study.run_all(first + first, second), plans.stored(first + first, "smoke")]
     assert [len(table) for table in twice] == [2, 2, 2]
 
 
@@ -279,18 +280,18 @@ def paper_study():
     """A study at the paper's scale that loads nothing."""
     from bertstudy import Run
 
-    study = notebook.setup(profile="smoke")
+    study = setup.setup(profile="smoke")
     study.profile, study.larger = replace(study.profile, base=Run()), "google-bert/bert-large-uncased"
     study.base = Run()
     return study
 
 
-def test_a_chinese_corpus_gets_a_chinese_encoder(monkeypatch):
+def test_a_chinese_corpus_gets_a_chinese_encoder():
     from bertstudy import Run
 
     study = paper_study()
     corpus = SimpleNamespace(train=SimpleNamespace(texts=["a"] * 100))
-    monkeypatch.setattr(notebook, "corpus_of", lambda run: corpus)
+    study.library = Library(at_hand={"sogou": corpus, "imdb": corpus})
     assert study.on("sogou").encoder == "google-bert/bert-base-chinese"
     assert study.on("imdb").encoder == Run().encoder
     study.base = Run(corpus="sogou")
@@ -310,7 +311,8 @@ def test_tasks_that_can_not_share_an_encoder_are_told_before_the_first_run():
     assert study.together(study.base, ["imdb", "sogou"]).multitask == "imdb+sogou"
 
 
-def test_encoders_are_two_that_read_the_tasks_or_it_is_told(capsys):
+def test_encoders_are_two_that_read_the_tasks_or_it_is_told(caplog):
+    caplog.set_level(logging.INFO, "bertstudy")
     study = paper_study()
     assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased", "google-bert/bert-large-uncased"]
     with pytest.raises(
@@ -318,13 +320,13 @@ def test_encoders_are_two_that_read_the_tasks_or_it_is_told(capsys):
     ):
         study.encoders(["imdb", "sogou"])
     study.larger = ""
-    assert capsys.readouterr().out == ""
+    assert caplog.text == ""
     assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased"]
-    assert "has no larger encoder" in capsys.readouterr().out
+    assert "has no larger encoder" in caplog.text
 
 
 def test_a_domain_that_a_corpus_lacks_is_told_before_the_first_run():
-    study = notebook.setup(profile="smoke")
+    study = setup.setup(profile="smoke")
     with pytest.raises(ValueError, match="corpus='chinese_news' belongs to no domain here"):
         study.pretrained("cross_domain", study.on("chinese_news"))
 
@@ -332,24 +334,24 @@ def test_a_domain_that_a_corpus_lacks_is_told_before_the_first_run():
 def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letters):
     from bertstudy import widgets
 
-    run = notebook.setup(profile="smoke").on("long_reviews")
-    shown = widgets.kept(run, ["head", "tail", "chunks"]).data
+    study = setup.setup(profile="smoke")
+    shown = widgets.kept(study, "long_reviews", ["head", "tail", "chunks"]).data
     head, tail, chunks = shown.split("<strong>")[1:]
     assert head.count("<mark>") == tail.count("<mark>") == 62
     assert head.index("<mark>") < head.index("</p>") - len(head) // 2
     assert chunks.count("<mark>") == int(re.search(r"of (\d+) pieces", chunks)[1])
-    real = widgets.kept(replace(run, corpus=letters), ["head"]).data
+    real = widgets.kept(study, letters, ["head"]).data
     assert "<mark>" not in real
     assert "composed corpora only" in real
-    explorer = widgets.kept_explorer(run, ["head"])
+    explorer = widgets.kept_explorer(study, "long_reviews", ["head"])
     before, explorer.children[0].value = explorer.children[1].value, 7
     assert explorer.children[1].value != before
     assert explorer.children[0].max == widgets.MOST_SHOWN - 1
 
 
 def test_tasks_are_the_profiles_the_named_ones_or_the_readers_corpus(letters):
-    assert notebook.setup(profile="control").tasks == ["movies", "topics"]
-    assert notebook.setup(profile="smoke", tasks="topics questions").tasks == ["topics", "questions"]
-    assert notebook.setup(profile="smoke", corpus=letters).tasks == [letters]
+    assert setup.setup(profile="control").tasks == ["movies", "topics"]
+    assert setup.setup(profile="smoke", tasks="topics questions").tasks == ["topics", "questions"]
+    assert setup.setup(profile="smoke", corpus=letters).tasks == [letters]
     with pytest.raises(ValueError, match="Did you mean 'topics'"):
-        notebook.setup(profile="smoke", tasks="topicz")
+        setup.setup(profile="smoke", tasks="topicz")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bertstudy.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from bertstudy.choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
 
 DOCUMENTS = torch.tensor([0, 1, 4, 6])  # three documents of one, three and two segments
 
@@ -47,7 +47,7 @@ def test_wrong_layers_are_told(spec, says):
 )
 def test_layer_poolings(name, by_hand):
     states = torch.randn(2, 6, 4, generator=torch.Generator().manual_seed(0))
-    assert torch.allclose(LAYER_POOLINGS[name](states), by_hand(states))
+    assert torch.allclose(LAYER_POOLINGS.find(name)(2, 4)(states), by_hand(states))
 
 
 def test_every_layer_pooling_is_tested():
@@ -65,15 +65,17 @@ def attention_by_hand(pooling):
 @pytest.mark.parametrize("name", SEGMENT_POOLINGS)
 def test_segment_poolings_take_each_document_by_itself(name):
     torch.manual_seed(0)
-    vectors, pooling = torch.randn(6, 4), SEGMENT_POOLINGS[name](4)
+    several = SEGMENT_POOLINGS.entry(name).many
+    bounds = DOCUMENTS if several else torch.arange(7)
+    vectors, pooling = torch.randn(6, 4), SEGMENT_POOLINGS.find(name)(4)
     by_hand = {
         "none": lambda rows: rows[0],
         "mean": lambda rows: rows.mean(0),
         "max": lambda rows: rows.max(0).values,
         "attention": attention_by_hand(pooling),
     }[name]
-    pooled = pooling(vectors, DOCUMENTS)
-    for number, (start, end) in enumerate(zip(DOCUMENTS[:-1], DOCUMENTS[1:], strict=True)):
+    pooled = pooling(vectors, bounds)
+    for number, (start, end) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
         assert torch.allclose(pooled[number], by_hand(vectors[start:end]), atol=1e-6)
 
 
@@ -81,7 +83,7 @@ def test_segment_poolings_take_each_document_by_itself(name):
 def test_every_segment_gets_a_gradient_or_loses_to_a_larger_one(name):
     torch.manual_seed(0)
     vectors = torch.randn(6, 4, requires_grad=True)
-    SEGMENT_POOLINGS[name](4)(vectors, DOCUMENTS).sum().backward()
+    SEGMENT_POOLINGS.find(name)(4)(vectors, DOCUMENTS).sum().backward()
     touched = vectors.grad.abs().sum(1) > 0
     assert touched.all() or name == "max"
     assert vectors.grad.abs().sum() > 0

@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from bertstudy import grid, store
-from bertstudy.config import profile
-from bertstudy.control.corpora import expected_error
+from bertstudy import grid
+from bertstudy.data.control.corpora import expected_error
+from bertstudy.profiles import profile
+from bertstudy.results import plans
 from bertstudy.stats import mean_interval
 
 SEEDS = range(5)
@@ -14,7 +15,7 @@ SEEDS = range(5)
 
 def rows(base, seeds=SEEDS, **changes):
     """The rows of a run with these changes, by seed."""
-    return store.run_all(grid(replace(base, **changes), seed=seeds), "positive", progress=False)
+    return plans.run_all(grid(replace(base, **changes), seed=seeds), "positive", progress=False)
 
 
 def errors(base, seeds=SEEDS, **changes):

@@ -15,10 +15,11 @@ from safetensors.torch import load_file
 from transformers import AutoModelForPreTraining
 
 from bertstudy import Run, load_corpus
-from bertstudy.batching import pad
-from bertstudy.corpora import source_texts, sources
-from bertstudy.encoder import load_pretraining_model, load_tokenizer
-from bertstudy.pretraining import (
+from bertstudy.data.sentences import split
+from bertstudy.data.sources import source_texts, sources
+from bertstudy.model.batching import pad
+from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
+from bertstudy.training.pretraining import (
     Pretraining,
     PretrainingModel,
     checkpoint,
@@ -30,7 +31,6 @@ from bertstudy.pretraining import (
     sentence_ids,
     split_held_out,
 )
-from bertstudy.sentences import split
 
 
 def texts(count=80, seed=0):
@@ -209,8 +209,8 @@ def test_an_encoder_with_a_head_needs_no_head_steps(tiny, tmp_path):
 
 KILLED = """
 import json, sys
-from bertstudy.pretraining import Pretraining, checkpoint
-import bertstudy.pretraining as module
+from bertstudy.training.pretraining import Pretraining, checkpoint
+import bertstudy.training.pretraining as module
 module.SAVE_EVERY = 2
 given = json.loads(sys.argv[1])
 print(checkpoint(Pretraining(**given["settings"]), given["texts"], progress=False), flush=True)
@@ -220,7 +220,7 @@ print(checkpoint(Pretraining(**given["settings"]), given["texts"], progress=Fals
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_killed_at_any_step_it_ends_with_the_same_weights(tiny, tmp_path, moment, monkeypatch):
     wanted, given = settings(tiny(), steps=40), texts()
-    monkeypatch.setattr("bertstudy.pretraining.RUNS", tmp_path / "whole")
+    monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path / "whole"))
     whole = load_file(checkpoint(wanted, given, progress=False) / "model.safetensors")
     command = [sys.executable, "-c", KILLED, json.dumps({"settings": asdict(wanted), "texts": given})]
     environment = {
@@ -243,7 +243,7 @@ def test_killed_at_any_step_it_ends_with_the_same_weights(tiny, tmp_path, moment
 
 
 def test_a_checkpoint_is_shared_and_made_once(tiny, tmp_path, monkeypatch):
-    monkeypatch.setattr("bertstudy.pretraining.RUNS", tmp_path)
+    monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path))
     first = checkpoint(settings(tiny(), steps=3), texts(), progress=False)
     stamp = (first / "model.safetensors").stat().st_mtime_ns
     assert checkpoint(settings(tiny(), steps=3), texts(), progress=False) == first

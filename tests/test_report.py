@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import NO_TORCH
 
-from bertstudy import Run, report, store
-from bertstudy.claims import CLAIMS
+from bertstudy import Run
+from bertstudy.analysis.claims import CLAIMS
+from bertstudy.results import rows
+from bertstudy.study import report
 
 SVG = '<svg xmlns="http://www.w3.org/2000/svg"><title>a &amp; b</title></svg>'
 
@@ -17,14 +19,13 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg"><title>a &amp; b</title></svg>'
 @pytest.fixture
 def place(reports, monkeypatch):
     """A report of one control run with a page and two figures, and a smoke run that is no result."""
-    monkeypatch.setattr(report, "REPORTS", reports)
     for profile in ("control", "smoke"):
         row = {"run": asdict(Run(corpus="movies")), "depth": 4, "made": "2026-11-01T10:00:00", "code": "c0de"}
         row |= {"id": "a", "error": 12.5, "documents": {"train": 90, "dev": 10, "test": 400}}
-        store.write(reports / profile / "rows" / "a.json", row)
+        rows.write_json(reports / profile / "rows" / "a.json", row)
     figures = reports / "control" / "figures"
     for name, notebook in (("some_curve", "05_made"), ("other", "07_not_there")):
-        store.write(figures / f"{name}.json", {"figure": name, "notebook": notebook, "rows": ["a"]})
+        rows.write_json(figures / f"{name}.json", {"figure": name, "notebook": notebook, "rows": ["a"]})
         (figures / f"{name}.svg").write_text(SVG)
         (figures / f"{name}.csv").write_text("a\n1\n")
     page = "<html><head><title>Do &lt;script&gt; tags hurt?</title></head></html>"
@@ -66,7 +67,7 @@ def test_the_same_rows_give_the_same_bytes(place):
 
 
 def test_it_does_without_torch(place):
-    code = NO_TORCH + "from bertstudy.report import index; print(index())"
+    code = NO_TORCH + "from bertstudy.study.report import index; print(index())"
     environment = {"BERTSTUDY_REPORTS": str(place), "PATH": "/usr/bin:/bin"}
     root = Path(report.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True)
@@ -107,8 +108,8 @@ def test_notebooks_are_executed_side_by_side_and_their_pages_written(reports, mo
 def test_the_runs_behind_each_figure_are_listed_with_their_ids_and_what_sets_them_apart(place):
     other = json.loads((place / "control" / "rows" / "a.json").read_text())
     other["run"]["learning_rate"] = 1e-3
-    store.write(place / "control" / "rows" / "b.json", {**other, "id": "b", "error": 25.0})
-    store.write(
+    rows.write_json(place / "control" / "rows" / "b.json", {**other, "id": "b", "error": 25.0})
+    rows.write_json(
         place / "control" / "figures" / "some_curve.json",
         {"figure": "some_curve", "notebook": "05_made", "rows": ["a", "b", "gone"]},
     )

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bertstudy import load_corpus, store
-from bertstudy.corpora import texts_of
-from bertstudy.retention import linear_cka
+from bertstudy import load_corpus
+from bertstudy.data.sources import texts_of
+from bertstudy.results import execution
+from bertstudy.training.retention import linear_cka
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def base(small):
 
 
 def retained(run):
-    return store.compute(run, load_corpus(run.corpus), progress=False)["retention"]
+    return execution.compute(run, progress=False)["retention"]
 
 
 def test_a_rotation_keeps_cka_at_one_and_noise_lowers_it():
@@ -55,7 +56,7 @@ def test_the_further_it_moved_the_less_it_retains(base):
 
 
 def test_an_encoder_without_a_head_gets_one_that_is_trained_alone(base, monkeypatch, tiny):
-    from bertstudy import retention
+    from bertstudy.training import retention
 
     monkeypatch.setattr(retention, "HEAD_STEPS", 3)
     kept = retained(replace(base, encoder=tiny(), learning_rate=1e-12, epochs=1, window=24))

@@ -1,40 +1,46 @@
 import json
+import logging
 import re
 import subprocess
 import sys
 from dataclasses import asdict, replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from conftest import NO_TORCH
 
-from bertstudy import grid, load_corpus, store
+from bertstudy import grid, load_corpus
+from bertstudy.data.corpora import LIBRARY
+from bertstudy.model.locations import folder_hash
+from bertstudy.paths import ROOT
+from bertstudy.results import execution, plans, rows, tables
+from bertstudy.training.methods import fine_tune
+from bertstudy.versions import STAGES
 
 
 @pytest.fixture
 def counted(monkeypatch):
     """Count the runs that are really carried out."""
-    made, compute = [], store.compute
+    made, compute = [], execution.compute
 
-    def counting(run, corpus, progress=True):
+    def counting(run, *rest):
         made.append(run)
-        return compute(run, corpus, progress)
+        return compute(run, *rest)
 
-    monkeypatch.setattr(store, "compute", counting)
+    monkeypatch.setattr(execution, "compute", counting)
     return made
 
 
 def test_a_row_is_made_once_and_says_all(small, reports, counted):
-    row = store.run(small, "smoke", progress=False)
-    again = store.run(small, "smoke", progress=False)
+    row = plans.run(small, "smoke", progress=False)
+    again = plans.run(small, "smoke", progress=False)
     assert row == again
     assert len(counted) == 1
     assert row["run"] == asdict(small)
     assert row["fingerprint"] == load_corpus(small.corpus).fingerprint
     assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
-    predictions, truth = store.unsqueeze(row["predictions"]), store.unsqueeze(row["truth"])
+    predictions, truth = rows.unsqueeze(row["predictions"]), rows.unsqueeze(row["truth"])
     assert truth.tolist() == load_corpus(small.corpus).test.classes.tolist()
     assert row["error"] == pytest.approx(100 * (predictions != truth).mean())
     kept = row["history"][row["epoch"] - 1]
@@ -43,59 +49,61 @@ def test_a_row_is_made_once_and_says_all(small, reports, counted):
     assert row["pieces_per_second"] > 0
     assert {"torch", "transformers", "python"} <= set(row["versions"])
     assert row["device"].startswith("cpu")
-    assert len(row["code"]) == 12
+    assert row["stages"] == {stage: STAGES[stage] for stage in ("documents", "segments", "encoder", "fine_tuning")}
+    assert row["made_from"]["weights"] == folder_hash(small.encoder)
 
 
 def test_no_text_of_the_corpus_is_in_a_row(small, reports):
-    store.run(small, "smoke", progress=False)
+    plans.run(small, "smoke", progress=False)
     stored = next((reports / "smoke" / "rows").glob("*.json")).read_text()
     corpus = load_corpus(small.corpus)
     assert not any(text in stored for text in [*corpus.train.texts, *corpus.test.texts])
 
 
-def test_a_plan_is_completed_from_where_it_stopped(small, reports, counted, capsys):
+def test_a_plan_is_completed_from_where_it_stopped(small, reports, counted, caplog):
+    caplog.set_level(logging.INFO, "bertstudy")
     plan = grid(small, truncation=["head", "tail"], seed=range(2))
-    store.run(plan[2], "smoke", progress=False)
-    assert store.missing(plan, "smoke") == [plan[0], plan[1], plan[3]]
-    table = store.run_all(plan, "smoke", progress=False)
+    plans.run(plan[2], "smoke", progress=False)
+    assert plans.missing(plan, "smoke") == [plan[0], plan[1], plan[3]]
+    table = plans.run_all(plan, "smoke", progress=False)
     assert len(counted) == 4
-    assert "4 runs: 3 made now, 1 read" in capsys.readouterr().out
+    assert "4 runs: 3 made now, 1 read" in caplog.text
     assert table["truncation"].tolist() == ["head", "head", "tail", "tail"]
     assert table["seed"].tolist() == [0, 1, 0, 1]
-    assert store.missing(plan, "smoke") == []
+    assert plans.missing(plan, "smoke") == []
 
 
 def test_an_interruption_loses_the_run_in_progress_and_no_other(small, reports, monkeypatch):
-    plan, compute = grid(small, seed=range(3)), store.compute
+    plan, compute = grid(small, seed=range(3)), execution.compute
 
-    def interrupted(run, corpus, progress=True):
+    def interrupted(run, *rest):
         if run.seed == 1:
             raise KeyboardInterrupt
-        return compute(run, corpus, progress)
+        return compute(run, *rest)
 
-    monkeypatch.setattr(store, "compute", interrupted)
+    monkeypatch.setattr(execution, "compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        store.run_all(plan, "smoke", progress=False)
+        plans.run_all(plan, "smoke", progress=False)
     written = list((reports / "smoke").rglob("*"))
     assert [path.suffix for path in written if path.is_file()] == [".json"]
-    monkeypatch.setattr(store, "compute", compute)
-    assert len(store.run_all(plan, "smoke", progress=False)) == 3
+    monkeypatch.setattr(execution, "compute", compute)
+    assert len(plans.run_all(plan, "smoke", progress=False)) == 3
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "row.json"
-    store.write(path, {"a": 1})
+    rows.write_json(path, {"a": 1})
     with pytest.raises(TypeError):
-        store.write(path, {"a": object()})
+        rows.write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
 
 
 def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     code = (
         "import sys, json; from bertstudy import Run, grid, store;"
-        "made = []; compute = store.compute;"
-        "store.compute = lambda run, *rest: (made.append(run.seed), compute(run, *rest))[1];"
-        "store.run_all(grid(Run(**json.loads(sys.argv[1])), seed=range(3)), 'smoke', progress=False);"
+        "made = []; compute = execution.compute;"
+        "execution.compute = lambda run, *rest: (made.append(run.seed), compute(run, *rest))[1];"
+        "plans.run_all(grid(Run(**json.loads(sys.argv[1])), seed=range(3)), 'smoke', progress=False);"
         "print('made', len(made))"
     )
     environment = {
@@ -105,10 +113,7 @@ def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     }
     command = [sys.executable, "-c", code, json.dumps(asdict(small))]
     running = [
-        subprocess.Popen(
-            command, env=environment, cwd=Path(store.__file__).parents[1], stdout=subprocess.PIPE, text=True
-        )
-        for _ in range(2)
+        subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]
     made = [int(one.communicate(timeout=240)[0].split("made ")[-1]) for one in running]
     assert [one.returncode for one in running] == [0, 0]
@@ -116,46 +121,45 @@ def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     assert len(list((tmp_path / "r" / "smoke" / "rows").glob("*.json"))) == 3
 
 
-def test_how_long_rows_took_is_said(small, reports, capsys):
-    store.run_all([small], "smoke", progress=False)
-    assert re.search(r"they took \d+\.\d minutes\.", capsys.readouterr().out)
-    (path,) = (reports / "smoke" / "rows").glob("*.json")
-    row = json.loads(path.read_text(encoding="utf-8"))
-    store.write(path, {**row, "seconds": {**row["seconds"], "all": 5400}})
-    store.stored([small], "smoke")
-    assert "One after the other they took 1.5 hours." in capsys.readouterr().out
+def test_how_long_rows_took_is_said(small, reports, caplog):
+    caplog.set_level(logging.INFO, "bertstudy")
+    plans.run_all([small], "smoke", progress=False)
+    assert re.search(r"they took \d+\.\d minutes\.", caplog.text)
+    store = rows.Store.of("smoke")
+    row = store.read(*store.ids())
+    store.write({**row, "seconds": {**row["seconds"], "all": 5400}})
+    plans.stored([small], "smoke")
+    assert "One after the other they took 1.5 hours." in caplog.text
 
 
-def test_rows_made_by_other_code_are_reported(small, reports, capsys, monkeypatch):
-    store.run_all([small], "smoke", progress=False)
-    assert "other code" not in capsys.readouterr().out
-    monkeypatch.setattr(store, "code_hash", lambda: "000000000000")
-    store.run_all([small], "smoke", progress=False)
-    assert "1 of them were made by other code" in capsys.readouterr().out
+def test_nothing_is_printed(small, reports, capsys):
+    plans.run_all([small], "smoke", progress=False)
+    plans.stored([small], "smoke")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_ids_are_stable_and_of_every_field_and_of_the_corpus(small):
     fixed = replace(small, corpus="imdb", encoder="minilm")
-    assert store.run_id(replace(fixed), "0" * 16) == store.run_id(fixed, "0" * 16)
-    assert store.run_id(fixed, "1" * 16) != store.run_id(fixed, "0" * 16)
+    assert rows.run_id(replace(fixed), "0" * 16) == rows.run_id(fixed, "0" * 16)
+    assert rows.run_id(fixed, "1" * 16) != rows.run_id(fixed, "0" * 16)
     changes = {"seed": 1, "truncation": "head", "learning_rate": 1e-5, "bias_correction": False, "encoder": "control"}
-    ids = {store.run_id(replace(fixed, **{name: value}), "0" * 16) for name, value in changes.items()}
-    assert len(ids | {store.run_id(fixed, "0" * 16)}) == 6
+    ids = {rows.run_id(replace(fixed, **{name: value}), "0" * 16) for name, value in changes.items()}
+    assert len(ids | {rows.run_id(fixed, "0" * 16)}) == 6
 
 
 @pytest.mark.parametrize("count", [1, 60, 25_000])
 def test_predictions_are_kept_in_a_compact_form(count):
     classes = np.random.default_rng(0).integers(0, 14, count)
-    text = store.squeeze(classes)
-    assert store.unsqueeze(text).tolist() == classes.tolist()
+    text = rows.squeeze(classes)
+    assert rows.unsqueeze(text).tolist() == classes.tolist()
     assert len(text) < 40 + count
 
 
 def test_reading_rows_needs_neither_torch_nor_the_corpus(small, reports):
-    store.run(small, "smoke", progress=False)
+    plans.run(small, "smoke", progress=False)
     code = NO_TORCH + "import bertstudy as bs; table = bs.rows('smoke'); print(len(table), table['error'].iloc[0] >= 0)"
     environment = {"BERTSTUDY_REPORTS": str(reports), "PATH": "/usr/bin:/bin"}
-    root = Path(store.__file__).parents[1]
+    root = ROOT
     done = subprocess.run(
         [sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True, check=True
     )
@@ -163,11 +167,11 @@ def test_reading_rows_needs_neither_torch_nor_the_corpus(small, reports):
 
 
 def test_describe_counts_seeds_and_leaves_out_what_is_shared(small):
-    table = store.describe(grid(small, truncation=["head", "tail"], seed=range(3)))
+    table = tables.describe(grid(small, truncation=["head", "tail"], seed=range(3)))
     assert table.to_dict("list") == {"truncation": ["head", "tail"], "seeds": [3, 3]}
 
 
 def test_tasks_are_not_fine_tuned_together_by_several_processes(small, monkeypatch):
-    monkeypatch.setattr("accelerate.PartialState", lambda: SimpleNamespace(num_processes=2))
+    monkeypatch.setattr(fine_tune, "PartialState", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(ValueError, match="with 2 processes.*without `accelerate launch`"):
-        store.untrained(replace(small, multitask="movies+topics"), ["a", "b"])
+        fine_tune.untrained(replace(small, multitask="movies+topics"), LIBRARY.of(small))

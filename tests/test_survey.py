@@ -1,6 +1,7 @@
 """Surveys of corpora: what is counted, checked by hand; what is stored; and the figures drawn from it."""
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -13,10 +14,13 @@ import pandas as pd
 import pytest
 from conftest import NO_TORCH
 
-from bertstudy import Run, figures, load_corpus, notebook, store, survey
-from bertstudy.corpora import Corpus, Split
-from bertstudy.encoder import load_tokenizer
+from bertstudy import Run, figures, load_corpus, survey
+from bertstudy.data.corpora import Corpus
+from bertstudy.data.sampling import Split
+from bertstudy.model.encoder import load_tokenizer
 from bertstudy.paths import ROOT
+from bertstudy.results.rows import rows as stored_rows
+from bertstudy.study import pages, setup, surveying
 
 TRAIN = (["a b c", "A  b C ", "a " * 30, "q", "d e"], [0, 0, 0, 1, 0])
 TEST = (["a\nB c", "z", "Z", "a b c", "w"], [0, 1, 0, 1, 1])
@@ -89,46 +93,48 @@ def run(tiny, letters):
 
 
 def test_it_is_made_once_and_holds_no_text(run, reports, monkeypatch):
-    first = survey.stored(run, "smoke", documents=50)
+    first = surveying.stored(run, "smoke", documents=50)
     path = reports / "smoke" / "corpora" / f"{first['id']}.json"
     assert json.loads(path.read_text()) == first
     corpus = load_corpus(run.corpus)
     assert not any(text in path.read_text() for text in [*corpus.train.texts, *corpus.test.texts])
     assert str(os.path.dirname(run.corpus)) not in path.read_text().replace(run.encoder, "")
-    monkeypatch.setattr(survey, "survey", None)  # nothing is counted again
-    assert survey.stored(run, "smoke", documents=50) == first
+    monkeypatch.setattr(surveying, "survey", None)  # nothing is counted again
+    assert surveying.stored(run, "smoke", documents=50) == first
     with pytest.raises(TypeError):
-        survey.stored(run, "smoke", documents=60)
+        surveying.stored(run, "smoke", documents=60)
 
 
 def test_another_corpus_encoder_window_or_sample_is_another_survey(run, reports, tiny):
     others = [replace(run, corpus="questions"), replace(run, encoder=tiny("electra")), replace(run, window=30)]
-    ids = [survey.stored(one, "smoke", 50)["id"] for one in [run, *others]]
-    ids.append(survey.stored(run, "smoke", 60)["id"])
+    ids = [surveying.stored(one, "smoke", 50)["id"] for one in [run, *others]]
+    ids.append(surveying.stored(run, "smoke", 60)["id"])
     assert len(set(ids)) == len(ids)
-    assert survey.stored(replace(run, seed=3, truncation="tail"), "smoke", 50)["id"] == ids[0]
+    assert surveying.stored(replace(run, seed=3, truncation="tail"), "smoke", 50)["id"] == ids[0]
 
 
-def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, reports, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr("bertstudy.hub.reachable", lambda: False)
+def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, reports, caplog, monkeypatch, tmp_path):
+    caplog.set_level(logging.INFO, "bertstudy")
+    monkeypatch.setattr("bertstudy.data.hub.reachable", lambda: False)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
     (tmp_path / "data" / "raw" / "sogou").mkdir(parents=True)
     monkeypatch.setenv("BERTSTUDY_DATA", str(tmp_path / "data"))
     gone = [replace(run, corpus="sogou"), replace(run, corpus="dbpedia"), replace(run, encoder="no/such")]
-    table = survey.survey_all([gone[0], run, *gone[1:]], "smoke")
+    table = surveying.survey_all([gone[0], run, *gone[1:]], "smoke")
     assert table["corpus"].tolist() == ["letters"]
-    told = capsys.readouterr().out.splitlines()
+    told = caplog.messages.copy()
+    caplog.clear()
     assert told[0] == "Left out, sogou: raw/sogou: no .dat file of SogouCA or SogouCS here."
     assert re.fullmatch(
         r"Left out, dbpedia: corpus='dbpedia' is not in .* did not give 'fancyzhx/dbpedia_14'\.", told[1]
     )
     assert told[2].startswith("Left out, letters: encoder='no/such' can't be loaded: it is neither")
     assert told[3].startswith("1 corpus: 1 counted now, 0 read from")
-    survey.survey_all([run], "smoke")
-    assert "1 corpus: 0 counted now, 1 read" in capsys.readouterr().out
+    surveying.survey_all([run], "smoke")
+    assert "1 corpus: 0 counted now, 1 read" in caplog.text
     with pytest.raises(ValueError, match="None of these corpora can be had"):
-        survey.survey_all(gone, "smoke")
+        surveying.survey_all(gone, "smoke")
 
 
 def test_the_papers_line_stands_below_ours(surveyed):
@@ -138,16 +144,17 @@ def test_the_papers_line_stands_below_ours(surveyed):
     assert table["train"].tolist() == [5, 5, 5452]
 
 
-def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, reports, capsys):
-    assert notebook.setup(profile="smoke").corpora[:2] == ["movies", "long_reviews"]
-    assert notebook.setup(profile="compact").corpora[-1] == "sogou"
-    study = notebook.setup(profile="smoke", corpus=letters, documents=30)
+def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, reports, caplog):
+    caplog.set_level(logging.INFO, "bertstudy")
+    assert setup.setup(profile="smoke").corpora[:2] == ["movies", "long_reviews"]
+    assert setup.setup(profile="compact").corpora[-1] == "sogou"
+    study = setup.setup(profile="smoke", corpus=letters, documents=30)
     assert study.corpora == [letters]
     assert study.look().data.loc["letters", ["train", "test"]].tolist() == [120, 60]
-    assert [one["measured"] for one in store.rows("smoke", kind="corpora").to_dict("records")] == [30]
-    assert "one of them" not in capsys.readouterr().out
+    assert [one["measured"] for one in stored_rows("smoke", kind="corpora").to_dict("records")] == [30]
+    assert "one of them" not in caplog.text
     with pytest.raises(ValueError, match="documents=-1: allowed is 0"):
-        notebook.setup(profile="smoke", documents=-1)
+        setup.setup(profile="smoke", documents=-1)
 
 
 def classes(corpus, count):
@@ -223,8 +230,8 @@ def test_the_bars_of_the_balance_fill_the_width_and_names_stand_inside(rows):
 
 
 def test_they_are_drawn_again_from_what_is_stored_without_torch(run, reports, monkeypatch):
-    study = notebook.setup(profile="smoke", corpus=run.corpus, encoder=run.encoder, window=40)
-    monkeypatch.setenv(notebook.PUBLISHING, "00_datasets")
+    study = setup.setup(profile="smoke", corpus=run.corpus, encoder=run.encoder, window=40)
+    monkeypatch.setenv("BERTSTUDY_PUBLISH", "00_datasets")
     rows = study.survey([study.reading(name) for name in [run.corpus, "questions"]])
     for name in ("lengths", "balance"):
         study.figure(name, rows)
@@ -233,11 +240,11 @@ def test_they_are_drawn_again_from_what_is_stored_without_torch(run, reports, mo
     assert len(before) == 12
     for path in made.glob("*.[sp]*g"):
         path.unlink()
-    code = NO_TORCH + "from bertstudy.notebook import redraw; print(len(redraw()))"
+    code = NO_TORCH + "from bertstudy.study.pages import redraw; print(len(redraw()))"
     environment = {"BERTSTUDY_REPORTS": str(reports), "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
     assert done.stdout.strip() == "2", done.stderr
     assert {path.name: path.read_bytes() for path in made.iterdir()} == before
     (reports / "smoke" / "corpora" / f"{rows['id'][0]}.json").unlink()
-    notebook.redraw()
+    pages.redraw()
     assert (made / "lengths.svg").read_bytes() != before["lengths.svg"]

@@ -10,9 +10,9 @@ import torch
 from accelerate import Accelerator
 
 from bertstudy import Classifier, load_corpus
-from bertstudy.corpora import draw
-from bertstudy.optim import Optimizer
-from bertstudy.training import backward, epochs_of, evaluate, fit
+from bertstudy.data.sampling import draw
+from bertstudy.training.fine_tuning import backward, epochs_of, evaluate, fit
+from bertstudy.training.optim import Optimizer
 
 
 def encoded(run):

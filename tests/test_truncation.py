@@ -1,7 +1,8 @@
 import pytest
 
-from bertstudy.encoder import load_tokenizer
-from bertstudy.truncation import MOST_SEGMENTS, TRUNCATIONS, Segmenter
+from bertstudy.choices.truncation import MOST_SEGMENTS, TRUNCATIONS
+from bertstudy.model.encoder import load_tokenizer
+from bertstudy.model.segments import Segmenter
 
 IDS = list(range(100, 1100))
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 from joblib import delayed, parallel_config
 
-from bertstudy import grid, store, workers
-from bertstudy.paths import RUNS
-from bertstudy.truncation import TRUNCATIONS
+from bertstudy import grid
+from bertstudy.paths import runs
+from bertstudy.results import execution, plans, workers
+from bertstudy.results.rows import unsqueeze
 
 PRETRAINED = dict(
     further_pretraining="within_task", pretraining_steps=3, pretraining_window=32, pretraining_batch_size=4
@@ -24,9 +25,9 @@ def plan(small):
 
 
 def test_processes_make_the_same_rows_as_one_after_the_other(plan):
-    apart = store.run_all(plan, "apart", progress=False, workers=2).to_dict("records")
-    shutil.rmtree(RUNS / "pretrained")
-    alone = store.run_all(plan, "alone", progress=False).to_dict("records")
+    apart = plans.run_all(plan, "apart", progress=False, workers=2).to_dict("records")
+    shutil.rmtree(runs() / "pretrained")
+    alone = plans.run_all(plan, "alone", progress=False).to_dict("records")
     for one, other in zip(apart, alone, strict=True):
         assert {name: value for name, value in one.items() if name not in TIMES} == {
             name: value for name, value in other.items() if name not in TIMES
@@ -45,8 +46,8 @@ def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
 
 
 def test_a_shared_encoder_is_made_once(plan):
-    store.run_all(plan, "shared", progress=False, workers=2)
-    assert len(list((RUNS / "pretrained").glob("*/history.json"))) == 1
+    plans.run_all(plan, "shared", progress=False, workers=2)
+    assert len(list((runs() / "pretrained").glob("*/history.json"))) == 1
 
 
 def test_processes_have_the_environment_of_the_call(monkeypatch):
@@ -59,9 +60,9 @@ def test_processes_have_the_environment_of_the_call(monkeypatch):
 def test_a_failing_run_is_told_and_the_rows_that_were_made_stay(small):
     plan = grid(small, seed=range(3)) + [replace(small, window=100_000)]
     with pytest.raises(ValueError, match="window"):
-        store.run_all(plan, "failing", progress=False, workers=2)
-    store.run_all(plan[:3], "failing", progress=False, workers=2)
-    assert store.missing(plan, "failing") == plan[3:]
+        plans.run_all(plan, "failing", progress=False, workers=2)
+    plans.run_all(plan[:3], "failing", progress=False, workers=2)
+    assert plans.missing(plan, "failing") == plan[3:]
 
 
 def test_small_encoders_compute_with_one_thread_and_others_with_all(small, tiny, monkeypatch):
@@ -85,19 +86,15 @@ def test_how_many_processes(small, monkeypatch):
     minilm = replace(small, encoder="minilm")
     assert workers.how_many([small, minilm]) == 1
     assert workers.how_many([minilm], 2) == 2
-    monkeypatch.setitem(TRUNCATIONS, "mine", lambda ids, room: [ids[:room]])
-    assert workers.how_many([small], 3) == 1
 
 
 def test_a_row_does_not_depend_on_the_threads_there_are(small, reports):
-    from bertstudy import load_corpus
-
-    corpus, before, rows = load_corpus(small.corpus), torch.get_num_threads(), []
+    before, made = torch.get_num_threads(), []
     try:
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            rows.append(store.compute(small, corpus, progress=False))
+            made.append(execution.compute(small, progress=False))
     finally:
         torch.set_num_threads(before)
-    assert np.array_equal(*(store.unsqueeze(row["predictions"]) for row in rows))
-    assert rows[0]["loss"] == rows[1]["loss"]
+    assert np.array_equal(*(unsqueeze(row["predictions"]) for row in made))
+    assert made[0]["loss"] == made[1]["loss"]

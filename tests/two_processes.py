@@ -6,7 +6,7 @@ import torch
 from accelerate import Accelerator
 
 from bertstudy import Classifier, Run, load_corpus
-from bertstudy.training import fit
+from bertstudy.training.fine_tuning import fit
 
 encoder, corpus, target = sys.argv[1:]
 accelerator = Accelerator()

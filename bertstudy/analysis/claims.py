@@ -5,26 +5,22 @@ first setting's error less the second's, in points, and the claim says which eff
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from .. import stats
 from ..results.rows import wrong
-from ..runs import Run
+from ..runs import DEFAULTS, fields_of
 from . import paper
 
 TRUNCATION = ("truncation", "segment_pooling")
-PRETRAINING = tuple(
-    one.name
-    for one in fields(Run)
-    if one.name.startswith(("further_pretraining", "pretraining_")) or one.name in ("next_sentence", "whole_word")
-)
-MULTITASK = ("learning_rate", *(one.name for one in fields(Run) if one.name.startswith("multitask")))
+PRETRAINING = fields_of("pretraining")
+MULTITASK = ("learning_rate", *fields_of("multitask"))
 MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the composed one in its place
 LONG = ("imdb", "long_reviews")
-ALIKE = (*(one.name for one in fields(Run) if one.name not in ("seed", "retention")), "measured")
+ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "measured")
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 WORST_FIRST = ("doesn't hold", "can't be told", "holds weakly", "holds")
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."

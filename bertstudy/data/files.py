@@ -2,8 +2,8 @@
 
 import csv
 import json
+import logging
 import sys
-import warnings
 from collections.abc import Hashable
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import pandas as pd
 
 from ..registry import no_such
 from ..runs import FILE_TYPES
+
+LOG = logging.getLogger(__name__)
 
 
 def find_file(folder, stem):
@@ -174,9 +176,9 @@ def read_numbered(path, text_column="text", label_column="label"):
 def read_labelled(path, text_column="text", label_column="label"):
     """Texts and class names of a file, two lists of equal length, as `read_numbered` has them.
 
-    Rows without a text are left out with a warning.
+    Rows without a text are left out, and it is remarked.
     """
     _, texts, labels, left_out = read_numbered(path, text_column, label_column)
     if left_out:
-        warnings.warn(f"{path}: {left_out} rows without a text are left out.", stacklevel=2)
+        LOG.warning("%s: %d rows without a text are left out.", path, left_out)
     return texts, labels

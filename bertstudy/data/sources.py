@@ -3,7 +3,7 @@
 from ..runs import Run
 from .catalogue import peers
 from .control.corpora import general
-from .corpora import Library
+from .corpora import LIBRARY, Library
 from .sampling import plain
 
 
@@ -27,7 +27,7 @@ def sources(run: Run) -> list[str]:
     )
 
 
-def source_texts(run: Run, library: Library) -> list[str]:
+def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
     """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
 
     No text that stands in the test set of one of them, or of the run's own corpus, is among them.
@@ -41,6 +41,6 @@ def source_texts(run: Run, library: Library) -> list[str]:
     return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
 
 
-def texts_of(name: str, library: Library) -> list[str]:
+def texts_of(name: str, library: Library = LIBRARY) -> list[str]:
     """Texts to measure masked-LM loss on: "general" is what the control encoders were pretrained on, else a corpus."""
     return general() if name == "general" else library.load(name).train.texts

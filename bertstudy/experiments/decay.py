@@ -7,7 +7,7 @@ import seaborn as sns
 
 from ..analysis import paper
 from ..analysis.drawing import STYLE, figure, names, per_point, span
-from ..training.optim import SCHEDULES, layer_rates
+from ..choices.schedules import SCHEDULES, layer_rates
 
 POINTS = 100  # of a schedule that is drawn
 

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import logging
 import os
 import re
 import sys
@@ -18,12 +19,13 @@ from transformers import AutoConfig, AutoTokenizer
 
 from ..data import hub
 from ..data.files import read_rows
-from ..runs import identity, is_path
+from ..runs import Run, identity, is_path, with_corpora
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
 from .encoder import quiet
 
+LOG = logging.getLogger(__name__)
 NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -39,16 +41,10 @@ def _corpus_name(corpus):
     return _base(corpus) if is_path(_base(corpus)) else f"{_base(corpus)}/"
 
 
-def portable(run):
+def portable(run: Run) -> Run:
     """The run without paths of this machine: of files and folders the names are left."""
     is_hub_id = HUB_ID.fullmatch(run.encoder) and not Path(run.encoder).is_dir()
-    texts = {
-        name: "+".join(map(_corpus_name, getattr(run, name).split("+")))
-        for name in ("further_pretraining", "multitask", "retention")
-    }
-    return replace(
-        run, corpus=_corpus_name(run.corpus), encoder=run.encoder if is_hub_id else _base(run.encoder), **texts
-    )
+    return with_corpora(replace(run, encoder=run.encoder if is_hub_id else _base(run.encoder)), _corpus_name)
 
 
 def save(classifier, folder, row=None, license=None, language=None):
@@ -169,7 +165,7 @@ def predict_file(name, file, text_column="text", out=None):
         table.writerow(["row", "label", *classifier.labels])
         table.writerows([number, *row] for number, row in enumerate(cells, 1))
     if len(filled) < len(texts):
-        print(f"{file}: {len(texts) - len(filled)} rows without a text have no prediction.", file=sys.stderr)
+        LOG.warning("%s: %d rows without a text have no prediction.", file, len(texts) - len(filled))
 
 
 def _check_out(out, file):

@@ -17,7 +17,7 @@ from ..paths import shown
 from ..registry import no_such
 from ..runs import Run
 from . import execution
-from .rows import Store, name_of, stale_stages
+from .rows import Store, as_table, name_of, stale_stages
 from .workers import how_many, share
 
 LOG = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def run_all(
     LOG.info(
         "%d runs: %d made now, %d read from %s.", len(names), len(todo), len(names) - len(todo), shown(store.folder)
     )
-    return _told(store.table(names.values()))
+    return _read(store, names.values())
 
 
 def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY) -> pd.DataFrame:
@@ -105,27 +105,27 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
         raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {store.folder}: run the plan.")
     also = f", {len(lacking)} are missing, and none was made" if lacking else ""
     LOG.info("%d runs: %d read from %s%s.", len(plan), len(there), shown(store.folder), also)
-    table = _told(store.table(there))
+    table = _read(store, there)
     table.attrs["missing"] = lacking
     return table
 
 
-def _told(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows, after it is said how long they took, and how many of them are stale by which stage."""
-    minutes = sum(seconds["all"] for seconds in table["seconds"]) / 60
+def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
+    """Rows as a table, after it is said how long they took, and how many of them are stale by which stage."""
+    found = list(store.all(ids))
+    minutes = sum(row["seconds"]["all"] for row in found) / 60
     took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     LOG.info("One after the other they took %s.", took)
-    stale = [stages for row in table.to_dict("records") if (stages := stale_stages(row))]
+    stale = [stages for row in found if (stages := stale_stages(row))]
     if stale:
         counts = Counter(stage for stages in stale for stage in stages)
-        by_stage = ", ".join(f"{stage} {count}" for stage, count in counts.items())
         LOG.info(
             "%d of them are stale: what they passed through computes something else today (%s). remake='stale' makes "
             "them again.",
             len(stale),
-            by_stage,
+            ", ".join(f"{stage} {count}" for stage, count in counts.items()),
         )
-    return table
+    return as_table(found)
 
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:

@@ -20,7 +20,7 @@ from ..data.corpora import LIBRARY, Library, is_known
 from ..data.sources import source_texts, sources
 from ..model.locations import folder_hash, is_folder
 from ..paths import reports
-from ..runs import DEFAULTS, Run, identity, is_path, outside_functions
+from ..runs import DEFAULTS, Run, identity, is_path, outside_functions, with_corpora
 
 # What rows may lack that were made before it was told.
 TOLD = ("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second", "stages", "code")
@@ -137,12 +137,8 @@ def _contents(names, library):
 
 def resolved(run: Run) -> Run:
     """The run with absolute paths for the reader's own files and folders."""
-    changes = {"corpus": _absolute(run.corpus)}
-    for name in ("further_pretraining", "multitask", "retention"):
-        changes[name] = "+".join(map(_absolute, getattr(run, name).split("+")))
-    if is_folder(run.encoder):
-        changes["encoder"] = os.path.abspath(os.path.expanduser(run.encoder))
-    return replace(run, **changes)
+    encoder = os.path.abspath(os.path.expanduser(run.encoder)) if is_folder(run.encoder) else run.encoder
+    return with_corpora(replace(run, encoder=encoder), _absolute)
 
 
 def _absolute(corpus):
@@ -160,8 +156,7 @@ def stages_of(run: Any) -> tuple[str, ...]:
 
 def stale_stages(row: dict) -> list[str]:
     """The stages that compute something else today than when a row was made."""
-    run = SimpleNamespace(**DEFAULTS | row["run"]) if "run" in row else SimpleNamespace(**row)
-    return versions.stale(row, stages_of(run))
+    return versions.stale(row, stages_of(SimpleNamespace(**DEFAULTS | row["run"])))
 
 
 def recomputed_id(row: dict) -> str:

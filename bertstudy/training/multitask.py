@@ -17,20 +17,20 @@ from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
 from ..choices.task_sampling import chances
-from ..data.corpora import Library
+from ..data.corpora import LIBRARY, Library
 from ..data.sampling import Split, draw, without
 from ..model.classifier import Classifier
 from ..model.locations import weights_hash
 from ..paths import runs
-from ..runs import Run, identity, outside_functions
+from ..runs import Run, fields_of, identity, outside_functions
 from ..versions import STAGES, results_of
 from .fine_tuning import backward
 from .optim import Optimizer, parameter_groups
 
-OF_THE_OWN_TASK = ("corpus", "text_column", "label_column", "fraction", "dev_fraction", "test_size")
+OF_THE_OWN_TASK = set(fields_of("documents")) - {"seed", "method"}
 
 
-def tasks_of(run: Run, library: Library) -> dict[str, tuple[tuple[str, ...], Split]]:
+def tasks_of(run: Run, library: Library = LIBRARY) -> dict[str, tuple[tuple[str, ...], Split]]:
     """What a run's multi-task fine-tuning reads: a dict of task to (labels, Split), the run's own task as it draws it.
 
     The others give `multitask_documents` of their training documents, drawn by the same seed, less their dev part and
@@ -140,7 +140,7 @@ def _fingerprint(run, tasks, weights):
 
 
 def fine_tuned_together(
-    run: Run, library: Library, pretrained: Path | None = None, progress: bool = True
+    run: Run, library: Library = LIBRARY, pretrained: Path | None = None, progress: bool = True
 ) -> Path | None:
     """The folder of the encoder and heads that a run's `multitask` makes; None where it names no tasks.
 

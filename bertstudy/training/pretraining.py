@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
-from ..data.corpora import Library
+from ..data.corpora import LIBRARY, Library
 from ..data.sentences import split
 from ..data.sources import source_texts
 from ..model.batching import Batch, pack
@@ -450,7 +450,7 @@ def settings_of(run):
     )
 
 
-def further_pretrained(run: Run, library: Library, progress: bool = True) -> Path | None:
+def further_pretrained(run: Run, library: Library = LIBRARY, progress: bool = True) -> Path | None:
     """The folder of the encoder that a run's further_pretraining makes; None where it asks for none.
 
     Its texts are the training texts, and with pretraining_unlabelled the unlabelled ones, of the corpora named, less

@@ -2,7 +2,7 @@
 
 import torch
 
-from ..data.corpora import Library
+from ..data.corpora import LIBRARY, Library
 from ..data.sources import texts_of
 from ..model.batching import pack
 from ..model.encoder import load_pretraining_model, load_tokenizer
@@ -45,7 +45,7 @@ def _states(model, segments):
     return [state[0] for state in output.hidden_states]
 
 
-def measure(classifier, run: Run, library: Library, pretrained=None) -> dict:
+def measure(classifier, run: Run, library: Library = LIBRARY, pretrained=None) -> dict:
     """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
 
     The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the

@@ -9,7 +9,7 @@ from accelerate import PartialState
 from torch import nn
 
 from ...choices.methods import method
-from ...data.corpora import Corpus, Library
+from ...data.corpora import LIBRARY, Corpus, Library
 from ...model.classifier import Classifier
 from ...runs import Run
 from ..fine_tuning import evaluate, fit
@@ -73,7 +73,7 @@ def _told(folder, file):
 
 
 def untrained(
-    run: Run, corpus: Corpus, library: Library, progress: bool = True
+    run: Run, corpus: Corpus, library: Library = LIBRARY, progress: bool = True
 ) -> tuple[Classifier, Path | None, Path | None]:
     """A run's classifier before its fine-tuning: the encoder as further pretraining and other tasks have left it.
 
