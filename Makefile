@@ -20,6 +20,7 @@ figures: .venv/ready  ## draw all committed figures again from their rows
 test: .venv/ready  ## lint, tests, notebooks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lab: .venv/ready  ## explore in JupyterLab

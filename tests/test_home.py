@@ -25,6 +25,7 @@ import bertstudy as bs
 from bertstudy import Classifier
 from bertstudy import cli as __main__
 from bertstudy.model import saving as home
+from bertstudy.results.rows import unsqueeze
 from bertstudy.stats import wilson
 
 ROOT = Path(bs.__file__).parents[1]
@@ -252,7 +253,7 @@ def test_a_trained_classifier_goes_home_with_its_row(small, tmp_path):
     classifier.save(tmp_path / "model", row, license="mit", language="en")
     test = bs.load_corpus(small.corpus).test
     labels = Classifier.load(tmp_path / "model").predict(test.texts).labels
-    assert [classifier.labels[one] for one in bs.rows.unsqueeze(row["predictions"])] == labels
+    assert [classifier.labels[one] for one in unsqueeze(row["predictions"])] == labels
     card = ModelCard.load(tmp_path / "model" / "README.md")
     assert (card.data.license, card.data.language, card.data.pipeline_tag) == ("mit", "en", "text-classification")
     low, high = wilson(round(row["error"] * 0.6), 60)
@@ -366,7 +367,7 @@ def predict(small, tmp_path, monkeypatch):
     return run
 
 
-def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys):
+def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys, caplog):
     (tmp_path / "texts.jsonl").write_text('{"t": "a b"}\n{"t": null}\n{"t": "  "}\n{"t": 7}\n')
     predict(tmp_path / "texts.jsonl", "--text-column", "t", "--out", tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
@@ -376,9 +377,8 @@ def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys):
     expected = Classifier.load(tmp_path / "model").predict(["a b", "7"])
     assert table["label"].dropna().tolist() == expected.labels
     assert np.abs(table.iloc[[0, 3], 2:].to_numpy(float) - expected.probabilities).max() < 1e-5
-    output = capsys.readouterr()
-    assert output.out == ""
-    assert "2 rows without a text have no prediction" in output.err
+    assert capsys.readouterr().out == ""
+    assert "2 rows without a text have no prediction" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,6 @@ def test_the_runs_behind_each_figure_are_listed_with_their_ids_and_what_sets_the
     assert 'href="control/runs.html#some_curve"' in report.index().read_text(encoding="utf-8")
     page = (place / "control" / "runs.html").read_text(encoding="utf-8")
     table = page.split('id="some_curve"')[1].split("</table>")[0]
-    assert re.findall(r"<th>(.*?)</th>", table) == ["id", "learning rate", "error", "documents", "made", "code"]
+    assert re.findall(r"<th>(.*?)</th>", table) == ["id", "learning rate", "error", "documents", "made", "stale"]
     assert '<a href="rows/b.json"><code>b</code></a></td><td>0.001</td><td>25</td><td>400</td>' in table
     assert "gone" not in table

@@ -100,7 +100,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
 
 def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     code = (
-        "import sys, json; from bertstudy import Run, grid, store;"
+        "import sys, json; from bertstudy import Run, grid; from bertstudy.results import execution, plans;"
         "made = []; compute = execution.compute;"
         "execution.compute = lambda run, *rest: (made.append(run.seed), compute(run, *rest))[1];"
         "plans.run_all(grid(Run(**json.loads(sys.argv[1])), seed=range(3)), 'smoke', progress=False);"

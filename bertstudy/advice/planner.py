@@ -63,7 +63,7 @@ def _row(run, data, recipe, stop=None):
     row_id = name_of(run, data.library).id
     if not _is_stored(run, data):
         data.classifier, row = execution.train(run, progress=False, library=data.library, stop=stop)
-        data.write_json(row)
+        data.store.write(row)
     row = data.store.read(row_id) | {"recipe": recipe, "available": len(data.train.texts)}
     data.rows = [one for one in data.rows if (one["id"], one["recipe"]) != (row["id"], recipe)] + [row]
     return row
