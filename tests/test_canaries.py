@@ -13,7 +13,7 @@ from bertstudy.choices.schedules import SCHEDULES
 from bertstudy.choices.task_sampling import SAMPLINGS
 from bertstudy.choices.truncation import TRUNCATIONS
 from bertstudy.data.corpora import LIBRARY
-from bertstudy.training import optim, pretraining
+from bertstudy.training import examples, optim
 from bertstudy.versions import STAGES
 
 WRITTEN = json.loads(canaries.FILE.read_text(encoding="utf-8"))
@@ -58,7 +58,7 @@ def test_another_eps_of_adam_is_told(monkeypatch):
 
 
 def test_another_share_of_masked_words_is_told(monkeypatch):
-    monkeypatch.setattr(pretraining, "MASKED", 0.3)
+    monkeypatch.setattr(examples, "MASKED", 0.3)
     assert "stage pretraining computes something else" in complaint("whole words")
     assert "stage retention" in complaint("retention")
     assert complaint("head") == ""

@@ -7,13 +7,16 @@ import pandas as pd
 import pytest
 
 from bertstudy import Run, claims, paper, stats
-from bertstudy.analysis.claims import CLAIMS, Claim, Contrast, judge, judged, verdict
+from bertstudy.analysis.claims import Claim, Contrast, judge, judged, verdict
+from bertstudy.experiments import all_claims
 from bertstudy.paths import ROOT
 from bertstudy.results import rows
 from bertstudy.results.rows import squeeze
 from bertstudy.stats import Effect
 
 DOCUMENTS = 400
+
+CLAIMS = all_claims()
 
 
 def row(error, seed=0, depth=4, **changes):
@@ -36,7 +39,7 @@ def claim(name):
 
 
 def told(name, rows):
-    return judged(table(*rows)).set_index("claim").loc[name]
+    return judged(table(*rows), CLAIMS).set_index("claim").loc[name]
 
 
 def test_there_are_fourteen_claims_at_least_with_names_sections_and_notebooks_of_their_own():
@@ -206,7 +209,7 @@ def test_what_was_planted_is_known_of_composed_corpora_alone():
 
 def test_the_committed_control_report_has_run_all_claims_and_finds_what_was_planted(monkeypatch):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
-    lines = judged(rows.rows("control"))
+    lines = judged(rows.rows("control"), CLAIMS)
     assert "not run" not in set(lines["verdict"])
     planted = lines[lines["planted"] != ""]
     assert len(planted) == sum(one.planted != "" for one in CLAIMS) >= 5
@@ -215,7 +218,7 @@ def test_the_committed_control_report_has_run_all_claims_and_finds_what_was_plan
 
 def test_p_values_are_adjusted_within_a_notebook():
     rows = [one for layer, error in enumerate((40, 30, 21, 20)) for one in seeds(error, layers=str(layer))]
-    lines = judged(table(*rows)).set_index("claim")
+    lines = judged(table(*rows), CLAIMS).set_index("claim")
     both = lines.loc[["last layer", "depth"]]
     assert (both["p_holm"] >= both["p"]).all()
     assert both["p_holm"].min() == pytest.approx(min(1, 2 * both["p"].min()))

@@ -15,7 +15,8 @@ from bertstudy.data.control import bank, corpora
 from bertstudy.data.control.corpora import COMPOSED, LABEL_NOISE, compose, expected_error, general, plans
 from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
 from bertstudy.training.control_encoders import ENCODERS, SIZES, vocabulary
-from bertstudy.training.pretraining import Pretraining, PretrainingModel, held_out_loss, sentence_ids, split_held_out
+from bertstudy.training.examples import sentence_ids
+from bertstudy.training.pretraining import Pretraining, PretrainingModel, held_out_loss, split_held_out
 
 BUILT = [name for name in SIZES if (ENCODERS / name / "build.json").is_file()]
 

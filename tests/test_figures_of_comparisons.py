@@ -7,7 +7,7 @@ import pytest
 
 from bertstudy import figures, paper
 from bertstudy.analysis.drawing import FIGURES
-from bertstudy.experiments.comparison import arm_of
+from bertstudy.experiments.ways import arm_of
 
 BASE = {
     "method": "fine_tune",

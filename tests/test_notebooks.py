@@ -18,6 +18,8 @@ from papermill import PapermillExecutionError
 
 from bertstudy import grid
 from bertstudy.data.corpora import Library
+from bertstudy.experiments.large import encoders
+from bertstudy.experiments.multitask import together
 from bertstudy.paths import NOTEBOOKS
 from bertstudy.results import plans
 from bertstudy.runs import baseline
@@ -222,20 +224,25 @@ def test_text_that_looks_like_markup_shows_as_text(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "read"), [("rates", "1e-4 3e-4", [1e-4, 3e-4]), ("splits", 8, [8]), ("decays", 0.5, [0.5])]
+    ("question", "name", "given", "read"),
+    [
+        ("forgetting", "rates", "1e-4 3e-4", [1e-4, 3e-4]),
+        ("long_text", "splits", 8, [8]),
+        ("decay", "decays", 0.5, [0.5]),
+    ],
 )
-def test_lists_of_numbers_are_read(name, given, read):
-    assert getattr(setup.setup(profile="smoke", **{name: given}), name) == read
+def test_lists_of_numbers_are_read(question, name, given, read):
+    assert getattr(setup.setup(question, profile="smoke", **{name: given}).scale, name) == read
     with pytest.raises(ValueError, match=f"{name}='8 x': give numbers separated by blanks"):
-        setup.setup(profile="smoke", **{name: "8 x"})
+        setup.setup(question, profile="smoke", **{name: "8 x"})
 
 
 def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
-    study = setup.setup(profile="control")
+    study = setup.setup("long_text", profile="control")
     run = study.on("long_reviews", truncation="head")
     assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
-    assert setup.setup(profile="control", fraction=0.5).on().fraction == 0.5
-    assert len(setup.setup(profile="control", seeds=4).sweep_seeds) == 4
+    assert setup.setup("decay", profile="control", fraction=0.5).on().fraction == 0.5
+    assert len(setup.setup("decay", profile="control", seeds=4).seeds) == 4
 
 
 def test_next_sentences_are_left_out_where_all_texts_to_pretrain_on_are_of_one():
@@ -280,9 +287,9 @@ def paper_study():
     """A study at the paper's scale that loads nothing."""
     from bertstudy import Run
 
-    study = setup.setup(profile="smoke")
-    study.profile, study.larger = replace(study.profile, base=Run()), "google-bert/bert-large-uncased"
-    study.base = Run()
+    study = setup.setup("large", profile="smoke")
+    study.profile, study.scale.larger = replace(study.profile, base=Run()), "google-bert/bert-large-uncased"
+    study.base, study.scale.sampling = Run(), "proportional"
     return study
 
 
@@ -304,24 +311,24 @@ def test_tasks_that_can_not_share_an_encoder_are_told_before_the_first_run():
     study = paper_study()
     for tasks in (["movies"], ["movies", "movies"]):
         with pytest.raises(ValueError, match=f"tasks='{' '.join(tasks)}': name two or more corpora, each once"):
-            study.together(study.base, tasks)
+            together(study, study.base, tasks)
     with pytest.raises(ValueError, match="tasks='imdb sogou': they are in several languages.*bert-base-chinese"):
-        study.together(study.base, ["imdb", "sogou"])
+        together(study, study.base, ["imdb", "sogou"])
     study.base = replace(study.base, encoder="minilm")  # the reader's choice
-    assert study.together(study.base, ["imdb", "sogou"]).multitask == "imdb+sogou"
+    assert together(study, study.base, ["imdb", "sogou"]).multitask == "imdb+sogou"
 
 
 def test_encoders_are_two_that_read_the_tasks_or_it_is_told(caplog):
     caplog.set_level(logging.INFO, "bertstudy")
     study = paper_study()
-    assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased", "google-bert/bert-large-uncased"]
+    assert encoders(study, ["imdb"]) == ["google-bert/bert-base-uncased", "google-bert/bert-large-uncased"]
     with pytest.raises(
         ValueError, match="sogou is in a language that encoder='google-bert/bert-base-uncased' does not"
     ):
-        study.encoders(["imdb", "sogou"])
-    study.larger = ""
+        encoders(study, ["imdb", "sogou"])
+    study.scale.larger = ""
     assert caplog.text == ""
-    assert study.encoders(["imdb"]) == ["google-bert/bert-base-uncased"]
+    assert encoders(study, ["imdb"]) == ["google-bert/bert-base-uncased"]
     assert "has no larger encoder" in caplog.text
 
 
@@ -350,8 +357,8 @@ def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letter
 
 
 def test_tasks_are_the_profiles_the_named_ones_or_the_readers_corpus(letters):
-    assert setup.setup(profile="control").tasks == ["movies", "topics"]
-    assert setup.setup(profile="smoke", tasks="topics questions").tasks == ["topics", "questions"]
-    assert setup.setup(profile="smoke", corpus=letters).tasks == [letters]
+    assert setup.setup("further_pretraining", profile="control").scale.tasks == ["movies", "topics"]
+    assert setup.setup("large", profile="smoke", tasks="topics questions").scale.tasks == ["topics", "questions"]
+    assert setup.setup("further_pretraining", profile="smoke", corpus=letters).scale.tasks == [letters]
     with pytest.raises(ValueError, match="Did you mean 'topics'"):
-        setup.setup(profile="smoke", tasks="topicz")
+        setup.setup("comparison", profile="smoke", tasks="topicz")

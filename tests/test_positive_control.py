@@ -6,6 +6,7 @@ import numpy as np
 
 from bertstudy import grid
 from bertstudy.data.control.corpora import expected_error
+from bertstudy.experiments import experiment
 from bertstudy.profiles import profile
 from bertstudy.results import plans
 from bertstudy.stats import mean_interval
@@ -64,8 +65,9 @@ def test_strategies_for_long_text_stand_in_the_planted_order_at_the_planted_dist
 
 def test_the_highest_rate_fails_and_the_more_is_forgotten_the_higher_the_rate():
     control = profile("control")
-    base = replace(control.base, fraction=0.016, retention=control.general)
-    by_rate = [rows(base, range(2), learning_rate=rate) for rate in control.rates]
+    scale = experiment("forgetting").scale("control")
+    base = replace(control.base, fraction=0.016, retention=scale["general"])
+    by_rate = [rows(base, range(2), learning_rate=rate) for rate in scale["rates"]]
     assert min(by_rate[-1]["error"]) > 45  # of 50 by chance
     assert max(by_rate[0]["error"]) < 25
     for seed in range(2):

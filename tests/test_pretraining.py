@@ -19,18 +19,8 @@ from bertstudy.data.sentences import split
 from bertstudy.data.sources import source_texts, sources
 from bertstudy.model.batching import pad
 from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
-from bertstudy.training.pretraining import (
-    Pretraining,
-    PretrainingModel,
-    checkpoint,
-    examples,
-    mask,
-    masked_batch,
-    pairs,
-    pretrain,
-    sentence_ids,
-    split_held_out,
-)
+from bertstudy.training.examples import examples, mask, masked_batch, pairs, sentence_ids
+from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, pretrain, split_held_out
 
 
 def texts(count=80, seed=0):

@@ -146,15 +146,15 @@ def test_the_papers_line_stands_below_ours(surveyed):
 
 def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, reports, caplog):
     caplog.set_level(logging.INFO, "bertstudy")
-    assert setup.setup(profile="smoke").corpora[:2] == ["movies", "long_reviews"]
-    assert setup.setup(profile="compact").corpora[-1] == "sogou"
-    study = setup.setup(profile="smoke", corpus=letters, documents=30)
+    assert list(setup.setup("datasets", profile="smoke").scale.corpora)[:2] == ["movies", "long_reviews"]
+    assert list(setup.setup("datasets", profile="compact").scale.corpora)[-1] == "sogou"
+    study = setup.setup("datasets", profile="smoke", corpus=letters, documents=30)
     assert study.corpora == [letters]
     assert study.look().data.loc["letters", ["train", "test"]].tolist() == [120, 60]
     assert [one["measured"] for one in stored_rows("smoke", kind="corpora").to_dict("records")] == [30]
     assert "one of them" not in caplog.text
     with pytest.raises(ValueError, match="documents=-1: allowed is 0"):
-        setup.setup(profile="smoke", documents=-1)
+        setup.setup("datasets", profile="smoke", documents=-1)
 
 
 def classes(corpus, count):
@@ -230,7 +230,7 @@ def test_the_bars_of_the_balance_fill_the_width_and_names_stand_inside(rows):
 
 
 def test_they_are_drawn_again_from_what_is_stored_without_torch(run, reports, monkeypatch):
-    study = setup.setup(profile="smoke", corpus=run.corpus, encoder=run.encoder, window=40)
+    study = setup.setup("datasets", profile="smoke", corpus=run.corpus, encoder=run.encoder, window=40)
     monkeypatch.setenv("BERTSTUDY_PUBLISH", "00_datasets")
     rows = study.survey([study.reading(name) for name in [run.corpus, "questions"]])
     for name in ("lengths", "balance"):

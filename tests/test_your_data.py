@@ -17,6 +17,7 @@ from bertstudy.advice import budget
 from bertstudy.advice import documents as your_data
 from bertstudy.advice import figures as own
 from bertstudy.advice import planner as advice
+from bertstudy.advice import result as result_of
 from bertstudy.advice.documents import Numbered
 from bertstudy.data.control import example
 from bertstudy.data.sampling import plain
@@ -442,7 +443,7 @@ def fake_runs(monkeypatch, errors, now=None, seconds=0.0):
 
 def test_the_recipe_is_chosen_on_dev_and_each_is_a_change_to_the_best(table, written, begun, monkeypatch):
     data = with_clock(begun(train=written(table)), 600)
-    monkeypatch.setattr(advice, "score", None)
+    monkeypatch.setattr(result_of, "score", None)
     rate = data.base.learning_rate
 
     def errors(run):
@@ -533,23 +534,23 @@ def test_from_file_to_classifier(table, written, begun, monkeypatch):
     advice.floor(data)
     advice.plan(data)
     tried = advice.run_all(data)
-    advice.outlook(tried)
-    result = advice.score(data)
+    result_of.outlook(tried)
+    result = result_of.score(data)
     assert seen == [data.test.texts]
-    assert advice.score(data) == result
+    assert result_of.score(data) == result
     assert len(seen) == 1
     assert result["row"] == data.test.numbers.tolist()
     assert rows.unsqueeze(result["truth"]).tolist() == data.test.classes.tolist()
-    verdict = advice.verdict(result)
+    verdict = result_of.verdict(result)
     lines = verdict.table
     wrong = (rows.unsqueeze(result["predictions"]) != data.test.classes).sum()
     assert lines["wrong"].tolist()[1] == wrong
     assert verdict.values["worse"] - verdict.values["better"] == wrong - lines["wrong"][0]
-    names = advice.confident_errors(result)
+    names = result_of.confident_errors(result)
     stored = pd.read_csv(written(table))
     assert names["given"].tolist() == stored["label"].iloc[names["row"] - 1].tolist()
     assert len(names) == min(wrong, your_data.SHOWN)
-    saved = advice.save(data, result)
+    saved = result_of.save(data, result)
     assert "bs.Classifier.load(" in saved.words
     card = (data.model_dir / "README.md").read_text()
     assert f"{100 * wrong / len(data.test.texts):.2f} % of {len(data.test.texts)} documents" in card
@@ -566,8 +567,8 @@ def test_from_file_to_classifier(table, written, begun, monkeypatch):
     advice.plan(again)
     monkeypatch.setattr(execution, "train", None)  # everything is read
     advice.run_all(again)
-    assert advice.score(again) == result
-    advice.save(again, result)
+    assert result_of.score(again) == result
+    result_of.save(again, result)
 
 
 def test_row_numbers_are_those_of_the_file_as_it_is_now(table, written, begun):
@@ -578,7 +579,7 @@ def test_row_numbers_are_those_of_the_file_as_it_is_now(table, written, begun):
         advice.floor(data)
         advice.plan(data)
         advice.run_all(data)
-        results.append(advice.score(data))
+        results.append(result_of.score(data))
         stored = pd.read_csv(written(frame))
         assert stored["text"].iloc[np.array(results[-1]["row"]) - 1].tolist() == data.test.texts
     assert results[0]["predictions"] == results[1]["predictions"]
@@ -613,7 +614,7 @@ def test_the_curves_numbers(tried):
     assert data["labelled"].tolist() == [200, 50, 100, 200, 400, 800]
     assert data["error"].tolist()[:4] == pytest.approx([30, 40, 28, 20])
     assert data["error"].tolist()[4:] == pytest.approx([14, 10], abs=0.5)
-    told = advice.outlook(tried).words
+    told = result_of.outlook(tried).words
     assert "With 800 labels to train on, twice those there are" in told
     gain = data.iloc[-1][["gain", "gain_low", "gain_high"]]
     assert gain["gain_low"] < gain["gain"] < gain["gain_high"]

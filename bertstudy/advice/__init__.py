@@ -7,8 +7,8 @@ from importlib import import_module
 
 _FUNCTIONS = {
     "documents": ("begin", "check", "suspicious", "read", "doubted"),
-    "planner": ("floor", "plan", "run_all", "rows", "figure", "outlook", "score", "verdict", "table")
-    + ("confident_errors", "save", "left_out"),
+    "planner": ("floor", "plan", "run_all", "rows", "figure"),
+    "result": ("outlook", "score", "verdict", "table", "confident_errors", "save", "left_out"),
 }
 
 

@@ -5,7 +5,6 @@ the recipe that was chosen. What fits into the minutes is planned by the speed t
 runs/your_data: what was run once is read the next time, so that more minutes go on where fewer stopped.
 """
 
-import json
 import logging
 import time
 from dataclasses import replace
@@ -17,23 +16,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from .. import stats
 from ..analysis.drawing import FIGURES
 from ..choices.truncation import TRUNCATIONS
-from ..data.corpora import Corpus
-from ..data.sampling import Split, draw, stratified_order
 from ..model.batching import size
 from ..model.classifier import Classifier
 from ..model.encoder import PRETRAINED_AS, encoder_config
-from ..paths import ROOT, runs
 from ..results import execution
-from ..results.rows import name_of, squeeze, stale_stages, unsqueeze, write_json, wrong
+from ..results.rows import name_of, stale_stages
 from ..results.workers import few_threads
 from ..runs import Run, baseline
 from ..training.fine_tuning import epochs_of, fit
-from ..training.methods.tfidf import USUAL, words_model
 from . import budget
-from .documents import BEYOND, SHOWN, YourData, beyond, measure_lengths
+from .documents import BEYOND, YourData, beyond, measure_lengths
 from .figures import DEFAULT, WORDS, your_curve_data
 from .findings import Finding
 
@@ -44,10 +38,7 @@ CURVE_SHARE = 0.6  # of the minutes, where there are recipes to try beside the d
 WORDS_SHARE, TEST_SHARE = 0.1, 0.1  # for a fit of the floor, for scoring test
 PROBE_SHARE, DEV_SHARE = 0.05, 0.04  # for measuring the speed, for scoring dev in a run
 SMALLER_DEV = (800, 400, 200)  # documents
-LEAST_TEST = 200
 OVERHEAD = 1.0  # seconds of a run that are neither training nor prediction
-MADE_BY = "row.json"  # beside a saved classifier: the id of the row whose run it is
-FAR = 4  # times the labels, from where on an extrapolation is a guess
 WORTH = 1.2  # times the labels, from where on it is worth training once more
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
@@ -111,10 +102,10 @@ def floor(data: YourData) -> pd.DataFrame:
             break
         row = _row(run, data, WORDS)
         took = row["seconds"]["all"]
-    return your_curve_data(pd.DataFrame(_floors(data)))[["labelled", "error", "low", "high"]]
+    return your_curve_data(pd.DataFrame(floors(data)))[["labelled", "error", "low", "high"]]
 
 
-def _floors(data):
+def floors(data):
     """The rows of the floor."""
     return [row for row in data.rows if row["recipe"] == WORDS]
 
@@ -125,7 +116,7 @@ def _kept(truncation, window, lengths):
     return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * one, room)) for one in lengths]))
 
 
-def _pieces(data, run):
+def pieces_of(data, run):
     """Word pieces of a document on average, as the run's truncation leaves them."""
     return _kept(run.truncation, run.window, tuple(data.lengths.tolist()))
 
@@ -134,7 +125,7 @@ def seconds_of(run, data):
     """Seconds that a run takes, by the speed measured last; 0 where its row exists."""
     if _is_stored(run, data):
         return 0.0
-    labelled, pieces = round(run.fraction * len(data.train.texts)), _pieces(data, run)
+    labelled, pieces = round(run.fraction * len(data.train.texts)), pieces_of(data, run)
     training = epochs_of(run, labelled) * labelled * pieces
     if run.further_pretraining != "none":
         steps = run.pretraining_steps + run.pretraining_head_steps
@@ -232,12 +223,12 @@ def plan(data: YourData) -> Finding:
     if data.lengths is None:
         measure_lengths(data)
     data.base = replace(data.base, test_size=0, min_steps=data.profile.base.min_steps)
-    data.rows = _floors(data)
+    data.rows = floors(data)
     data.left_out = [line for line in data.left_out if line["recipe"] == WORDS]
     measure(data)
-    pieces, total = _pieces(data, data.base), len(data.train.texts)
+    pieces, total = pieces_of(data, data.base), len(data.train.texts)
     _shorten_dev(data, pieces)
-    words = max((row["seconds"]["all"] for row in _floors(data)), default=0.0)  # it is fitted again for the test
+    words = max((row["seconds"]["all"] for row in floors(data)), default=0.0)  # it is fitted again for the test
     to_test = min(data.speed.of(0, len(data.test.texts) * pieces), TEST_SHARE * data.clock.seconds)
     data.clock.reserve = 3 + words + to_test + 0.02 * data.clock.seconds
     cost = lambda labelled: seconds_of(_sample(data, labelled), data)  # noqa: E731
@@ -300,7 +291,7 @@ def _try(run, data, recipe):
 def _learn_speed(row, run, data):
     """Take the speed of a run that was just made for that of the next."""
     if data.classifier is not None:
-        last, scored = row["history"][-1], row["documents"]["test"] * _pieces(data, run)
+        last, scored = row["history"][-1], row["documents"]["test"] * pieces_of(data, run)
         data.speed = budget.Speed(last["seconds"] / last["pieces"], row["seconds"]["test"] / scored)
 
 
@@ -328,168 +319,17 @@ def run_all(data: YourData) -> pd.DataFrame:
     return rows(data)
 
 
+def best_run(data):
+    """The run of the best row, with the corpus as it is known here."""
+    return replace(Run(**data.best["run"]), corpus=data.base.corpus)
+
+
 def _on_more_labels(data):
     """Where time is left and labels are, train the chosen recipe on as many of them as fit."""
-    run, labelled, total = _best_run(data), data.best["documents"]["train"], len(data.train.texts)
+    run, labelled, total = best_run(data), data.best["documents"]["train"], len(data.train.texts)
     on = lambda labels: replace(run, fraction=labels / total)  # noqa: E731
     room = data.clock.left
     size = budget.largest(lambda labels: seconds_of(on(labels), data), room, total, WORTH * labelled)
     recipe = data.best["recipe"]
     if size and _try(on(size[0]), data, f"{recipe}, {size[0]:,} labels"):
         data.left_out = [line for line in data.left_out if (line["recipe"], line["labelled"]) != (recipe, size[0])]
-
-
-def outlook(tried: pd.DataFrame) -> Finding:
-    """What more labels would bring, from the rows of all that was tried: in words, and the points as a table.
-
-    `values` are those of twice the labels: labelled, error, low, high, gain, gain_low, gain_high; {} where they can't
-    be told.
-    """
-    data = your_curve_data(tried)
-    further = data[data["kind"] == "extrapolated"]
-    if further.empty:
-        return Finding(
-            "Fewer than two points of the curve are better than always giving the commonest class: what more labels "
-            "would bring can't be told. Give more minutes or more labels."
-        )
-    last = further.iloc[-1]
-    told = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
-    told += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
-    reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
-    told += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
-    told += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
-    if last["gain_low"] <= 0:
-        told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
-    elif last["high"] - last["low"] > last["error"]:
-        told += "More labels help; how much is known only roughly."
-    else:
-        told += "More labels help."
-    if last["labelled"] > FAR * reached:
-        told += " It is far beyond the curve's last point, though: not much more than a guess."
-    columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
-    return Finding(told, further[columns], last[columns].to_dict())
-
-
-def _best_run(data):
-    """The run of the best row, with the corpus as it is known here."""
-    return replace(Run(**data.best["run"]), corpus=data.base.corpus)
-
-
-def _winner(data):
-    """The classifier of the best row: in memory, or saved by an earlier execution, or trained again."""
-    if data.classifier is None:
-        made = data.model_dir / MADE_BY
-        if made.is_file() and json.loads(made.read_text(encoding="utf-8"))["id"] == data.best["id"]:
-            data.classifier = Classifier.load(data.model_dir)
-        else:
-            run = _best_run(data)
-            data.classifier = execution.train(run, progress=False, library=data.library)[0]
-    return data.classifier
-
-
-def _words(data):
-    """The row of the floor with the most labels."""
-    return max(_floors(data), key=lambda row: row["documents"]["train"])
-
-
-def _scored(data, test):
-    """Score the winner and the floor on test documents: probabilities (n, classes) and the floor's classes (n)."""
-    classifier = _winner(data)
-    with few_threads(classifier.run):
-        probabilities = classifier.predict(test.texts).probabilities
-    documents = draw(data.corpus, Run(**_words(data)["run"]))
-    model = words_model(USUAL).fit(documents.train.texts, documents.train.classes)
-    return probabilities, model.predict(test.texts)
-
-
-def score(data):
-    """Score the chosen recipe on test, once: its row, kept, and read where these documents were scored before.
-
-    The row has truth, predictions and those of the floor (squeezed), the probabilities of the classes predicted, and
-    the rows' present numbers in the reader's file. Of very many documents a stratified sample is scored.
-    """
-    whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
-    path = runs() / "your_data" / "scores" / f"{data.best['id']}-{whole.fingerprint}.json"
-    order = stratified_order(data.test.classes, np.random.default_rng(0))
-    if not path.is_file():
-        each = data.speed.prediction * _pieces(data, _best_run(data))
-        most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
-        test = data.test.take(np.sort(order[:most]))
-        probabilities, words = _scored(data, test)
-        row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": squeeze(test.classes)}
-        row |= {"predictions": squeeze(probabilities.argmax(1)), "words": squeeze(words)}
-        row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
-        labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
-        write_json(path, row | {"documents": len(data.test.texts), "labelled": labelled})
-    row = json.loads(path.read_text(encoding="utf-8"))
-    return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
-
-
-def verdict(result: dict) -> Finding:
-    """What test says: a table (recipe, wrong, of, error, interval), and in words which is better.
-
-    `values`: better, worse (documents that only one of the two is right about) and p (exact McNemar test).
-    """
-    truth, ours, words = (unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
-    lines, told = [], ""
-    if len(truth) < result["documents"]:
-        told = f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
-    recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
-    for name, labelled, predicted in recipes:
-        errors = int((predicted != truth).sum())
-        lines.append((name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth))))
-    better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
-    chance = stats.mcnemar(words != truth, ours != truth).p
-    told += f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
-    sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
-    if chance > 0.05:
-        told += f": no difference that these documents can show {sure}."
-    elif better > worse:
-        told += f": fine-tuning is better {sure}."
-    else:
-        told += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
-    table = pd.DataFrame(lines, columns=["recipe", "labelled", "wrong", "of", "error", "low", "high"])
-    return Finding(told, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
-
-
-def table(result):
-    """A result as a table of one row, for figures."""
-    return pd.DataFrame([result])
-
-
-def confident_errors(result: dict) -> pd.DataFrame:
-    """The test documents that are most confidently wrong: row of the file, given, predicted, probability in percent."""
-    truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
-    names = np.array(result["labels"])
-    told = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
-    told["probability, %"] = 100 * np.array(result["probability"])
-    errors = told[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
-    return errors.head(SHOWN)
-
-
-def save(data: YourData, result: dict) -> Finding:
-    """Save the chosen classifier in data.model_dir with its error on test; the words say how to load it."""
-    errors = wrong(result)
-    scored = data.best["documents"]  # those that chose are its test documents
-    documents = {"train": scored["train"], "dev": scored["test"], "test": len(errors)}
-    told = {"documents": documents, "error": 100 * float(errors.mean())}
-    _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
-    write_json(data.model_dir / MADE_BY, {"id": data.best["id"]})
-    inside = data.model_dir.is_relative_to(ROOT)
-    place = data.model_dir.relative_to(ROOT) if inside else data.model_dir
-    from_here = ", from the folder of the project" if inside else ""
-    return Finding(
-        f"Saved in {place}. In Python{from_here}:\n\nimport bertstudy as bs\n"
-        f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels',
-        values={"folder": data.model_dir},
-    )
-
-
-def left_out(data: YourData) -> Finding:
-    """What the minutes or the texts did not allow: recipe, labelled, minutes, why."""
-    if not data.left_out:
-        return Finding("Nothing was left out.")
-    more = sum(line["minutes"] or 0 for line in data.left_out)
-    minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
-    words = f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept." if more else ""
-    return Finding(words, pd.DataFrame(data.left_out), {"minutes": minutes if more else None})

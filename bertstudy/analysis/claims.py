@@ -4,7 +4,7 @@ A claim contrasts runs that are alike in every field but those it is about, and 
 first setting's error less the second's, in points, and the claim says which effects would bear it out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,33 +63,7 @@ class Claim:
     planted: str = ""
 
 
-def _cut(kind, pooling="none"):
-    return lambda row: row.corpus in LONG and row.truncation.split(":")[0] == kind and row.segment_pooling == pooling
-
-
-def _layer(place):
-    """Rows that read one layer: the first, the last but one, or the last of those that were read alone."""
-    return lambda row: row.corpus in MAIN and row.layers.isdecimal() and int(row.layers) == {
-        "first": 0, "last but one": row.top_layer - 1, "last": row.top_layer
-    }[place]  # fmt: skip
-
-
-def _pooled_last(pooling):
-    return lambda row: row.corpus in MAIN and row.layers.startswith(f"{pooling}:") and row.layers.endswith(
-        f"-{row.top_layer:g}"
-    ) and not row.layers.startswith(f"{pooling}:0-")  # fmt: skip
-
-
-def _rate(place):
-    """Rows of Figure 2 by the place of their learning rate: 0 the lowest, -1 the highest."""
-    return lambda row: row.corpus in MAIN and row.rates > 1 and row.rate_place == (row.rates + place) % row.rates
-
-
-def _decay(xi):
-    return lambda row: row.corpus in MAIN and row.layer_decay == xi and row.decay_embeddings and row.layers == "last"
-
-
-def _after(source, multitask=False, encoder="", fraction=None):
+def after(source, multitask=False, encoder="", fraction=None):
     """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
     fits = source if callable(source) else lambda named: named == source
     return lambda row: (
@@ -101,176 +75,6 @@ def _after(source, multitask=False, encoder="", fraction=None):
         and (fraction is None or row.fraction == fraction)
         and not row.measured
     )
-
-
-def _crossing(source):
-    return source == "cross_domain" or "+" in source
-
-
-def _unrelated(source):
-    return source in ("topics", "ag_news")
-
-
-CLAIMS = (
-    Claim(
-        "head+tail",
-        "For documents beyond the window, head and tail together are better than either alone.",
-        "§5.3.1, Table 2",
-        "01_long_text",
-        tuple(Contrast(_cut(one), _cut("head+tail"), TRUNCATION, by) for one, by in (("head", 0.21), ("tail", 0.02))),
-        planted="A long review's verdict stands at its head, at its tail, at both or between.",
-    ),
-    Claim(
-        "truncation",
-        "Cutting documents to head and tail is as good as reading all of them hierarchically.",
-        "§5.3.1, Table 2",
-        "01_long_text",
-        tuple(
-            Contrast(_cut("chunks", pooling), _cut("head+tail"), TRUNCATION, effect)
-            for pooling, effect in (("mean", 0.47), ("max", 0.29), ("attention", 0.07))
-        ),
-        "as good",
-    ),
-    Claim(
-        "last layer",
-        "The last layer is better to read than the one below it.",
-        "§5.3.2, Table 3",
-        "02_layers",
-        (Contrast(_layer("last but one"), _layer("last"), ("layers",), 0.04),),
-    ),
-    Claim(
-        "depth",
-        "The deeper the layer that is read, the lower the error: the last is better than the first.",
-        "§5.3.2, Table 3",
-        "02_layers",
-        (Contrast(_layer("first"), _layer("last"), ("layers",), 5.65),),
-        least=1.0,
-    ),
-    Claim(
-        "last four",
-        "Pooling the last third of the layers is no better than reading the last.",
-        "§5.3.2, Table 3",
-        "02_layers",
-        tuple(
-            Contrast(_layer("last"), _pooled_last(pooling), ("layers",), effect)
-            for pooling, effect in (("concat", -0.01), ("mean", -0.02), ("max", 0.0))
-        ),
-        "no better",
-    ),
-    Claim(
-        "low rate",
-        "The lowest of the learning rates is better than the next.",
-        "§5.3.3, Figure 2",
-        "03_forgetting",
-        (Contrast(_rate(1), _rate(0), ("learning_rate",), np.nan),),
-    ),
-    Claim(
-        "high rate fails",
-        "At the highest of the learning rates fine-tuning fails, even at its best epoch.",
-        "§5.3.3, Figure 2",
-        "03_forgetting",
-        (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),
-        least=5.0,
-        planted="The highest rate is twenty times one that works.",
-    ),
-    Claim(
-        "decay",
-        "Learning rates that fall by 0.95 a layer are better than the same rate for all.",
-        "§5.3.4, Table 4",
-        "04_decay",
-        (Contrast(_decay(1.0), _decay(0.95), ("layer_decay",), 0.02, over="learning_rate"),),
-        least=0.25,
-    ),
-    Claim(
-        "within the task",
-        "Further pretraining on the task's own texts lowers the error.",
-        "§5.4.1, Table 5",
-        "06_further_pretraining",
-        (Contrast(_after("none"), _after("within_task"), PRETRAINING, 1.03, over="fraction"),),
-        planted=DOMAIN_WORDS,
-    ),
-    Claim(
-        "more steps",
-        "All the steps of further pretraining are better than a third of them.",
-        "§5.4.1, Figure 3",
-        "06_further_pretraining",
-        (
-            Contrast(
-                lambda row: _after("within_task")(row) and row.step_place == 0 and row.step_places > 1,
-                lambda row: _after("within_task")(row) and row.step_place == row.step_places - 1,
-                ("pretraining_steps",),
-                0.55,
-                over="fraction",
-            ),
-        ),
-        planted=DOMAIN_WORDS,
-    ),
-    Claim(
-        "in the domain",
-        "Further pretraining in the domain is as good as within the task (the paper: on average, not on IMDb).",
-        "§5.4.2, Tables 5 and 6",
-        "08_comparison",
-        (Contrast(_after("within_task"), _after("in_domain"), PRETRAINING, -0.51, over="fraction"),),
-        "as good",
-    ),
-    Claim(
-        "another domain",
-        "Further pretraining on texts of another domain does not lower the error.",
-        "§5.4.2, Table 5",
-        "06_further_pretraining",
-        (Contrast(_after("none"), _after(_unrelated), PRETRAINING, -0.57, over="fraction"),),
-        "no better",
-    ),
-    Claim(
-        "multi-task",
-        "Fine-tuning on several tasks together before lowers the error.",
-        "§5.5, Table 7",
-        "07_multitask",
-        (Contrast(_after("none"), _after("none", multitask=True), MULTITASK, 0.04, over="fraction"),),
-    ),
-    Claim(
-        "multi-task or pretraining",
-        "Further pretraining across domains lowers the error more than fine-tuning on several tasks does.",
-        "§5.5, Table 7",
-        "07_multitask",
-        (
-            Contrast(
-                _after("none", multitask=True), _after(_crossing), (*MULTITASK, *PRETRAINING), 0.18, over="fraction"
-            ),
-        ),
-    ),
-    Claim(
-        "few labels gain most",
-        "The fewer the labels, the more further pretraining within the task is worth.",
-        "§5.6, Figure 4",
-        "05_fewshot",
-        (Contrast(_after("none"), _after("within_task"), PRETRAINING, 6.98, over="fraction", less=True),),
-        least=1.0,
-    ),
-    Claim(
-        "few labels suffice",
-        "After further pretraining 100 labels (0.4 % of IMDb's) are better than 250 (1 %) without.",
-        "§5.6, Figure 4",
-        "05_fewshot",
-        (
-            Contrast(
-                _after("none", fraction=0.01), _after("within_task", fraction=0.004), (*PRETRAINING, "fraction"), 2.27
-            ),
-        ),
-        planted=DOMAIN_WORDS,
-    ),
-    Claim(
-        "large",
-        "A larger encoder is better, and best after further pretraining within the task.",
-        "§5.7, Table 8",
-        "09_large",
-        (
-            Contrast(_after("none", encoder="base"), _after("none", encoder="large"), ("encoder",), 0.54),
-            Contrast(_after("within_task", encoder="base"), _after("within_task", encoder="large"), ("encoder",), 0.16),
-            Contrast(_after("none", encoder="large"), _after("within_task", encoder="large"), PRETRAINING, 0.65),
-        ),
-    ),
-)
 
 
 def _placed(rows):
@@ -402,10 +206,10 @@ def _needs(claim, effect, sides):
     return f"about {seeds:,} seeds would tell" if seeds else "more test documents are needed"
 
 
-def judged(rows):
-    """All claims as a table, a line each, p adjusted by Holm's method within a notebook's claims."""
+def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
+    """Claims as a table, a line each, p adjusted by Holm's method within a notebook's claims."""
     placed = _placed(rows)
-    table = pd.DataFrame([judge(claim, placed) for claim in CLAIMS])
+    table = pd.DataFrame([judge(claim, placed) for claim in claims])
     table["p_holm"] = table.groupby("notebook")["p"].transform(lambda p: stats.holm(p.astype(float)))
     return table
 

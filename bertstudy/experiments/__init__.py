@@ -1,64 +1,25 @@
-"""Rows to figures. Nothing here trains, loads a model or imports torch; a figure is a function of stored rows."""
+"""The questions, one file each: its figures, its scale in each profile, its parameters, its claims. Needs no torch.
+
+Every file in this folder is loaded, so that a new one is known at once. A figure is an attribute of this package, and
+so are the numbers in it: `few_shot` and `few_shot_data`.
+"""
+
+from importlib import import_module
+from pkgutil import iter_modules
 
 from ..analysis.drawing import FIGURES, TABLES, incomplete, save, shows
+from ..analysis.experiment import EXPERIMENTS, experiment
 from ..analysis.forest import claims
-from .comparison import comparison, comparison_data, gains, gains_data, larger, larger_data, multitask, multitask_data
-from .datasets import balance, balance_data, lengths, lengths_data
-from .decay import decay_grid, decay_grid_data, rates_over_time, rates_over_time_data
-from .fewshot import few_shot, few_shot_data
-from .forgetting import rate_curves, rate_curves_data, rescues, rescues_data, retained, retained_data
-from .further_pretraining import (
-    pretraining_sources,
-    pretraining_sources_data,
-    pretraining_steps,
-    pretraining_steps_data,
-)
-from .layers import layer_depth, layer_depth_data, layer_pooling, layer_pooling_data
-from .long_text import errors_by_length, errors_by_length_data, head_share, head_share_data, long_text, long_text_data
 
-__all__ = [
-    "FIGURES",
-    "TABLES",
-    "balance",
-    "balance_data",
-    "claims",
-    "comparison",
-    "comparison_data",
-    "gains",
-    "gains_data",
-    "larger",
-    "larger_data",
-    "multitask",
-    "multitask_data",
-    "decay_grid",
-    "decay_grid_data",
-    "errors_by_length",
-    "errors_by_length_data",
-    "few_shot",
-    "few_shot_data",
-    "head_share",
-    "head_share_data",
-    "incomplete",
-    "layer_depth",
-    "layer_depth_data",
-    "layer_pooling",
-    "layer_pooling_data",
-    "lengths",
-    "lengths_data",
-    "long_text",
-    "long_text_data",
-    "pretraining_sources",
-    "pretraining_sources_data",
-    "pretraining_steps",
-    "pretraining_steps_data",
-    "rate_curves",
-    "rate_curves_data",
-    "rates_over_time",
-    "rates_over_time_data",
-    "rescues",
-    "rescues_data",
-    "retained",
-    "retained_data",
-    "save",
-    "shows",
-]
+for _module in iter_modules(__path__):
+    import_module(f".{_module.name}", __name__)
+for _name, _draw in FIGURES.items():
+    globals().update({_name: _draw, f"{_name}_data": _draw.data})
+
+__all__ = ["EXPERIMENTS", "FIGURES", "TABLES", "all_claims", "claims", "experiment", "incomplete", "save", "shows"]
+
+
+def all_claims() -> list:
+    """The claims of all experiments, in the order of the paper's sections."""
+    ordered = sorted(EXPERIMENTS.values(), key=lambda one: one.notebook)
+    return sorted((claim for one in ordered for claim in one.claims), key=lambda claim: claim.section.partition(",")[0])

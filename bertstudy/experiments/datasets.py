@@ -9,6 +9,10 @@ import seaborn as sns
 from matplotlib.ticker import LogLocator, NullLocator
 
 from ..analysis.drawing import STYLE, figure, grid_across
+from ..analysis.experiment import declare, whole
+from ..analysis.surveys import DOCUMENTS
+from ..data.catalogue import CORPORA
+from ..data.control.corpora import COMPOSED
 
 CHARACTER = 1.0  # percent of a bar's width that a character of a class's name takes
 
@@ -102,3 +106,14 @@ def balance(rows):
         axes.set_yticks(np.arange(len(corpora)), corpora, parse_math=False)
         axes.set(xlabel="share of the documents (%)", xlim=(0, 100), ylim=(len(corpora) - 0.5, -0.5))
     return chart
+
+
+EXPERIMENT = declare(
+    name="datasets",
+    notebook="00_datasets",
+    parameters={"documents": whole},
+    scales={
+        profile: {"documents": DOCUMENTS, "corpora": corpora}
+        for profile, corpora in {"control": COMPOSED, "compact": CORPORA, "paper": CORPORA, "smoke": COMPOSED}.items()
+    },
+)

@@ -6,7 +6,9 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
+from ..analysis.claims import MAIN, Claim, Contrast
 from ..analysis.drawing import STYLE, figure, names, per_point, span
+from ..analysis.experiment import declare, numbers
 from ..choices.schedules import SCHEDULES, layer_rates
 
 POINTS = 100  # of a schedule that is drawn
@@ -92,3 +94,32 @@ def rates_over_time(rows):
         axes.set_title(f"ξ = {data['layer_decay'].iloc[0]:g}")
         axes.legend(fontsize=8, ncols=2)
     return chart
+
+
+def _decay(xi):
+    return lambda row: row.corpus in MAIN and row.layer_decay == xi and row.decay_embeddings and row.layers == "last"
+
+
+DECAYS = [1.0, 0.95, 0.9, 0.85, 0.5]
+
+EXPERIMENT = declare(
+    name="decay",
+    notebook="04_decay",
+    parameters={"decays": numbers(float, "1 0.9 0.5")},
+    scales={
+        "control": {"seeds": 1, "labelled": 400, "decays": DECAYS},
+        "compact": {"seeds": 1, "labelled": 500, "decays": DECAYS},
+        "paper": {"seeds": 3, "decays": DECAYS},
+        "smoke": {"seeds": 1, "labelled": 40, "decays": DECAYS},
+    },
+    claims=(
+        Claim(
+            "decay",
+            "Learning rates that fall by 0.95 a layer are better than the same rate for all.",
+            "§5.3.4, Table 4",
+            "04_decay",
+            (Contrast(_decay(1.0), _decay(0.95), ("layer_decay",), 0.02, over="learning_rate"),),
+            least=0.25,
+        ),
+    ),
+)

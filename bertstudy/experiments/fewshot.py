@@ -1,10 +1,19 @@
 """Figure 4: how few labels are enough."""
 
+import logging
+from dataclasses import replace
+from typing import Any
+
 import matplotlib.pyplot as plt
 import seaborn as sns
 
 from ..analysis import paper
+from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
+from ..analysis.experiment import declare
+
+LOG = logging.getLogger(__name__)
+FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
 
 PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
 ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
@@ -61,3 +70,53 @@ def few_shot(rows):
         axes.set_ylim(bottom=0)
         chart.legend(loc="outside lower center", ncols=2)
     return chart
+
+
+def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4) -> list[float]:
+    """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
+    if fraction:
+        return [replace(study.base, fraction=fraction).fraction]
+    most = getattr(study.scale, "most", None) or len(study.corpus.train.texts)
+    kept = [point for point in points if point * len(study.corpus.train.texts) <= most]
+    if len(kept) < len(points):
+        LOG.info(
+            f"Profile {study.profile.name} stops at {most:,} documents: {len(kept)} of {len(points)} points. "
+            f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
+        )
+    return kept
+
+
+EXPERIMENT = declare(
+    name="fewshot",
+    notebook="05_fewshot",
+    parameters={},
+    scales={
+        # `most`: points of the curve with more documents are left to the larger profiles
+        "control": {"seeds": 3, "most": 500},
+        "compact": {"seeds": 3, "most": 1000},
+        "paper": {"seeds": 5},
+        "smoke": {"seeds": 2, "most": 250},
+    },
+    claims=(
+        Claim(
+            "few labels gain most",
+            "The fewer the labels, the more further pretraining within the task is worth.",
+            "§5.6, Figure 4",
+            "05_fewshot",
+            (Contrast(after("none"), after("within_task"), PRETRAINING, 6.98, over="fraction", less=True),),
+            least=1.0,
+        ),
+        Claim(
+            "few labels suffice",
+            "After further pretraining 100 labels (0.4 % of IMDb's) are better than 250 (1 %) without.",
+            "§5.6, Figure 4",
+            "05_fewshot",
+            (
+                Contrast(
+                    after("none", fraction=0.01), after("within_task", fraction=0.004), (*PRETRAINING, "fraction"), 2.27
+                ),
+            ),
+            planted=DOMAIN_WORDS,
+        ),
+    ),
+)

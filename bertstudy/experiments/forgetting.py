@@ -6,7 +6,9 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
+from ..analysis.claims import MAIN, Claim, Contrast
 from ..analysis.drawing import STYLE, figure, grid_across, names
+from ..analysis.experiment import declare, numbers
 
 CHANGES = {
     "warmup": "warm-up {:.0%}".format,
@@ -130,3 +132,40 @@ def rescues(rows):
         axes.set_title(f"{names(rows)}, learning rate {data['learning_rate'].iloc[0]:g}")
         chart.legend(loc="outside lower center", ncols=2)
     return chart
+
+
+def _rate(place):
+    """Rows of Figure 2 by the place of their learning rate: 0 the lowest, -1 the highest."""
+    return lambda row: row.corpus in MAIN and row.rates > 1 and row.rate_place == (row.rates + place) % row.rates
+
+
+EXPERIMENT = declare(
+    name="forgetting",
+    notebook="03_forgetting",
+    parameters={"rates": numbers(float, "1e-4 5e-4")},
+    scales={
+        # `general`: texts that are not of the task, to measure what is retained on
+        "control": {"seeds": 1, "labelled": 400, "rates": [5e-4, 1e-3, 2.5e-3, 1e-2], "general": "general"},
+        "compact": {"seeds": 1, "labelled": 500, "rates": [1e-4, 2.5e-4, 5e-4, 2e-3], "general": "ag_news"},
+        "paper": {"seeds": 3, "rates": [2e-5, 5e-5, 1e-4, 4e-4], "general": "dbpedia"},
+        "smoke": {"seeds": 1, "labelled": 40, "rates": [5e-4, 1e-2], "general": "general"},
+    },
+    claims=(
+        Claim(
+            "low rate",
+            "The lowest of the learning rates is better than the next.",
+            "§5.3.3, Figure 2",
+            "03_forgetting",
+            (Contrast(_rate(1), _rate(0), ("learning_rate",), np.nan),),
+        ),
+        Claim(
+            "high rate fails",
+            "At the highest of the learning rates fine-tuning fails, even at its best epoch.",
+            "§5.3.3, Figure 2",
+            "03_forgetting",
+            (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),
+            least=5.0,
+            planted="The highest rate is twenty times one that works.",
+        ),
+    ),
+)

@@ -7,7 +7,9 @@ import seaborn as sns
 
 from .. import stats
 from ..analysis import paper
+from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
+from ..analysis.experiment import declare, whole, words
 
 
 def pretraining_steps_data(rows):
@@ -98,3 +100,64 @@ def pretraining_sources(rows):
         axes.set_yticks(axes.get_yticks(), [name.replace("+", " +\n") for name in order], rotation=0)
         axes.set_title("Test error (%); * the 95 % interval of the gain leaves out zero")
     return chart
+
+
+def _unrelated(source):
+    return source in ("topics", "ag_news")
+
+
+PAPER_TASKS = ["imdb", "yelp_polarity", "yelp_full", "trec", "yahoo_answers", "ag_news", "dbpedia"]
+
+EXPERIMENT = declare(
+    name="further_pretraining",
+    notebook="06_further_pretraining",
+    parameters={"steps": whole, "tasks": words, "sources": words},
+    scales={
+        "control": {"seeds": 3, "tasks": ["movies", "topics"], "sources": []},
+        "compact": {"seeds": 3, "tasks": ["imdb", "trec"], "sources": ["yelp_polarity", "ag_news"]},
+        "paper": {"seeds": 5, "tasks": PAPER_TASKS, "sources": ["in_domain", "cross_domain"]},
+        "smoke": {"seeds": 2, "tasks": ["movies"], "sources": ["questions"]},
+    },
+    claims=(
+        Claim(
+            "within the task",
+            "Further pretraining on the task's own texts lowers the error.",
+            "§5.4.1, Table 5",
+            "06_further_pretraining",
+            (Contrast(after("none"), after("within_task"), PRETRAINING, 1.03, over="fraction"),),
+            planted=DOMAIN_WORDS,
+        ),
+        Claim(
+            "more steps",
+            "All the steps of further pretraining are better than a third of them.",
+            "§5.4.1, Figure 3",
+            "06_further_pretraining",
+            (
+                Contrast(
+                    lambda row: after("within_task")(row) and row.step_place == 0 and row.step_places > 1,
+                    lambda row: after("within_task")(row) and row.step_place == row.step_places - 1,
+                    ("pretraining_steps",),
+                    0.55,
+                    over="fraction",
+                ),
+            ),
+            planted=DOMAIN_WORDS,
+        ),
+        Claim(
+            "in the domain",
+            "Further pretraining in the domain is as good as within the task (the paper: on average, not on IMDb).",
+            "§5.4.2, Tables 5 and 6",
+            "08_comparison",
+            (Contrast(after("within_task"), after("in_domain"), PRETRAINING, -0.51, over="fraction"),),
+            "as good",
+        ),
+        Claim(
+            "another domain",
+            "Further pretraining on texts of another domain does not lower the error.",
+            "§5.4.2, Table 5",
+            "06_further_pretraining",
+            (Contrast(after("none"), after(_unrelated), PRETRAINING, -0.57, over="fraction"),),
+            "no better",
+        ),
+    ),
+)

@@ -7,7 +7,9 @@ import numpy as np
 import seaborn as sns
 
 from ..analysis import paper
+from ..analysis.claims import MAIN, Claim, Contrast
 from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
+from ..analysis.experiment import declare
 
 PAPER_DEPTH = 12
 POOLED = ("First 4 Layers + concat", "First 4 Layers + mean", "First 4 Layers + max")
@@ -100,3 +102,57 @@ def layer_pooling(rows):
         axes.set(xlabel="test error (%)", ylabel="layers read", xlim=(0, None), ylim=(len(data) - 0.5, -0.5))
         chart.legend(loc="outside lower center", ncols=2)
     return chart
+
+
+def _layer(place):
+    """Rows that read one layer: the first, the last but one, or the last of those that were read alone."""
+    return lambda row: row.corpus in MAIN and row.layers.isdecimal() and int(row.layers) == {
+        "first": 0, "last but one": row.top_layer - 1, "last": row.top_layer
+    }[place]  # fmt: skip
+
+
+def _pooled_last(pooling):
+    return lambda row: row.corpus in MAIN and row.layers.startswith(f"{pooling}:") and row.layers.endswith(
+        f"-{row.top_layer:g}"
+    ) and not row.layers.startswith(f"{pooling}:0-")  # fmt: skip
+
+
+EXPERIMENT = declare(
+    name="layers",
+    notebook="02_layers",
+    parameters={},
+    scales={
+        "control": {"seeds": 2, "labelled": 400},
+        "compact": {"seeds": 3, "labelled": 500},
+        "paper": {"seeds": 5},
+        "smoke": {"seeds": 1, "labelled": 40},
+    },
+    claims=(
+        Claim(
+            "last layer",
+            "The last layer is better to read than the one below it.",
+            "§5.3.2, Table 3",
+            "02_layers",
+            (Contrast(_layer("last but one"), _layer("last"), ("layers",), 0.04),),
+        ),
+        Claim(
+            "depth",
+            "The deeper the layer that is read, the lower the error: the last is better than the first.",
+            "§5.3.2, Table 3",
+            "02_layers",
+            (Contrast(_layer("first"), _layer("last"), ("layers",), 5.65),),
+            least=1.0,
+        ),
+        Claim(
+            "last four",
+            "Pooling the last third of the layers is no better than reading the last.",
+            "§5.3.2, Table 3",
+            "02_layers",
+            tuple(
+                Contrast(_layer("last"), _pooled_last(pooling), ("layers",), effect)
+                for pooling, effect in (("concat", -0.01), ("mean", -0.02), ("max", 0.0))
+            ),
+            "no better",
+        ),
+    ),
+)

@@ -7,7 +7,9 @@ import seaborn as sns
 
 from .. import stats
 from ..analysis import paper
+from ..analysis.claims import LONG, TRUNCATION, Claim, Contrast
 from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
+from ..analysis.experiment import declare, numbers
 from ..choices.truncation import TRUNCATIONS
 from ..data.control.corpora import COMPOSED, expected_error
 from ..results.rows import unsqueeze, wrong
@@ -167,3 +169,43 @@ def head_share(rows):
         axes.set(ylabel="test error (%)", ylim=(0, None))
         chart.legend(loc="outside lower center", ncols=2)
     return chart
+
+
+def _cut(kind, pooling="none"):
+    return lambda row: row.corpus in LONG and row.truncation.split(":")[0] == kind and row.segment_pooling == pooling
+
+
+EXPERIMENT = declare(
+    name="long_text",
+    notebook="01_long_text",
+    parameters={"splits": numbers(int, "8 16 32")},
+    scales={
+        "control": {"seeds": 3, "pooled_seeds": 2, "labelled": 400, "corpora": ("long_reviews",)},
+        "compact": {"seeds": 3, "pooled_seeds": 3, "labelled": 500, "corpora": ("imdb",)},
+        "paper": {"seeds": 5, "pooled_seeds": 5, "corpora": ("imdb", "sogou")},
+        "smoke": {"seeds": 2, "pooled_seeds": 1, "labelled": 40, "corpora": ("long_reviews",)},
+    },
+    claims=(
+        Claim(
+            "head+tail",
+            "For documents beyond the window, head and tail together are better than either alone.",
+            "§5.3.1, Table 2",
+            "01_long_text",
+            tuple(
+                Contrast(_cut(one), _cut("head+tail"), TRUNCATION, by) for one, by in (("head", 0.21), ("tail", 0.02))
+            ),
+            planted="A long review's verdict stands at its head, at its tail, at both or between.",
+        ),
+        Claim(
+            "truncation",
+            "Cutting documents to head and tail is as good as reading all of them hierarchically.",
+            "§5.3.1, Table 2",
+            "01_long_text",
+            tuple(
+                Contrast(_cut("chunks", pooling), _cut("head+tail"), TRUNCATION, effect)
+                for pooling, effect in (("mean", 0.47), ("max", 0.29), ("attention", 0.07))
+            ),
+            "as good",
+        ),
+    ),
+)

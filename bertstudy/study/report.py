@@ -104,7 +104,7 @@ def _number(value):
 
 def _claims(profile, rows):
     """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
-    table, place = claims.judged(rows), reports() / profile / "claims"
+    table, place = claims.judged(rows, figures.all_claims()), reports() / profile / "claims"
     chart = figures.claims(table)
     figures.save(chart, table, place)
     plt.close(chart)

@@ -11,7 +11,6 @@ import random
 import shutil
 import time
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,17 +22,15 @@ from torch.nn.functional import cross_entropy
 from tqdm.auto import tqdm
 
 from ..data.corpora import LIBRARY, Library
-from ..data.sentences import split
 from ..data.sources import source_texts
-from ..model.batching import Batch, pack
 from ..model.encoder import Encoder, load_pretraining_model, load_tokenizer
 from ..model.locations import weights_hash
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
+from .examples import Stream, examples, masked_batch, sentence_ids, to_device
 from .optim import Optimizer, has_weight_decay
 
-MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [MASK] and a random piece; the rest stay
 HELD_OUT = 0.05  # of the documents, to measure loss on
 SAVE_EVERY = 50  # steps
 WEIGHT_DECAY = 0.01
@@ -58,143 +55,6 @@ class Pretraining:
     seed: int = 0
     precision: str = "fp32"
     bias_correction: bool = True
-
-
-def sentence_ids(texts, tokenizer):
-    """Documents as lists of sentences as lists of ids; documents without a piece are left out."""
-    sentences = [split(text) for text in texts]
-    flat = [sentence for document in sentences for sentence in document]
-    ids = iter(tokenizer(flat, add_special_tokens=False, verbose=False)["input_ids"] if flat else [])
-    documents = [[piece for _ in document if (piece := next(ids))] for document in sentences]
-    return [document for document in documents if document]
-
-
-def _chunks(document, room, choose):
-    """Consecutive sentences of a document in groups of at most `room` pieces; one in ten groups is cut short."""
-    group, length = [], 0
-    limit = choose.randint(2, room) if choose.random() < 0.1 else room
-    for sentence in document:
-        sentence = sentence[:room]
-        if group and length + len(sentence) > limit:
-            yield group
-            group, length = [], 0
-            limit = choose.randint(2, room) if choose.random() < 0.1 else room
-        group.append(sentence)
-        length += len(sentence)
-    yield group
-
-
-def _shorten(first, second, room, choose):
-    """Cut the longer of two at either end until both fit."""
-    first, second = list(first), list(second)
-    while len(first) + len(second) > room:
-        longer = first if len(first) > len(second) else second
-        longer.pop(0 if choose.random() < 0.5 else -1)
-    return first, second
-
-
-def pairs(documents, room, choose):
-    """(A, B, next) for next-sentence prediction: B follows A in its document, or, half of the time, begins elsewhere.
-
-    A and B together have at most `room` pieces. A group of one sentence can only take a foreign B; to keep the halves
-    equal, such groups are dropped whenever the coin says that B should follow.
-    """
-    found = []
-    for number, document in enumerate(documents):
-        for group in _chunks(document, room, choose):
-            follows = choose.random() < 0.5
-            if follows and len(group) < 2:
-                continue
-            cut = choose.randint(1, len(group) - 1) if len(group) > 1 else 1
-            first, second = sum(group[:cut], []), sum(group[cut:], [])
-            if not follows:
-                other = choose.randrange(len(documents) - 1)
-                other = documents[other + (other >= number)]
-                start = choose.randrange(len(other))
-                second = sum(other[start:], [])[: max(1, room - len(first))]
-            found.append((*_shorten(first, second, room, choose), follows))
-    return _even(found, choose)
-
-
-def _even(found, choose):
-    """As many pairs that follow as pairs that do not, in random order."""
-    sides = [[pair for pair in found if pair[2] is side] for side in (True, False)]
-    size = min(map(len, sides))
-    even = [pair for side in sides for pair in choose.sample(side, size)]
-    choose.shuffle(even)
-    return even
-
-
-def segments(documents, room, choose):
-    """(A, [], None) for pretraining without next-sentence prediction: sentences of one document, packed."""
-    found = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
-    choose.shuffle(found)
-    return found
-
-
-def examples(documents, settings, epoch, tokenizer):
-    """The segments of one epoch: (ids with [CLS] and [SEP], length of the first part, next or None)."""
-    choose = random.Random(f"{settings.seed} {epoch}")
-    cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
-    make, extra = (pairs, 3) if settings.next_sentence else (segments, 2)
-    return [
-        ([cls, *first, sep, *second, *([sep] if second else [])], len(first) + 2, follows)
-        for first, second, follows in make(documents, settings.window - extra, choose)
-    ]
-
-
-@lru_cache(maxsize=8)
-def _kinds_of_pieces(tokenizer):
-    """The ids of special pieces and of ordinary ones."""
-    special = np.array(tokenizer.all_special_ids)
-    return special, np.setdiff1d(np.arange(len(tokenizer)), special)
-
-
-def mask(ids, random_state, tokenizer, whole_word=False):
-    """Mask 15 % of the pieces: 80 % of them become [MASK], 10 % a random piece, 10 % stay (BERT's rule).
-
-    ids: (pieces) int64. Gives (masked ids, chosen) of the same shape; chosen marks what is to be predicted. Special
-    pieces are never chosen, and at least one piece is. With whole_word all pieces of a word are chosen together.
-    """
-    ids = np.asarray(ids)
-    special, ordinary = _kinds_of_pieces(tokenizer)
-    allowed = ~np.isin(ids, special)
-    words = np.arange(len(ids))
-    if whole_word:
-        continues = np.array([piece.startswith("##") for piece in tokenizer.convert_ids_to_tokens(ids.tolist())])
-        words = np.cumsum(~continues)
-    order, chosen = random_state.permutation(np.unique(words[allowed])), np.zeros(len(ids), bool)
-    wanted = max(1, round(MASKED * allowed.sum()))
-    counts = np.bincount(words[allowed], minlength=words.max() + 1)[order]
-    taken = order[: max(1, int((np.cumsum(counts) <= wanted).sum()))]
-    chosen[allowed & np.isin(words, taken)] = True
-    draw, masked = random_state.random(len(ids)), ids.copy()
-    masked[chosen & (draw < TO_MASK)] = tokenizer.mask_token_id
-    swap = chosen & (draw >= TO_MASK) & (draw < TO_MASK + TO_RANDOM)
-    masked[swap] = random_state.choice(ordinary, int(swap.sum()))
-    return masked, chosen
-
-
-@dataclass
-class Masked:
-    """A Batch with what is to be predicted: chosen (k) positions in the row, pieces (k) there, follows (segments)."""
-
-    batch: Batch
-    chosen: torch.Tensor
-    pieces: torch.Tensor
-    follows: torch.Tensor | None
-
-
-def masked_batch(chosen_examples, random_state, tokenizer, whole_word=False):
-    """Examples as one padding-free batch, its masks drawn anew."""
-    rows = [mask(ids, random_state, tokenizer, whole_word) for ids, _, _ in chosen_examples]
-    batch = pack([[ids.tolist()] for ids, _ in rows])
-    types = [int(place >= first) for ids, first, _ in chosen_examples for place in range(len(ids))]
-    batch.types = torch.tensor([types])
-    chosen = torch.from_numpy(np.concatenate([one for _, one in rows]).nonzero()[0])
-    original = torch.tensor([piece for ids, _, _ in chosen_examples for piece in ids])
-    follows = [one for _, _, one in chosen_examples]
-    return Masked(batch, chosen, original[chosen], None if None in follows else torch.tensor(follows).long())
 
 
 class PretrainingModel(nn.Module):
@@ -232,36 +92,6 @@ class PretrainingModel(nn.Module):
         return [weight for weight in above if id(weight) not in inside]
 
 
-def _to(masked, device):
-    follows = None if masked.follows is None else masked.follows.to(device)
-    return Masked(masked.batch.to(device), masked.chosen.to(device), masked.pieces.to(device), follows)
-
-
-class Stream:
-    """Batches by the step's number, the same at every call: epoch after epoch over shuffled examples."""
-
-    def __init__(self, documents, settings, tokenizer):
-        self.documents, self.settings, self.tokenizer = documents, settings, tokenizer
-        self.epoch, self.examples, self.begins = -1, [], 0
-
-    def batch(self, step):
-        """The Masked batch of a step; steps have to come in rising order."""
-        size = self.settings.batch_size
-        while step >= self.begins + len(self.examples) // size:
-            self.begins += len(self.examples) // size
-            self.epoch += 1
-            self.examples = examples(self.documents, self.settings, self.epoch, self.tokenizer)
-            if len(self.examples) < size:
-                raise ValueError(
-                    f"pretraining_batch_size={size}: the texts make only {len(self.examples)} segments of "
-                    f"{self.settings.window} pieces. Use a smaller batch or more texts."
-                )
-        start = (step - self.begins) * size
-        chosen = self.examples[start : start + size]
-        random_state = np.random.default_rng([self.settings.seed, step])
-        return masked_batch(chosen, random_state, self.tokenizer, self.settings.whole_word)
-
-
 @torch.no_grad()
 def held_out_loss(model, documents, settings, tokenizer, most=256, size=16):
     """Masked-LM loss and next-sentence accuracy in percent (None without) on documents, always with the same masks."""
@@ -272,7 +102,7 @@ def held_out_loss(model, documents, settings, tokenizer, most=256, size=16):
     model.eval()
     for start in range(0, len(chosen), size):
         random_state = np.random.default_rng([settings.seed + 1, start])
-        found.append(model(_to(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
+        found.append(model(to_device(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
     model.train()
     rights = [right.item() for _, _, right in found if right is not None]
     return float(np.mean([loss.item() for loss, _, _ in found])), 100 * float(np.mean(rights)) if rights else None
@@ -354,7 +184,7 @@ def pretrain(model, texts, settings, state_file=None, looks=4, progress=True):
     begin = time.perf_counter() - data["seconds"]
 
     def take(step):
-        masked = _to(stream.batch(step), accelerator.device)
+        masked = to_device(stream.batch(step), accelerator.device)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
         loss, next_loss, _ = model(masked)
         (loss if next_loss is None else loss + next_loss).backward()

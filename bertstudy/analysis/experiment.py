@@ -1,0 +1,87 @@
+"""An experiment: all that is particular to one question. Each file in experiments/ declares one."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..registry import no_such
+from .claims import Claim
+
+Reader = Callable[[str, Any], Any]  # of a parameter: (name, value as given) → value; raises ValueError
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A question with its notebook, the parameters that only it takes, its scale in each profile, and its claims.
+
+    parameters: how each of its own papermill parameters is read; an empty value stands for the scale's. scales: by
+    profile, the values of these parameters and whatever else the plan takes; `seeds` is how many runs a setting has,
+    `labelled` how many documents are trained on, dev included (None: all).
+    """
+
+    name: str
+    notebook: str
+    parameters: Mapping[str, Reader] = field(default_factory=dict)
+    scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    claims: tuple[Claim, ...] = ()
+
+    def scale(self, profile: str, **given: Any) -> dict[str, Any]:
+        """The values of the plan in a profile, those given in their place. Raises ValueError for one that can't be."""
+        values = {**dict.fromkeys(self.parameters), **self.scales.get(profile, {})}
+        return values | {name: self.parameters[name](name, value) for name, value in given.items() if value}
+
+
+EXPERIMENTS: dict[str, Experiment] = {}
+
+
+def declare(**parts: Any) -> Experiment:
+    """Declare an experiment: see `Experiment`."""
+    made = Experiment(**parts)
+    EXPERIMENTS[made.name] = made
+    return made
+
+
+def experiment(name: str) -> Experiment:
+    """The experiment of this name. Raises ValueError for an unknown one."""
+    if name not in EXPERIMENTS:
+        raise no_such("experiment", name, EXPERIMENTS)
+    return EXPERIMENTS[name]
+
+
+def numbers(kind: type, example: str) -> Reader:
+    """Numbers separated by blanks: a list."""
+
+    def read(name, value):
+        try:
+            return [kind(one) for one in str(value).split()]
+        except ValueError:
+            raise ValueError(f"{name}={value!r}: give numbers separated by blanks, as in {name}={example!r}.") from None
+
+    return read
+
+
+def words(name: str, value: str) -> list[str]:
+    """Words separated by blanks, such as corpora: a list."""
+    return str(value).split()
+
+
+def text(name: str, value: str) -> str:
+    """A text as it is."""
+    return str(value)
+
+
+def whole(name: str, value: int) -> int:
+    """A whole number above zero (0 stands for the scale's)."""
+    if value < 0 or value != int(value):
+        raise ValueError(f"{name}={value!r}: allowed is 0 (the profile's) or a whole number above it.")
+    return int(value)
+
+
+def one_of(registry: Any) -> Reader:
+    """The name of a registered choice."""
+
+    def read(name, value):
+        registry.check(value)
+        return str(value)
+
+    return read

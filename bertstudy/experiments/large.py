@@ -1,0 +1,98 @@
+"""Table 8: a larger encoder beside the one of the profile."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..analysis import paper
+from ..analysis.claims import PRETRAINING, Claim, Contrast, after
+from ..analysis.drawing import figure
+from ..analysis.experiment import declare, text, whole, words
+from .ways import (
+    PRINTED_ENCODERS,
+    beside,
+    ordered,
+    panels,
+    points_of,
+)
+
+LOG = logging.getLogger(__name__)
+
+
+def _encoders(rows):
+    """Rows with `way`: the encoder, from the shallowest, and whether it was further pretrained within the task."""
+    further = [" + ITPT" if one == "within_task" else "" for one in rows["further_pretraining"]]
+    order = rows.groupby("encoder")["depth"].max().sort_values(kind="stable").index
+    ways = [f"{Path(name).name}{more}" for name in order for more in ("", " + ITPT")]
+    return rows.assign(way=[Path(name).name for name in rows["encoder"]] + pd.Series(further, rows.index)), ways
+
+
+def larger_data(rows):
+    """Table 8's numbers: corpus, way (encoder, with ITPT or without), seeds, error with interval, minutes, documents
+    a second, and the paper's error where the encoder is one of its two."""
+    rows, ways = _encoders(rows)
+    points = ordered(points_of(rows, "way"), "way", ways)
+    return beside(points, "way", paper.larger(), _printed_way)
+
+
+def _printed_way(way):
+    """Table 8's row of a way: that of its encoder, "" where it is not one of the paper's."""
+    encoder, plus, more = way.partition(" + ")
+    return f"{PRINTED_ENCODERS[encoder]}{plus}{more}" if encoder in PRINTED_ENCODERS else ""
+
+
+@figure(larger_data)
+def larger(rows):
+    """Table 8: test error of a smaller and a larger encoder, as they are and further pretrained within the task."""
+    return panels(larger_data(rows), "way", _encoders(rows)[1])
+
+
+def encoders(study: Any, tasks: list[str]) -> list[str]:
+    """The base run's encoder and the larger one, for tasks that both read; told where the profile has but one.
+
+    Raises ValueError for a task of another language, which neither reads.
+    """
+    for task in tasks:
+        if (needed := study.reading(task).encoder) != study.base.encoder:
+            raise ValueError(
+                f"tasks={' '.join(tasks)!r}: {task} is in a language that encoder={study.base.encoder!r} does not "
+                f"read. Name both encoders, as in encoder={needed!r}, larger='xlm-roberta-base'."
+            )
+    if not study.scale.larger:
+        LOG.info("Profile %s has no larger encoder to compare with: name one by `larger`.", study.profile.name)
+    return [study.base.encoder, *([study.scale.larger] if study.scale.larger else [])]
+
+
+EXPERIMENT = declare(
+    name="large",
+    notebook="09_large",
+    parameters={"steps": whole, "tasks": words, "larger": text},
+    scales={
+        "control": {"seeds": 3, "labelled": 100, "tasks": ["movies"], "larger": "control-large", "steps": 150},
+        "compact": {"seeds": 3, "labelled": 500, "tasks": ["imdb"]},
+        "paper": {
+            "seeds": 5,
+            "tasks": ["imdb", "yelp_polarity", "yelp_full", "ag_news", "dbpedia"],
+            "larger": "google-bert/bert-large-uncased",
+            "steps": 120_000,
+        },
+        "smoke": {"seeds": 2, "labelled": 40, "tasks": ["movies"], "larger": "control-large"},
+    },
+    claims=(
+        Claim(
+            "large",
+            "A larger encoder is better, and best after further pretraining within the task.",
+            "§5.7, Table 8",
+            "09_large",
+            (
+                Contrast(after("none", encoder="base"), after("none", encoder="large"), ("encoder",), 0.54),
+                Contrast(
+                    after("within_task", encoder="base"), after("within_task", encoder="large"), ("encoder",), 0.16
+                ),
+                Contrast(after("none", encoder="large"), after("within_task", encoder="large"), PRETRAINING, 0.65),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,114 @@
+"""Table 7: fine-tuning on several tasks together, with and without further pretraining."""
+
+from dataclasses import replace
+from typing import Any
+
+from ..analysis import paper
+from ..analysis.claims import MULTITASK, PRETRAINING, Claim, Contrast, after
+from ..analysis.drawing import figure
+from ..analysis.experiment import declare, one_of, whole, words
+from ..choices.task_sampling import SAMPLINGS
+from ..runs import Run
+from .ways import ARMS, beside, ordered, panels, points_of, with_arms
+
+
+def multitask_data(rows):
+    """Table 7's numbers: corpus, arm, seeds, error with interval, minutes, documents a second, the paper's error."""
+    points = ordered(points_of(with_arms(rows), "arm"), "arm", ARMS)
+    return beside(points, "arm", paper.multitask(), "BERT-{}".format)
+
+
+@figure(multitask_data)
+def multitask(rows):
+    """Table 7: test error with and without fine-tuning on all tasks together before, a panel a task."""
+    return panels(multitask_data(rows), "arm", ARMS)
+
+
+def _crossing(source):
+    return source == "cross_domain" or "+" in source
+
+
+PAPER_TASKS = ["imdb", "yelp_polarity", "ag_news", "dbpedia"]
+CONTROL_TASKS = ["movies", "restaurants", "questions", "topics"]
+PROPORTIONAL = {"sampling": "proportional"}
+
+
+def joined(name: str, value: str) -> str:
+    """Corpora separated by blanks, as one source: joined by "+"."""
+    return "+".join(words(name, value))
+
+
+def together(study: Any, run: Run, tasks: list[str]) -> Run:
+    """A run after fine-tuning on all tasks together, with as many documents each, then at half the rate (§5.5).
+
+    Raises ValueError for fewer than two tasks, one that stands twice, and tasks that need several encoders.
+    """
+    named = f"tasks={' '.join(tasks)!r}"
+    if len(set(tasks)) < max(2, len(tasks)):
+        raise ValueError(f"{named}: name two or more corpora, each once, as in 'movies topics'.")
+    encoders = {study.reading(task).encoder for task in tasks}
+    if len(encoders) > 1:
+        raise ValueError(
+            f"{named}: they are in several languages, and share one encoder ({' or '.join(sorted(encoders))}). "
+            f"Name tasks of one language, or an encoder that reads all, as in encoder='xlm-roberta-base'."
+        )
+    return replace(
+        run,
+        multitask="+".join(tasks),
+        multitask_documents=getattr(study.scale, "labelled", None) or 0,
+        multitask_sampling=study.scale.sampling,
+        multitask_epochs=run.epochs,
+        multitask_learning_rate=run.learning_rate,
+        learning_rate=run.learning_rate / 2,
+    )
+
+
+EXPERIMENT = declare(
+    name="multitask",
+    notebook="07_multitask",
+    parameters={
+        "steps": whole,
+        "tasks": words,
+        "sources": joined,
+        "sampling": one_of(SAMPLINGS),
+    },
+    scales={
+        # `sources`: the texts of further pretraining, across domains
+        "control": {**PROPORTIONAL, "seeds": 2, "labelled": 100, "tasks": CONTROL_TASKS, "sources": "cross_domain"},
+        "compact": {
+            **PROPORTIONAL,
+            "seeds": 3,
+            "labelled": 500,
+            "tasks": ["imdb", "yelp_polarity"],
+            "sources": "imdb+trec+ag_news+yelp_polarity",
+        },
+        "paper": {**PROPORTIONAL, "seeds": 5, "tasks": PAPER_TASKS, "sources": "cross_domain"},
+        "smoke": {
+            **PROPORTIONAL,
+            "seeds": 1,
+            "labelled": 40,
+            "tasks": ["movies", "topics"],
+            "sources": "movies+topics",
+        },
+    },
+    claims=(
+        Claim(
+            "multi-task",
+            "Fine-tuning on several tasks together before lowers the error.",
+            "§5.5, Table 7",
+            "07_multitask",
+            (Contrast(after("none"), after("none", multitask=True), MULTITASK, 0.04, over="fraction"),),
+        ),
+        Claim(
+            "multi-task or pretraining",
+            "Further pretraining across domains lowers the error more than fine-tuning on several tasks does.",
+            "§5.5, Table 7",
+            "07_multitask",
+            (
+                Contrast(
+                    after("none", multitask=True), after(_crossing), (*MULTITASK, *PRETRAINING), 0.18, over="fraction"
+                ),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,104 @@
+"""What Tables 6, 7 and 8 share: ways to use an encoder beside each other, over several corpora."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ..analysis.drawing import STYLE, bars_of, grid_across, per_point, span
+
+BASELINES = {"tfidf": "TF-IDF", "features": "BERT-Feat"}
+PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
+ARMS = ("TF-IDF", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT", "MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
+REFERENCE = "BERT-Feat"  # of Table 6's mean gains
+PRINTED = {"imdb": "IMDb", "yelp_polarity": "Yelp P.", "yelp_full": "Yelp F.", "trec": "TREC", "ag_news": "AG"}
+PRINTED |= {"yahoo_answers": "Yah. A.", "dbpedia": "DBP", "sogou": "Sogou"}  # the paper's column of a corpus
+PRINTED_ENCODERS = {"bert-base-uncased": "BERT-base", "bert-large-uncased": "BERT-large"}  # and its row of an encoder
+
+
+def arm_of(method, further_pretraining="none", multitask="none"):
+    """The paper's name for a way to use an encoder; corpora joined by + count as pretraining across domains."""
+    if method in BASELINES:
+        return BASELINES[method]
+    crossing = "cross_domain" if "+" in further_pretraining else further_pretraining
+    prefix = PRETRAINED.get(crossing, f"{crossing}, ")
+    return prefix + ("MFiT-" if multitask != "none" else "") + "FiT"
+
+
+def with_arms(rows):
+    told = zip(rows["method"], rows["further_pretraining"], rows["multitask"], strict=True)
+    return rows.assign(arm=[arm_of(*one) for one in told])
+
+
+def _minutes(row):
+    """Minutes of a run's training, with the further pretraining and the multi-task phase that it starts from."""
+    before = [row["pretraining"] or [], (row["multitasked"] or {}).get("history", [])]
+    return (row["seconds"]["train"] + sum(part[-1]["seconds"] for part in before if part)) / 60
+
+
+def points_of(rows, key):
+    """Error with interval by corpus and `key`, minutes of training and documents a second predicted.
+
+    Both are of the fastest run, since other work on the machine only slows; ways that predict by the same computation,
+    such as FiT and ITPT-FiT, have one speed.
+    """
+    tables = [per_point(group, ["corpus", key], pooled=True) for _, group in rows.groupby("corpus", sort=False)]
+    speed = rows.assign(
+        minutes=[_minutes(row) for _, row in rows.iterrows()],
+        documents_per_second=[row["documents"]["test"] / row["seconds"]["test"] for _, row in rows.iterrows()],
+    )
+    alike = speed.groupby(["corpus", "method", "encoder"])["documents_per_second"]
+    speed["documents_per_second"] = alike.transform("max")
+    fastest = speed.groupby(["corpus", key]).agg({"minutes": "min", "documents_per_second": "max"}).reset_index()
+    return pd.concat(tables).merge(fastest, on=["corpus", key])
+
+
+def ordered(points, key, order):
+    """In the order of corpora as they came and of `order`; names that it lacks stand last."""
+    place = {name: number for number, name in enumerate(order)}
+    corpora = list(dict.fromkeys(points["corpus"]))
+    ranks = [points["corpus"].map(corpora.index), points[key].map(lambda name: place.get(name, len(place)))]
+    return points.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
+
+
+def beside(points, key, table, name):
+    """With the paper's number, NaN where it has none: `name` gives the printed row of a value of `key`."""
+    printed = [
+        pd.to_numeric(table.at[name(one), PRINTED[corpus]], errors="coerce")
+        if corpus in PRINTED and name(one) in table.index and PRINTED[corpus] in table
+        else np.nan
+        for corpus, one in zip(points["corpus"], points[key], strict=True)
+    ]
+    return points.assign(paper=printed)
+
+
+def panels(data, key, order):
+    """A panel a corpus, a line a value of `key`: error with its interval, the paper's numbers hollow."""
+    corpora, names = list(dict.fromkeys(data["corpus"])), [one for one in order if one in set(data[key])]
+    names += [one for one in dict.fromkeys(data[key]) if one not in names]
+    across = min(len(corpora), 2)
+    down = -(-len(corpora) // across)
+    with plt.style.context(STYLE):
+        ours, theirs = sns.color_palette()[:2]
+        size = (7.4, down * (1.1 + 0.34 * len(names)) + 0.5)
+        chart, panels = plt.subplots(down, across, figsize=size, sharey=True, squeeze=False)
+        for axes in panels.flat[len(corpora) :]:
+            axes.set_visible(False)
+        for axes, corpus in zip(panels.flat, corpora, strict=False):
+            part = data[data["corpus"] == corpus]
+            y = part[key].map(names.index)
+            grid_across(axes)
+            label = f"{span(data['seeds'])}, 95 % interval"
+            axes.errorbar(part["error"], y, xerr=bars_of(part), fmt="o", color=ours, capsize=4, label=label)
+            if part["paper"].notna().any():
+                hollow = dict(color=theirs, markerfacecolor="white", label="paper: whole corpora, one run")
+                axes.plot(part["paper"], y + 0.22, "o", **hollow)
+            axes.set(title=Path(corpus).name, xlim=(0, None), ylim=(len(names) - 0.5, -0.5), xlabel="test error (%)")
+            axes.set_yticks(range(len(names)), names)
+        handles = {
+            label: handle for one in panels.flat for handle, label in zip(*one.get_legend_handles_labels(), strict=True)
+        }
+        chart.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
+    return chart
