@@ -59,18 +59,21 @@ def _parser():
 
 
 def _report(given):
+    from .study import readme
     from .study.report import index, make
 
     for page, seconds in make(given.notebooks, given.profile, given.stored, given.remake):
         print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
+    print(readme.write())
     print(index())
 
 
 def _figures(given):
+    from .study import readme
     from .study.pages import redraw
     from .study.report import index
 
-    for path in [*redraw(), index()]:
+    for path in [*redraw(), readme.write(), index()]:
         print(path)
 
 

@@ -14,8 +14,13 @@ def runs() -> Path:
 
 
 def reports() -> Path:
-    """The folder of rows, figures and pages: BERTSTUDY_REPORTS, else reports/ beside the package."""
+    """The folder of rows and figures: BERTSTUDY_REPORTS, else reports/ beside the package."""
     return Path(os.environ.get("BERTSTUDY_REPORTS", ROOT / "reports"))
+
+
+def site() -> Path:
+    """The folder of pages, pictures and LaTeX tables, which are built from what is stored and not in git."""
+    return reports() / "site"
 
 
 def shown(path: Path) -> str:

@@ -55,14 +55,14 @@ def test_there_are_fourteen_claims_at_least_with_names_sections_and_notebooks_of
         ("better", (0.3, 0.1, 0.5), "holds weakly"),
         ("better", (0.1, -0.2, 0.4), "doesn't hold"),
         ("better", (-3.0, -4.0, -2.0), "doesn't hold"),
-        ("better", (2.0, -1.0, 5.0), "can't be told"),
+        ("better", (2.0, -1.0, 5.0), "inconclusive"),
         ("as good", (0.1, -0.3, 0.5), "holds"),
         ("as good", (-0.1, -0.3, 0.1), "holds weakly"),
         ("as good", (-2.0, -3.0, -1.0), "doesn't hold"),
-        ("as good", (-1.0, -3.0, 1.0), "can't be told"),
+        ("as good", (-1.0, -3.0, 1.0), "inconclusive"),
         ("no better", (-1.0, -2.0, 0.2), "holds"),
         ("no better", (2.0, 1.0, 3.0), "doesn't hold"),
-        ("no better", (1.0, -1.0, 3.0), "can't be told"),
+        ("no better", (1.0, -1.0, 3.0), "inconclusive"),
     ],
 )
 def test_verdicts_follow_from_the_interval_and_the_least_effect_of_interest(kind, interval, decision):
@@ -182,7 +182,7 @@ def test_what_cannot_be_told_says_how_many_seeds_would():
     plain = seeds(20, 6, fraction=0.004)
     noisy = plain + seeds(19, -6, fraction=0.004, further_pretraining="topics", pretraining_steps=300)
     line = told("another domain", noisy)
-    assert line["verdict"] == "can't be told"
+    assert line["verdict"] == "inconclusive"
     assert line["needs"] == "more test documents are needed"  # 400 do not show half a point, whatever the seeds
     (least,) = (one for one in CLAIMS if one.name == "another domain")
     placed = claims._placed(table(*noisy))

@@ -22,7 +22,7 @@ MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the compos
 LONG = ("imdb", "long_reviews")
 ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "measured")
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
-WORST_FIRST = ("doesn't hold", "can't be told", "holds weakly", "holds")
+WORST_FIRST = ("doesn't hold", "inconclusive", "holds weakly", "holds")
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high", "p"))
 
@@ -159,14 +159,14 @@ def verdict(kind, least, effect):
     if kind == "better":
         if effect.low > 0:
             return "holds" if effect.effect >= least else "holds weakly"
-        return "doesn't hold" if effect.high < least else "can't be told"
+        return "doesn't hold" if effect.high < least else "inconclusive"
     if kind == "as good":
         if effect.low > -least:
             return "holds" if effect.effect >= 0 else "holds weakly"
-        return "doesn't hold" if effect.high < 0 else "can't be told"
+        return "doesn't hold" if effect.high < 0 else "inconclusive"
     if effect.high < least:
         return "holds"
-    return "doesn't hold" if effect.low > 0 else "can't be told"
+    return "doesn't hold" if effect.low > 0 else "inconclusive"
 
 
 def judge(claim, rows):
@@ -183,7 +183,7 @@ def judge(claim, rows):
         (verdict(claim.kind, claim.least, effect), effect, contrast, *more) for contrast, (*more, effect) in found
     ]
     decision, effect, contrast, setting, sides = min(judged, key=lambda one: (WORST_FIRST.index(one[0]), one[1].effect))
-    needs = _needs(claim, effect, sides) if decision == "can't be told" else ""
+    needs = _needs(claim, effect, sides) if decision == "inconclusive" else ""
     numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
     return {
         **told,

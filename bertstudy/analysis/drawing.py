@@ -91,22 +91,25 @@ def incomplete(chart, missing):
     return chart
 
 
+# Columns of a figure's numbers that say how a point came out, not which one it is.
+NUMBERS = ("seeds", "error", "low", "high", "planted", "paper", "documents", "minutes", "documents_per_second", "steps")
 TABLES = {".md": "github", ".tex": "latex_booktabs"}  # endings, and what tabulate calls these formats
 
 
-def save(chart, data, path):
-    """Write a figure as SVG and PNG, beside it its numbers as CSV, and rounded as Markdown and LaTeX.
+def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path | str | None = None) -> None:
+    """Write a figure as SVG and its numbers as CSV at `place`; as PNG, Markdown and LaTeX at `built` (None: beside).
 
     The same rows give the same bytes.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    place, built = Path(place), Path(built or place)
+    for one in (place, built):
+        one.parent.mkdir(parents=True, exist_ok=True)
     with plt.style.context(STYLE):
-        chart.savefig(path.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
-        chart.savefig(path.with_suffix(".png"), metadata={"Software": None})
-    data.to_csv(path.with_suffix(".csv"), index=False, float_format="%.4f")
+        chart.savefig(place.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
+        chart.savefig(built.with_suffix(".png"), metadata={"Software": None})
+    data.to_csv(place.with_suffix(".csv"), index=False, float_format="%.4f")
     for ending, kind in TABLES.items():
-        path.with_suffix(ending).write_text(_table(data, kind), encoding="utf-8")
+        built.with_suffix(ending).write_text(_table(data, kind), encoding="utf-8")
 
 
 def _table(data, kind):
@@ -114,3 +117,20 @@ def _table(data, kind):
     if kind == "github":  # which reads markup in a cell, and a pipe as its end
         cells = cells.map(lambda one: escape(one, quote=False).replace("|", "\\|") if isinstance(one, str) else one)
     return tabulate(cells, headers="keys", tablefmt=kind, floatfmt=".5g", showindex=False) + "\n"
+
+
+def result_of(data: pd.DataFrame) -> str:
+    """The lowest and the highest error in the numbers of a figure, with intervals, in a sentence; "" without errors."""
+    if not {"error", "low", "high"} <= set(data) or data["error"].isna().all():
+        return ""
+    names = [name for name in data if data[name].nunique() > 1 and name not in NUMBERS]
+
+    def told(line):
+        where = ", ".join(f"{line[name]:g}" if isinstance(line[name], float) else str(line[name]) for name in names)
+        return f"{where or 'all'}: {line['error']:.1f} % [{line['low']:.1f}, {line['high']:.1f}]"
+
+    ordered = data.dropna(subset=["error"]).sort_values("error", kind="stable")
+    first, last = ordered.iloc[0], ordered.iloc[-1]
+    if len(ordered) == 1:
+        return f"{told(first)}."
+    return f"Lowest error: {told(first)}. Highest: {told(last)}."

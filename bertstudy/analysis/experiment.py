@@ -21,6 +21,7 @@ class Experiment:
 
     name: str
     notebook: str
+    question: str
     parameters: Mapping[str, Reader] = field(default_factory=dict)
     scales: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     claims: tuple[Claim, ...] = ()

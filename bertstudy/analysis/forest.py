@@ -6,8 +6,8 @@ import seaborn as sns
 
 from .drawing import STYLE, grid_across
 
-COLORS = {"holds": 2, "holds weakly": 0, "doesn't hold": 1, "can't be told": 4, "not run": 4}  # places in the palette
-MARKS = {"holds": "o", "holds weakly": "o", "doesn't hold": "X", "can't be told": "d", "not run": "d"}
+COLORS = {"holds": 2, "holds weakly": 0, "doesn't hold": 1, "inconclusive": 4, "not run": 4}  # places in the palette
+MARKS = {"holds": "o", "holds weakly": "o", "doesn't hold": "X", "inconclusive": "d", "not run": "d"}
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 

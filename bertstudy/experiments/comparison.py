@@ -129,6 +129,7 @@ def arms(study: Any, run: Run) -> list[Run]:
 EXPERIMENT = declare(
     name="comparison",
     notebook="08_comparison",
+    question="What is each way worth, beside words?",
     parameters={"steps": whole, "tasks": words},
     scales={
         # `reaches`: the rows that are further pretrained; `features`: what a reader on a frozen encoder takes

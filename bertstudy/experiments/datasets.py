@@ -111,6 +111,7 @@ def balance(rows):
 EXPERIMENT = declare(
     name="datasets",
     notebook="00_datasets",
+    question="What are the corpora like?",
     parameters={"documents": whole},
     scales={
         profile: {"documents": DOCUMENTS, "corpora": corpora}

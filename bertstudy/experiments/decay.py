@@ -105,6 +105,7 @@ DECAYS = [1.0, 0.95, 0.9, 0.85, 0.5]
 EXPERIMENT = declare(
     name="decay",
     notebook="04_decay",
+    question="Should lower layers learn more slowly?",
     parameters={"decays": numbers(float, "1 0.9 0.5")},
     scales={
         "control": {"seeds": 1, "labelled": 400, "decays": DECAYS},

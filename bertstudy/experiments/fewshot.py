@@ -89,6 +89,7 @@ def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4)
 EXPERIMENT = declare(
     name="fewshot",
     notebook="05_fewshot",
+    question="How few labels are enough?",
     parameters={},
     scales={
         # `most`: points of the curve with more documents are left to the larger profiles

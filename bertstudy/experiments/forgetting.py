@@ -142,6 +142,7 @@ def _rate(place):
 EXPERIMENT = declare(
     name="forgetting",
     notebook="03_forgetting",
+    question="Does a high learning rate make BERT forget?",
     parameters={"rates": numbers(float, "1e-4 5e-4")},
     scales={
         # `general`: texts that are not of the task, to measure what is retained on

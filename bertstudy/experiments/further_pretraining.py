@@ -111,6 +111,7 @@ PAPER_TASKS = ["imdb", "yelp_polarity", "yelp_full", "trec", "yahoo_answers", "a
 EXPERIMENT = declare(
     name="further_pretraining",
     notebook="06_further_pretraining",
+    question="Does further pretraining help, and on which texts?",
     parameters={"steps": whole, "tasks": words, "sources": words},
     scales={
         "control": {"seeds": 3, "tasks": ["movies", "topics"], "sources": []},

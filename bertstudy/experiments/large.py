@@ -68,6 +68,7 @@ def encoders(study: Any, tasks: list[str]) -> list[str]:
 EXPERIMENT = declare(
     name="large",
     notebook="09_large",
+    question="Is a larger encoder better?",
     parameters={"steps": whole, "tasks": words, "larger": text},
     scales={
         "control": {"seeds": 3, "labelled": 100, "tasks": ["movies"], "larger": "control-large", "steps": 150},

@@ -120,6 +120,7 @@ def _pooled_last(pooling):
 EXPERIMENT = declare(
     name="layers",
     notebook="02_layers",
+    question="Which layer should be read?",
     parameters={},
     scales={
         "control": {"seeds": 2, "labelled": 400},

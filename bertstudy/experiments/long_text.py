@@ -178,6 +178,7 @@ def _cut(kind, pooling="none"):
 EXPERIMENT = declare(
     name="long_text",
     notebook="01_long_text",
+    question="What to do with a document longer than the window?",
     parameters={"splits": numbers(int, "8 16 32")},
     scales={
         "control": {"seeds": 3, "pooled_seeds": 2, "labelled": 400, "corpora": ("long_reviews",)},

@@ -66,6 +66,7 @@ def together(study: Any, run: Run, tasks: list[str]) -> Run:
 EXPERIMENT = declare(
     name="multitask",
     notebook="07_multitask",
+    question="Does it help to fine-tune on several tasks together?",
     parameters={
         "steps": whole,
         "tasks": words,

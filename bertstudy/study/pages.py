@@ -13,7 +13,7 @@ from nbconvert import HTMLExporter
 
 from .. import experiments as figures
 from ..advice import figures as own_figures  # noqa: F401 - registers the figures of a reader's own data
-from ..paths import NOTEBOOKS, reports, runs
+from ..paths import NOTEBOOKS, reports, runs, site
 from ..profiles import profile as find_profile
 from ..registry import no_such
 from ..results.rows import Store, rows
@@ -33,7 +33,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters) -> 
 
     With `stored` nothing is run: a figure whose runs are not all there says INCOMPLETE. With remake="stale" stale rows
     are made again. Gives (page, seconds). The
-    executed copy is in runs/; the page is reports/<profile>/<notebook>.html.
+    executed copy is in runs/; the page is reports/site/<profile>/<notebook>.html.
     """
     source, begin = notebook_path(name), time.perf_counter()
     profile = find_profile(parameters.get("profile", "auto")).name
@@ -53,7 +53,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters) -> 
     finally:
         for variable in told:
             del os.environ[variable]
-    return render(executed, reports() / profile / f"{source.stem}.html"), time.perf_counter() - begin
+    return render(executed, site() / profile / f"{source.stem}.html"), time.perf_counter() - begin
 
 
 def render(executed: Path, page: Path) -> Path:
@@ -94,7 +94,8 @@ def redraw() -> list[Path]:
         chart = figures.FIGURES[one["figure"]](table)
         if len(present) < len(one["rows"]):
             figures.incomplete(chart, sorted(set(one["rows"]) - set(present)))
-        figures.save(chart, figures.FIGURES[one["figure"]].data(table), recipe.with_suffix(""))
+        built = site() / profile / "figures" / recipe.stem
+        figures.save(chart, figures.FIGURES[one["figure"]].data(table), recipe.with_suffix(""), built)
         plt.close(chart)
         drawn.append(recipe.with_suffix(".svg"))
     return drawn

@@ -5,6 +5,7 @@ import json
 import os
 import re
 from html import unescape
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,7 +14,7 @@ from joblib import cpu_count, delayed, parallel_config
 
 from .. import experiments as figures
 from ..analysis import claims
-from ..paths import NOTEBOOKS, reports
+from ..paths import NOTEBOOKS, reports, site
 from ..profiles import SHOWS
 from ..profiles import profile as find_profile
 from ..results.rows import Store
@@ -52,12 +53,14 @@ def _execute(name, cores, stored, remake, **parameters):
 def _figure(place):
     """A figure's name, its picture as a data URI, the files beside it, and where the runs behind it are listed."""
     picture = base64.b64encode(place.with_suffix(".svg").read_bytes()).decode()
-    endings = (".svg", ".png", ".csv", *figures.TABLES)
+    built = site() / place.relative_to(reports())
+    files = [place.with_suffix(".svg"), built.with_suffix(".png"), place.with_suffix(".csv")]
+    files += map(built.with_suffix, figures.TABLES)
     return {
         "name": place.stem.replace("_", " "),
         "shows": figures.shows(place.stem),
         "picture": f"data:image/svg+xml;base64,{picture}",
-        "files": [one.relative_to(reports()) for one in map(place.with_suffix, endings) if one.is_file()],
+        "files": [Path(os.path.relpath(one, site())) for one in files if one.is_file()],
         "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
     }
 
@@ -75,10 +78,12 @@ def _runs(recipe, profile):
 
 
 def _runs_page(profile, recipes):
-    """Write reports/<profile>/runs.html: every run behind every figure."""
+    """Write the page of every run behind every figure."""
     tables = [(path.stem, recipe["notebook"], _runs(recipe, profile)) for path, recipe in recipes.items()]
     page = _environment().get_template("runs.html.j2").render(profile=profile, tables=tables)
-    (reports() / profile / "runs.html").write_text(page + "\n", encoding="utf-8")
+    place = site() / profile
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "runs.html").write_text(page + "\n", encoding="utf-8")
 
 
 def _environment():
@@ -95,7 +100,7 @@ def _card(page, recipes):
 
 
 OWN_DATA = "10_your_data"
-SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "can't be told": "?", "not run": "–"}
+SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "inconclusive": "?", "not run": "–"}
 
 
 def _number(value):
@@ -106,7 +111,7 @@ def _claims(profile, rows):
     """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
     table, place = claims.judged(rows, figures.all_claims()), reports() / profile / "claims"
     chart = figures.claims(table)
-    figures.save(chart, table, place)
+    figures.save(chart, table, place, site() / profile / "claims")
     plt.close(chart)
     lines = []
     for line in table.to_dict("records"):
@@ -122,7 +127,7 @@ def _section(profile, shows):
     """A profile's part of the index; None where it has neither rows nor pages."""
     table, place = stored_rows(profile), reports() / profile
     recipes = {path: json.loads(path.read_text(encoding="utf-8")) for path in sorted(place.glob("figures/*.json"))}
-    pages = sorted(place.glob("[0-9][0-9]_*.html"))
+    pages = sorted((site() / profile).glob("[0-9][0-9]_*.html"))
     if table.empty and not pages:
         return None
     told = {page.stem for page in pages}
@@ -147,9 +152,10 @@ def _noise():
 
 
 def index():
-    """Write reports/index.html from the pages, figures and rows that are there. Gives its path."""
+    """Write reports/site/index.html from the pages, figures and rows that are there. Gives its path."""
     sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
-    page = reports() / "index.html"
+    page = site() / "index.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(
         _environment().get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
     )

@@ -47,7 +47,7 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     corpus or an encoder that can't be loaded.
     """
     check_declared(["profile", "seeds", "data_dir", *given])
-    question = find_experiment(experiment) if experiment else Experiment("", "")
+    question = find_experiment(experiment) if experiment else Experiment("", "", "")
     chosen = find_profile(profile)
     library = Library(str(data_folder(data_dir).absolute()) if data_dir else "")
     own = {name: given.pop(name) for name in list(given) if name in question.parameters}

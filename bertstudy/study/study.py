@@ -19,7 +19,7 @@ from ..data.corpora import LIBRARY, Corpus, Library
 from ..data.sentences import mostly_one
 from ..data.sources import sources
 from ..model.encoder import encoder_config
-from ..paths import reports, shown
+from ..paths import reports, shown, site
 from ..profiles import Profile
 from ..results import plans
 from ..results.rows import Store, write_json
@@ -128,7 +128,8 @@ class Study:
             figures.incomplete(chart, lacking)
         if os.environ.get(PUBLISHING):
             place = reports() / self.profile.name / "figures" / name
-            figures.save(chart, figures.FIGURES[name].data(rows), place)
+            built = site() / self.profile.name / "figures" / name
+            figures.save(chart, figures.FIGURES[name].data(rows), place, built)
             notebook = os.environ[PUBLISHING]
             write_json(
                 place.with_suffix(".json"), {"figure": name, "notebook": notebook, "rows": [*rows["id"], *lacking]}

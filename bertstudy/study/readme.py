@@ -1,0 +1,81 @@
+"""reports/README.md: what the study shows, where its code is read, without a build."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from .. import experiments as figures
+from ..analysis import claims
+from ..analysis.drawing import result_of
+from ..paths import reports
+from ..profiles import SHOWS
+from ..results.rows import Store
+from ..results.rows import rows as stored_rows
+
+PROFILES = ("paper", "compact", "control")  # real text first
+
+
+def write() -> Path:
+    """Write reports/README.md from the rows and figures that are stored. The same rows give the same bytes."""
+    parts = [HEAD]
+    for profile in PROFILES:
+        table = stored_rows(profile)
+        if len(table):
+            parts += [f"## Profile {profile}: {len(table)} runs", SHOWS[profile], *_claims(table), *_questions(profile)]
+    path = reports() / "README.md"
+    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    return path
+
+
+HEAD = """# What the study shows
+
+Written by `bertstudy report` from the stored rows; each number is theirs. Effects are in points of test error, with
+95 % intervals over seeds and test documents. `make report` builds pages of all of it in `reports/site/`."""
+
+
+def _number(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
+
+
+def _claims(table: pd.DataFrame) -> list[str]:
+    """The claims as a table, judged by a profile's rows."""
+    lines = ["| finding | verdict | effect | paper | seeds |", "|---|---|---:|---:|---:|"]
+    for claim in claims.judged(table, figures.all_claims()).to_dict("records"):
+        effect = "" if pd.isna(claim["effect"]) else _interval(claim)
+        paper = "" if pd.isna(claim["paper"]) else _number(claim["paper"])
+        seeds = "" if pd.isna(claim["seeds"]) else f"{claim['seeds']:.0f}"
+        needs = f"; {claim['needs']}" if claim["needs"] else ""
+        finding = f"{claim['statement']} ({claim['section']})"
+        lines.append(f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {paper} | {seeds} |")
+    return ["### Which findings hold", "\n".join(lines)]
+
+
+def _interval(claim):
+    return f"{_number(claim['effect'])} [{_number(claim['low'])}, {_number(claim['high'])}]"
+
+
+def _questions(profile: str) -> list[str]:
+    """Each question with its figures and a sentence of numbers."""
+    recipes = {
+        path: json.loads(path.read_text(encoding="utf-8"))
+        for path in sorted((reports() / profile / "figures").glob("*.json"))
+    }
+    parts = []
+    for experiment in sorted(figures.EXPERIMENTS.values(), key=lambda one: one.notebook):
+        notebook = experiment.notebook
+        own = {path: recipe for path, recipe in recipes.items() if recipe["notebook"] == notebook}
+        if own:
+            parts.append(f"### {experiment.question}\n\n[{notebook}](../notebooks/{notebook}.ipynb)")
+            parts += [part for path, recipe in own.items() for part in _figure(profile, path, recipe)]
+    return parts
+
+
+def _figure(profile, path, recipe):
+    draw, store = figures.FIGURES[recipe["figure"]], Store.of(profile, figures.FIGURES[recipe["figure"]].kind)
+    there = [row_id for row_id in recipe["rows"] if row_id in store]
+    missing = len(recipe["rows"]) - len(there)
+    told = result_of(draw.data(stored_rows(profile, there, draw.kind)))
+    incomplete = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
+    alt = f"{figures.shows(path.stem)} {told}".strip()
+    return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{told or figures.shows(path.stem)}{incomplete}"]
