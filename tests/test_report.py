@@ -29,7 +29,8 @@ def place(reports, monkeypatch):
         (figures / f"{name}.svg").write_text(SVG)
         (figures / f"{name}.csv").write_text("a\n1\n")
     page = "<html><head><title>Do &lt;script&gt; tags hurt?</title></head></html>"
-    (reports / "control" / "05_made.html").write_text(page)
+    (reports / "site" / "control").mkdir(parents=True)
+    (reports / "site" / "control" / "05_made.html").write_text(page)
     return reports
 
 
@@ -38,7 +39,7 @@ def test_the_index_has_a_card_a_notebook_with_its_figures(place):
     assert '<a href="control/05_made.html">Do &lt;script&gt; tags hurt?</a>' in page
     card = page.split('<section class="card">')[1].split("</section>")[0]
     assert 'alt="some curve"' in card
-    assert 'href="control/figures/some_curve.csv"' in card
+    assert 'href="../control/figures/some_curve.csv"' in card
     assert "png" not in card
     assert 'alt="other"' in page.split("</section>")[1]
     assert "1 runs, the newest of 2026-11-01" in page
@@ -51,7 +52,7 @@ def test_it_is_self_contained_and_leaves_out_smoke(place):
     assert "data:image/svg+xml;base64," in page
     assert "Profile smoke" not in page
     links = re.findall(r'href="([^"#]+)"', page)
-    assert all((place / one).is_file() for one in links)
+    assert all((place / "site" / one).is_file() for one in links)
 
 
 def test_a_profile_whose_corpora_alone_were_surveyed_is_there_too(place):
@@ -81,7 +82,7 @@ def test_the_claims_stand_in_the_index_with_their_verdicts_and_beside_it_as_file
     assert table.count("<tr>") == len(all_claims()) + 1
     assert table.count("not run") == len(all_claims())
     assert "§5.3.1, Table 2" in table
-    assert 'href="control/claims.csv"' in page
+    assert 'href="../control/claims.csv"' in page
     lines = (place / "control" / "claims.csv").read_text().splitlines()
     assert [line.split(",")[0] for line in lines[1:]] == [one.name for one in all_claims()]
     assert (place / "control" / "claims.svg").is_file()
@@ -96,7 +97,6 @@ def test_the_index_tells_how_much_of_each_of_the_papers_tables_is_beyond_chance(
 
 
 def test_notebooks_are_executed_side_by_side_and_their_pages_written(reports, monkeypatch):
-    monkeypatch.setenv("BERTSTUDY_REPORTS", str(reports))
     made = {page.name: (page, seconds) for page, seconds in report.make(["05", "01_long_text"], "smoke")}
     assert set(made) == {"05_fewshot.html", "01_long_text.html"}
     assert all("Profile smoke" in page.read_text(encoding="utf-8") and seconds > 0 for page, seconds in made.values())
@@ -114,8 +114,8 @@ def test_the_runs_behind_each_figure_are_listed_with_their_ids_and_what_sets_the
         {"figure": "some_curve", "notebook": "05_made", "rows": ["a", "b", "gone"]},
     )
     assert 'href="control/runs.html#some_curve"' in report.index().read_text(encoding="utf-8")
-    page = (place / "control" / "runs.html").read_text(encoding="utf-8")
+    page = (place / "site" / "control" / "runs.html").read_text(encoding="utf-8")
     table = page.split('id="some_curve"')[1].split("</table>")[0]
     assert re.findall(r"<th>(.*?)</th>", table) == ["id", "learning rate", "error", "documents", "made", "stale"]
-    assert '<a href="rows/b.json"><code>b</code></a></td><td>0.001</td><td>25</td><td>400</td>' in table
+    assert '<a href="../../control/rows/b.json"><code>b</code></a></td><td>0.001</td><td>25</td><td>400</td>' in table
     assert "gone" not in table
