@@ -1,8 +1,9 @@
 # Each target makes .venv first where there is none. PYTHON chooses the interpreter it is made with.
 PYTHON ?= python3
 BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
-.PHONY: setup report figures test lab lint clean
+.PHONY: setup report figures test test-slow test-all lab clean
 
 setup: .venv/ready
 
@@ -11,20 +12,25 @@ setup: .venv/ready
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[offline,test]"
 	touch $@
 
-report: .venv/ready  ## run all notebooks and write their pages to reports/
-	$(BIN)/python -m bertstudy report $(if $(PROFILE),--profile $(PROFILE))
+report: .venv/ready  ## run all notebooks, write reports/README.md, and build the pages in reports/site/
+	$(BIN)/bertstudy report $(if $(PROFILE),--profile $(PROFILE))
 
 figures: .venv/ready  ## draw all committed figures again from their rows
-	$(BIN)/python -m bertstudy figures
+	$(BIN)/bertstudy figures
 
-test: .venv/ready  ## lint, tests, notebooks
+test: .venv/ready  ## lint, contracts, unit tests, canaries, one notebook
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(PYTEST) -m "not slow"
+
+test-slow: .venv/ready  ## what `make test` leaves out: every notebook, planted truths, reports, processes
+	$(PYTEST) -m slow
+
+test-all: test test-slow
 
 lab: .venv/ready  ## explore in JupyterLab
 	$(BIN)/jupyter lab notebooks
 
 clean:  ## remove what was made and is not in git
-	rm -rf .venv runs reports/smoke
+	rm -rf .venv runs reports/smoke reports/site

@@ -1,9 +1,12 @@
 """The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, bench, predict."""
 
 import argparse
+import shutil
 import sys
+from pathlib import Path
 
 from . import __version__
+from .paths import notebooks, reports
 from .profiles import SHOWS
 from .results.rows import Store, check
 
@@ -41,6 +44,10 @@ def _parser():
     command("figures", _figures, "figures", help="draw all committed figures again from their rows")
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
+    kinds = command("list", _list, "list truncations", help="what there is of a kind, a line each")
+    kinds.add_argument("kind", help="truncations, poolings, schedules, methods, encoders, corpora, claims, notebooks")
+    copied = command("notebooks", _notebooks, "notebooks my-study", help="copy the notebooks into a folder")
+    copied.add_argument("folder")
     bench = command("bench", _bench, "bench training", help="measure against transformers.Trainer, side by side")
     bench.add_argument("what", choices=["training", "inference", "pretraining", "layers"])
     bench.add_argument("--documents", type=int, default=48)
@@ -80,6 +87,8 @@ def _figures(given):
 def _rows(given):
     """Print a line a profile; exit with 1 where an id does not recompute."""
     wrong = 0
+    if not any(Store.of(profile).ids() for profile in SHOWS):
+        print(f"No rows in {reports()}.")
     for profile in SHOWS:
         if not Store.of(profile).ids():
             continue
@@ -92,6 +101,25 @@ def _rows(given):
         for row_id in found.wrong_ids:
             print(f"  {row_id}: what stands in this file gives another id")
     sys.exit(1 if wrong else 0)
+
+
+def _list(given):
+    from .study.listing import listing
+
+    lines = listing(given.kind)
+    width = max(len(name) for name, _ in lines)
+    for name, line in lines:
+        print(f"{name:{width}}  {line}")
+
+
+def _notebooks(given):
+    folder = Path(given.folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in sorted(notebooks().glob("*.ipynb")):
+        if (folder / source.name).exists():
+            raise ValueError(f"{folder / source.name} is there already: name another folder, or move it away.")
+        shutil.copy(source, folder)
+        print(folder / source.name)
 
 
 def _predict(given):

@@ -3,19 +3,33 @@
 import os
 from pathlib import Path
 
+from platformdirs import user_data_path
+
 PACKAGE = Path(__file__).parent
-ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
-NOTEBOOKS = ROOT / "notebooks"
+IS_CHECKOUT = (PACKAGE.parent / "pyproject.toml").is_file()
+ROOT = PACKAGE.parent if IS_CHECKOUT else Path.cwd()
+
+
+def home() -> Path:
+    """The folder that results go to: BERTSTUDY_HOME, else the checkout, else the user's folder for data."""
+    if named := os.environ.get("BERTSTUDY_HOME"):
+        return Path(named).expanduser()
+    return PACKAGE.parent if IS_CHECKOUT else user_data_path("bertstudy")
+
+
+def notebooks() -> Path:
+    """The folder of the notebooks: the checkout's, or those that are installed with the package."""
+    return PACKAGE.parent / "notebooks" if IS_CHECKOUT else PACKAGE / "notebooks"
 
 
 def runs() -> Path:
-    """The folder of checkpoints, logs and locks, which is not in git: BERTSTUDY_RUNS, else runs/ beside the package."""
-    return Path(os.environ.get("BERTSTUDY_RUNS", ROOT / "runs"))
+    """The folder of checkpoints, logs and locks, which is not in git: BERTSTUDY_RUNS, else runs/ in `home`."""
+    return Path(os.environ.get("BERTSTUDY_RUNS", home() / "runs"))
 
 
 def reports() -> Path:
-    """The folder of rows and figures: BERTSTUDY_REPORTS, else reports/ beside the package."""
-    return Path(os.environ.get("BERTSTUDY_REPORTS", ROOT / "reports"))
+    """The folder of rows and figures: BERTSTUDY_REPORTS, else reports/ in `home`."""
+    return Path(os.environ.get("BERTSTUDY_REPORTS", home() / "reports"))
 
 
 def site() -> Path:
@@ -26,4 +40,6 @@ def site() -> Path:
 def shown(path: Path) -> str:
     """A path as messages name it: from the project's folder where it is inside, whole elsewhere."""
     path = Path(path)
-    return str(path.relative_to(reports().parent) if path.is_relative_to(reports().parent) else path)
+    if IS_CHECKOUT and path.is_relative_to(reports().parent):
+        return str(path.relative_to(reports().parent))
+    return str(path)

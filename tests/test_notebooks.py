@@ -20,12 +20,12 @@ from bertstudy import grid
 from bertstudy.data.corpora import Library
 from bertstudy.experiments.large import encoders
 from bertstudy.experiments.multitask import together
-from bertstudy.paths import NOTEBOOKS
+from bertstudy.paths import notebooks
 from bertstudy.results import plans
 from bertstudy.runs import baseline
 from bertstudy.study import pages, readme, report, setup
 
-PATHS = sorted(NOTEBOOKS.glob("*.ipynb"))
+PATHS = sorted(notebooks().glob("*.ipynb"))
 NAMES = [path.stem for path in PATHS]
 
 
@@ -101,7 +101,7 @@ def test_runs_by_papermill_from_another_folder_and_renders(path, tmp_path):
 
 
 def test_a_notebook_runs_by_nbval():
-    path = NOTEBOOKS / "05_fewshot.ipynb"
+    path = notebooks() / "05_fewshot.ipynb"
     command = [
         sys.executable,
         "-m",
@@ -120,7 +120,7 @@ def test_a_notebook_runs_by_nbval():
         text=True,
         env={**os.environ, "BERTSTUDY_PROFILE": "smoke"},
         timeout=300,
-        cwd=NOTEBOOKS,
+        cwd=notebooks(),
     )
     assert done.returncode == 0, done.stdout[-3000:]
     assert f"{len(code_cells(path))} passed" in done.stdout
@@ -143,7 +143,7 @@ def test_a_notebook_runs_by_nbval():
 def test_a_mistake_in_the_parameters_fails_in_the_first_cells(parameters, says, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
-    done = papermill(NOTEBOOKS / "05_fewshot.ipynb", tmp_path / "out.ipynb", **parameters)
+    done = papermill(notebooks() / "05_fewshot.ipynb", tmp_path / "out.ipynb", **parameters)
     assert done.returncode != 0
     assert says in re.sub(r"\x1b\[[0-9;]*m", "", done.stderr)
     cells = [cell for cell in nbformat.read(tmp_path / "out.ipynb", as_version=4).cells if cell.cell_type == "code"]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bertstudy import Classifier
-from bertstudy.paths import NOTEBOOKS, ROOT
+from bertstudy.paths import ROOT, notebooks
 from bertstudy.results.rows import recomputed_id
 from bertstudy.study import pages
 
@@ -53,7 +53,7 @@ def test_figures_are_drawn_to_the_same_bytes(tmp_path, monkeypatch):
 def test_notebooks_keep_their_parameters():
     pinned = json.loads((PINS / "parameters.json").read_text())
     for name, parameters in pinned.items():
-        book = nbformat.read(NOTEBOOKS / f"{name}.ipynb", as_version=4)
+        book = nbformat.read(notebooks() / f"{name}.ipynb", as_version=4)
         first = next(cell for cell in book.cells if cell.cell_type == "code")
         assigned = [line.targets[0].id for line in ast.parse(first.source).body]
         assert set(parameters) <= set(assigned), name

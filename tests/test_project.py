@@ -6,6 +6,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -85,3 +86,27 @@ def test_importing_the_package_is_light():
     code = "import sys, bertstudy; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_no_file_has_two_jobs_and_nothing_built_is_in_git():
+    long = [path for path in (ROOT / "bertstudy").rglob("*.py") if len(path.read_text().splitlines()) > 400]
+    assert long == []
+    listed = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True, check=True)
+    kinds = {Path(name).suffix for name in listed.stdout.split()}
+    assert kinds <= {".json", ".csv", ".svg", ".md"}
+    assert [name for name in listed.stdout.split() if name.endswith(".md")] == ["reports/README.md"]
+
+
+def test_the_readmes_numbers_are_those_of_the_rows():
+    table = pd.read_csv(ROOT / "reports" / "compact" / "figures" / "comparison.csv").query("corpus == 'imdb'")
+    lines = [f"| {row.arm} | {row.error:.1f} [{row.low:.1f}, {row.high:.1f}] |" for row in table.itertuples()]
+    readme = (ROOT / "README.md").read_text()
+    found = readme.split("<!-- found -->\n")[1].split("\n<!-- /found -->")[0]
+    assert found.splitlines()[2:] == lines
+
+
+def test_the_walk_of_a_run_names_files_that_are_there_and_goes_down():
+    walk = (ROOT / "CONTRIBUTING.md").read_text().split("## One run, from text to figure")[1].split("\n## ")[0]
+    hops = re.findall(r"^\d\. `([\w/.]+)`", walk, re.MULTILINE)
+    assert 5 < len(hops) <= 9
+    assert [hop for hop in hops if not (ROOT / hop).is_file()] == []

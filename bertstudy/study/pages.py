@@ -13,7 +13,7 @@ from nbconvert import HTMLExporter
 
 from .. import experiments as figures
 from ..advice import figures as own_figures  # noqa: F401 - registers the figures of a reader's own data
-from ..paths import NOTEBOOKS, reports, runs, site
+from ..paths import notebooks, reports, runs, site
 from ..profiles import profile as find_profile
 from ..registry import no_such
 from ..results.rows import Store, rows
@@ -22,9 +22,11 @@ from .modes import PUBLISHING, REMAKE, STORED
 
 def notebook_path(name: str) -> Path:
     """The notebook of this name, "05_fewshot" or only "05". Raises ValueError where there is none or more than one."""
-    found = [path for path in sorted(NOTEBOOKS.glob("*.ipynb")) if path.stem == name or path.stem.split("_")[0] == name]
+    found = [
+        path for path in sorted(notebooks().glob("*.ipynb")) if path.stem == name or path.stem.split("_")[0] == name
+    ]
     if len(found) != 1:
-        raise no_such("notebook", name, [path.stem for path in sorted(NOTEBOOKS.glob("*.ipynb"))])
+        raise no_such("notebook", name, [path.stem for path in sorted(notebooks().glob("*.ipynb"))])
     return found[0]
 
 

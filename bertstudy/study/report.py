@@ -14,7 +14,7 @@ from joblib import cpu_count, delayed, parallel_config
 
 from .. import experiments as figures
 from ..analysis import claims
-from ..paths import NOTEBOOKS, reports, site
+from ..paths import notebooks, reports, site
 from ..profiles import SHOWS
 from ..profiles import profile as find_profile
 from ..results.rows import Store
@@ -34,7 +34,7 @@ def make(names, profile="auto", stored=False, remake=""):
     """
     from ..results.workers import is_small, processes  # here: the index is written where there is no torch
 
-    every = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
+    every = sorted(path.stem for path in notebooks().glob("*.ipynb"))
     names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
     chosen = find_profile(profile)
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1

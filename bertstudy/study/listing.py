@@ -1,0 +1,68 @@
+"""What there is, by kind: names with a line each, for `bertstudy list`."""
+
+import inspect
+import json
+from collections.abc import Callable
+
+from ..choices.methods import METHODS
+from ..choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS
+from ..choices.schedules import SCHEDULES
+from ..choices.truncation import TRUNCATIONS
+from ..data.catalogue import CORPORA
+from ..data.control.corpora import COMPOSED
+from ..experiments import all_claims
+from ..model.locations import CONTROL, PACKAGED
+from ..paths import notebooks
+from ..registry import Registry, no_such
+
+Lines = list[tuple[str, str]]
+
+
+def _choices(*registries: Registry) -> Callable[[], Lines]:
+    def lines():
+        found = [(name, registry.find(name)) for registry in registries for name in registry]
+        return [(name, (inspect.getdoc(call) or "").partition("\n")[0]) for name, call in found]
+
+    return lines
+
+
+def _encoders() -> Lines:
+    embedded = [(name, "embedded: a small BERT, pretrained on composed texts") for name in CONTROL]
+    return embedded + [
+        (name, f"{hub_id}, brought by the package {package}") for name, (package, _, hub_id) in PACKAGED.items()
+    ]
+
+
+def _corpora() -> Lines:
+    composed = [(name, f"composed, {one.kind}, {len(one.labels)} classes") for name, one in COMPOSED.items()]
+    return composed + [
+        (name, f"{one.title}, {one.kind}, {one.train:,} + {one.test:,}") for name, one in CORPORA.items()
+    ]
+
+
+def _claims() -> Lines:
+    return [(claim.name, f"{claim.statement} ({claim.section})") for claim in all_claims()]
+
+
+def _notebooks() -> Lines:
+    books = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(notebooks().glob("*.ipynb"))}
+    return [(name, "".join(book["cells"][0]["source"]).partition("\n")[0].lstrip("# ")) for name, book in books.items()]
+
+
+KINDS: dict[str, Callable[[], Lines]] = {
+    "truncations": _choices(TRUNCATIONS),
+    "poolings": _choices(LAYER_POOLINGS, SEGMENT_POOLINGS),
+    "schedules": _choices(SCHEDULES),
+    "methods": _choices(METHODS),
+    "encoders": _encoders,
+    "corpora": _corpora,
+    "claims": _claims,
+    "notebooks": _notebooks,
+}
+
+
+def listing(kind: str) -> Lines:
+    """The names of a kind with a line each. Raises ValueError for an unknown kind."""
+    if kind not in KINDS:
+        raise no_such("kind", kind, KINDS)
+    return KINDS[kind]()
