@@ -68,7 +68,7 @@ class Registry(dict):
     ... def tail(ids, room): ...
     """
 
-    def __init__(self, kind: str, home: str = "", **traits):
+    def __init__(self, kind: str, home: str = "", **traits: Any):
         super().__init__()
         self.kind, self.traits = kind, traits
         REGISTRIES[kind] = self
@@ -76,7 +76,7 @@ class Registry(dict):
             module, _, decorator = home.partition(":")
             self.update(_declared(module, decorator, traits))
 
-    def __call__(self, name: str, **traits) -> Callable:
+    def __call__(self, name: str, **traits: Any) -> Callable:
         """Register the function or class that is decorated. Raises ValueError for a name or trait that can't be."""
         if not NAME.fullmatch(name):
             raise ValueError(f"{self.kind}={name!r}: names are of small letters, digits and _, as in 'my_choice'.")

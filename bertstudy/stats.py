@@ -4,6 +4,7 @@ Errors are in percent, differences in points. No function needs torch or runs an
 """
 
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -37,7 +38,7 @@ class Difference(NamedTuple):
     excludes_zero: bool
 
 
-def wilson(wrong, n, confidence=0.95):
+def wilson(wrong: float, n: float, confidence: float = 0.95) -> tuple[float, float]:
     """Wilson's interval of an error, in percent: (low, high) for `wrong` of `n` test documents.
 
     `wrong` need not be whole: it may be the mean of several runs on the same documents.
@@ -50,7 +51,7 @@ def wilson(wrong, n, confidence=0.95):
     return 100 * float(low), 100 * float(high)
 
 
-def mean_interval(values, confidence=0.95):
+def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean and t interval over seeds: (mean, low, high); low and high are nan for a single value."""
     values = np.asarray(values, dtype=float)
     mean, n = float(values.mean()), len(values)
@@ -60,7 +61,7 @@ def mean_interval(values, confidence=0.95):
     return mean, mean - float(half), mean + float(half)
 
 
-def pooled_intervals(groups, confidence=0.95):
+def pooled_intervals(groups: Iterable[Sequence[float]], confidence: float = 0.95) -> list[tuple[float, float, float]]:
     """Means of groups with t intervals from the variance within all of them together: a list of (mean, low, high).
 
     It takes the spread over seeds to be the same in every group. Degrees of freedom are those of all groups; low and
@@ -76,7 +77,7 @@ def pooled_intervals(groups, confidence=0.95):
     return [(mean, mean - width, mean + width) for mean, width in means]
 
 
-def paired(first, second, confidence=0.95):
+def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence: float = 0.95) -> Effect:
     """Do two settings differ, over seeds and test documents? An Effect of the settings, not of these runs alone.
 
     `first` and `second` have a row a seed, in the same order of seeds: whether each test document is wrong, (seeds, n)
@@ -127,7 +128,7 @@ def _differences(first, second):
     return np.array(first) - np.array(second)
 
 
-def mcnemar(first, second, confidence=0.95):
+def mcnemar(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> Effect:
     """Do two runs differ? An Effect from whether each of n test documents is wrong: two arrays (n) of 0 and 1.
 
     p is exact: of the documents that only one run gets wrong, each is as likely to be the first's as the second's. It
@@ -149,7 +150,7 @@ def mcnemar(first, second, confidence=0.95):
     return Effect(100 * effect, 100 * low, 100 * high, float(p), 1, n)
 
 
-def holm(p_values):
+def holm(p_values: Sequence[float]) -> np.ndarray:
     """p values of several questions, adjusted so that the chance of any false finding stays at the level (Holm 1979).
 
     An array in the same order. NaN stays NaN, and does not count as a question.
@@ -161,7 +162,9 @@ def holm(p_values):
     return adjusted
 
 
-def smallest_difference(n, seeds, error, seed_sd, confidence=0.95, power=0.8):
+def smallest_difference(
+    n: int, seeds: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
+) -> float:
     """The smallest difference in points that `paired` finds with the chance `power`, at a p of 1 - confidence.
 
     `n` test documents; `error` in percent, the mean of the two settings'; `seed_sd` in points, the standard deviation
@@ -181,7 +184,9 @@ def smallest_difference(n, seeds, error, seed_sd, confidence=0.95, power=0.8):
     return spread**0.5 * brentq(lambda shift: nct.sf(least, freedom, shift) - power, 0, most)
 
 
-def seeds_needed(effect, n, error, seed_sd, confidence=0.95, power=0.8):
+def seeds_needed(
+    effect: float, n: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
+) -> int | None:
     """The number of seeds with which `paired` finds a difference of `effect` points; None if no number would.
 
     More seeds do not make up for too few documents. Assumptions are those of `smallest_difference`.
@@ -198,7 +203,7 @@ def seeds_needed(effect, n, error, seed_sd, confidence=0.95, power=0.8):
     return bisect_left(range(1, most), True, key=enough) + 1
 
 
-def binomial_difference(error_a, error_b, n, confidence=0.95):
+def binomial_difference(error_a: float, error_b: float, n: int, confidence: float = 0.95) -> Difference:
     """What two printed errors of `n` test documents tell without their predictions: a Difference, error_a - error_b.
 
     Errors in percent. Newcombe's hybrid of two Wilson intervals (1998, method 10), as if each error had test

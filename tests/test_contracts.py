@@ -128,3 +128,17 @@ def test_rows_of_a_data_folder_are_made_by_worker_processes_too(tmp_path, tiny, 
 def test_the_rooms_are_as_they_are_drawn():
     done = subprocess.run([Path(sys.executable).with_name("lint-imports")], cwd=ROOT, capture_output=True, text=True)
     assert "2 kept, 0 broken" in done.stdout, done.stdout
+
+
+def test_public_functions_have_types():
+    untyped = []
+    for path in PACKAGE.rglob("*.py"):
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        classes = [one for one in body if isinstance(one, ast.ClassDef) and not one.name.startswith("_")]
+        for function in [one for part in [body, *(one.body for one in classes)] for one in part]:
+            if not isinstance(function, ast.FunctionDef) or function.name.startswith("_"):
+                continue
+            own = [one for one in [*function.args.args, *function.args.kwonlyargs] if one.arg not in ("self", "cls")]
+            if function.returns is None or any(one.annotation is None for one in own):
+                untyped.append(f"{path.relative_to(PACKAGE)}: {function.name}")
+    assert untyped == []

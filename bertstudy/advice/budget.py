@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 SPARE = 1.25  # an estimate is taken so many times: machines are shared, and runs differ
 HALVINGS = (8, 4, 2, 1)  # of the largest sample, for a learning curve
@@ -25,15 +26,15 @@ class Clock:
         self.begun = self.now()
 
     @property
-    def left(self):
+    def left(self) -> float:
         """Seconds for further runs."""
         return self.seconds - self.reserve - (self.now() - self.begun)
 
-    def fits(self, seconds):
+    def fits(self, seconds: float) -> bool:
         """Whether a run of so many seconds can begin."""
         return SPARE * seconds <= self.left
 
-    def stop(self, *_):
+    def stop(self, *_: Any) -> None:
         """Raise TimeIsUp once a tenth more than the time for runs has passed. Takes the arguments of a torch hook."""
         if self.left < -0.1 * self.seconds:
             raise TimeIsUp
@@ -46,12 +47,14 @@ class Speed:
     training: float
     prediction: float
 
-    def of(self, training, prediction):
+    def of(self, training: float, prediction: float) -> float:
         """Seconds for so many word pieces trained on, and predicted from."""
         return self.training * training + self.prediction * prediction
 
 
-def largest(cost, seconds, most, least, parts=(1,)):
+def largest(
+    cost: Callable[[int], float], seconds: float, most: int, least: float, parts: tuple[int, ...] = (1,)
+) -> list[int]:
     """The sizes most // part, or of the largest smaller number of which the runs fit; [] where there is none."""
     top = most
     while top // parts[0] >= least:
@@ -62,7 +65,7 @@ def largest(cost, seconds, most, least, parts=(1,)):
     return []
 
 
-def curve(cost, seconds, most, least):
+def curve(cost: Callable[[int], float], seconds: float, most: int, least: int) -> list[int]:
     """The sizes of a learning curve, in rising order: each half of the next, none below `least`.
 
     cost(size) gives the seconds of a run; all runs together take `seconds` at most. There are as many points as leave

@@ -54,7 +54,7 @@ class Numbered(NamedTuple):
     classes: np.ndarray
     numbers: np.ndarray
 
-    def take(self, indices):
+    def take(self, indices: np.ndarray) -> "Numbered":
         """The documents at these indices."""
         return Numbered([self.texts[one] for one in indices], self.classes[indices], self.numbers[indices])
 
@@ -111,16 +111,16 @@ class YourData:
 
 def begin(
     *,
-    profile="auto",
-    train="",
-    test="",
-    unlabelled="",
-    text_column="",
-    label_column="",
-    encoder="",
-    budget_minutes=0.0,
-    model_dir="",
-):
+    profile: str = "auto",
+    train: str = "",
+    test: str = "",
+    unlabelled: str = "",
+    text_column: str = "",
+    label_column: str = "",
+    encoder: str = "",
+    budget_minutes: float = 0.0,
+    model_dir: str = "",
+) -> YourData:
     """Read and check the reader's files and give YourData; the minutes begin to count. Empty values are defaults.
 
     Raises ValueError that says what to do for files that can't be read or don't do (no such column, one class, fewer
@@ -180,7 +180,9 @@ def _first(texts):
     return np.array([seen.setdefault(plain(text), index) for index, text in enumerate(texts)], dtype=int)
 
 
-def read(train, test, text_column, label_column):
+def read(
+    train: Path | str, test: Path | str, text_column: str, label_column: str
+) -> tuple[tuple[str, ...], list[Numbered], dict]:
     """The files' documents: (labels, [train, dev, test] as Numbered, a dict of what was found).
 
     Of a text that stands more than once in a file the first row is kept. Without a test file a fifth is set aside;
@@ -249,16 +251,16 @@ def _check_classes(test, theirs, known):
 
 def _of(rows):
     """Row numbers, the first few of them."""
-    return ", ".join(map(str, rows[:SHOWN])) + ", …" * (len(rows) > SHOWN)
+    listed = ", ".join(map(str, rows[:SHOWN]))
+    return f"{listed}, …" if len(rows) > SHOWN else listed
 
 
 def check(data: YourData) -> pd.DataFrame:
     """What is in the files and what to do about it: a table with a line each, (what, found, to do)."""
     found, train = data.found, data.train
     whole = found["rows"] - found["without text"]
-    lines = [
-        ("rows", f"{found['rows']:,}", f"{found['without text']} have no text: left out" * bool(found["without text"]))
-    ]
+    advice = f"{found['without text']} have no text: left out" if found["without text"] else ""
+    lines = [("rows", f"{found['rows']:,}", advice)]
     advice = "the first of each is kept; are they exported twice?" if found["repeated"] else ""
     lines.append(("texts that stand again", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.1f} %)", advice))
     pairs = [f"{one} and {other}" for one, other in found["contradicted"]]
@@ -283,18 +285,19 @@ def check(data: YourData) -> pd.DataFrame:
         advice = "they were taken out of train, and stay in test" if found["leaked"] else ""
         lines.append(("texts of train that are in test", f"{found['leaked']:,}", advice))
         again, without = found["repeated in test"], found["test without text"]
-        advice = "; ".join(
-            ["the first of each is kept"] * bool(again) + [f"{without} have no text: left out"] * bool(without)
-        )
+        kept = "the first of each is kept" if again else ""
+        dropped = f"{without} have no text: left out" if without else ""
+        advice = "; ".join(filter(None, (kept, dropped)))
         lines.append(("texts that stand again in test", f"{again:,}", advice))
     sizes = [len(part.texts) for part in (train, data.dev, data.test)]
     half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
-    advice = f"an error of 10 % will be known to ± {half:.0f} points{'; test more documents' * (half > 4)}"
+    advice = f"an error of 10 % will be known to ± {half:.0f} points"
+    advice += "; test more documents" if half > 4 else ""
     lines.append(("to train on, choose by, test on", " / ".join(f"{one:,}" for one in sizes), advice))
     return pd.DataFrame([*lines, *_of_pieces(data)], columns=["what", "found", "to do"])
 
 
-def measure_lengths(data):
+def measure_lengths(data: YourData) -> tuple[list[str], list[list[int]]]:
     """The word pieces of a sample of training documents become data.lengths (n). Gives (texts, their ids)."""
     chosen = np.random.default_rng(0).permutation(len(data.train.texts))[:SAMPLE]
     texts = [data.train.texts[one] for one in chosen]
@@ -332,12 +335,12 @@ def _chinese(texts):
     return sum(ord(one) in HAN for one in letters) / max(1, len(letters))
 
 
-def beyond(data):
+def beyond(data: YourData) -> float:
     """Percent of the documents that are longer than the window."""
     return 100 * float((data.lengths > data.base.window - 2).mean())
 
 
-def doubted(part, seed=0):
+def doubted(part: Numbered, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Documents whose label a model of words, trained on the others, takes for wrong.
 
     It does where it gives another class as much probability as that class has on average among its own documents

@@ -30,7 +30,7 @@ def _measured(rows):
     return pd.DataFrame(lines)
 
 
-def your_curve_data(rows):
+def your_curve_data(rows: pd.DataFrame) -> pd.DataFrame:
     """The learning curves: recipe, labelled, error with interval, and whether it was measured or extrapolated.
 
     Extrapolated is the default recipe, to all labels where not all were trained on, and to twice as many; gain is in
@@ -55,7 +55,7 @@ def your_curve_data(rows):
 
 
 @figure(your_curve_data)
-def your_curve(rows):
+def your_curve(rows: pd.DataFrame) -> plt.Figure:
     """Error on the documents set aside against labelled documents, and the default recipe's power law beyond them.
 
     Bars are Wilson's 95 % intervals; hollow points are extrapolated.
@@ -87,7 +87,7 @@ def your_curve(rows):
     return chart
 
 
-def your_recipes_data(rows):
+def your_recipes_data(rows: pd.DataFrame) -> pd.DataFrame:
     """What was tried with the most labels of the default recipe, or more: recipe, labelled, error, interval, chosen.
 
     Chosen is the first of the lowest errors among those with the most labels.
@@ -101,7 +101,7 @@ def your_recipes_data(rows):
 
 
 @figure(your_recipes_data)
-def your_recipes(rows):
+def your_recipes(rows: pd.DataFrame) -> plt.Figure:
     """Error on the documents set aside of every recipe tried, with Wilson's 95 % interval; the filled one is chosen."""
     data = your_recipes_data(rows)
     with plt.style.context(STYLE):
@@ -112,7 +112,7 @@ def your_recipes(rows):
             face = color if row["chosen"] else "white"
             bars = [[row["error"] - row["low"]], [row["high"] - row["error"]]]
             axes.errorbar(row["error"], place, xerr=bars, color=color, marker="o", markerfacecolor=face, capsize=4)
-        names = [f"{row['recipe']}{', chosen' * row['chosen']}" for row in data.to_dict("records")]
+        names = [f"{row['recipe']}, chosen" if row["chosen"] else row["recipe"] for row in data.to_dict("records")]
         axes.set_yticks(range(len(data)), names)
         axes.invert_yaxis()
         axes.set_xlim(left=0)
@@ -120,7 +120,7 @@ def your_recipes(rows):
     return chart
 
 
-def your_confusion_data(rows):
+def your_confusion_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Test documents of one row by given and predicted class: given, predicted, documents."""
     row = rows.iloc[0]
     labels = row["labels"]
@@ -145,7 +145,7 @@ def _shown(labels, number):
 
 
 @figure(your_confusion_data)
-def your_confusion(rows):
+def your_confusion(rows: pd.DataFrame) -> plt.Figure:
     """Confusion matrix of the test documents; colours are shares of the given class.
 
     Of more than MOST_CLASSES classes those with the most errors are shown.

@@ -7,10 +7,12 @@ runs/your_data: what was run once is read the next time, so that more minutes go
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from itertools import product
 from math import ceil
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -105,7 +107,7 @@ def floor(data: YourData) -> pd.DataFrame:
     return your_curve_data(pd.DataFrame(floors(data)))[["labelled", "error", "low", "high"]]
 
 
-def floors(data):
+def floors(data: YourData) -> list[dict]:
     """The rows of the floor."""
     return [row for row in data.rows if row["recipe"] == WORDS]
 
@@ -116,12 +118,12 @@ def _kept(truncation, window, lengths):
     return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * one, room)) for one in lengths]))
 
 
-def pieces_of(data, run):
+def pieces_of(data: YourData, run: Run) -> float:
     """Word pieces of a document on average, as the run's truncation leaves them."""
     return _kept(run.truncation, run.window, tuple(data.lengths.tolist()))
 
 
-def seconds_of(run, data):
+def seconds_of(run: Run, data: YourData) -> float:
     """Seconds that a run takes, by the speed measured last; 0 where its row exists."""
     if _is_stored(run, data):
         return 0.0
@@ -133,7 +135,7 @@ def seconds_of(run, data):
     return OVERHEAD + data.speed.of(training, (run.test_size or len(data.dev.texts)) * pieces)
 
 
-def measure(data):
+def measure(data: YourData) -> None:
     """The speed of this encoder on this machine with these documents: a few steps of training and prediction."""
     run, labels = replace(data.base, epochs=1, min_steps=0), data.train.classes.tolist()
     begin, room = time.perf_counter(), PROBE_SHARE * data.clock.seconds
@@ -151,7 +153,7 @@ def measure(data):
     data.speed = budget.Speed(last["seconds"] / last["pieces"], predicting / sum(map(size, documents)))
 
 
-def candidates(data, labelled):
+def candidates(data: YourData, labelled: int) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """What may be better than the default with so many labels, by worth: (kind, name, changes to the run).
 
     Truncation (§5.3.1) where documents exceed the window; further pretraining on the task's own texts (§5.4) where
@@ -250,7 +252,7 @@ def plan(data: YourData) -> Finding:
     ]:
         seconds = seconds_of(run, data)
         fits = budget.SPARE * seconds <= left
-        left -= budget.SPARE * seconds * fits
+        left -= budget.SPARE * seconds if fits else 0.0
         labelled = round(run.fraction * total)
         lines.append((recipe, labelled, seconds / 60, "yes" if fits else "no, unless runs are faster than planned"))
     speeds = (f"{1 / one:,.0f}" for one in (data.speed.training, data.speed.prediction))
@@ -319,7 +321,7 @@ def run_all(data: YourData) -> pd.DataFrame:
     return rows(data)
 
 
-def best_run(data):
+def best_run(data: YourData) -> Run:
     """The run of the best row, with the corpus as it is known here."""
     return replace(Run(**data.best["run"]), corpus=data.base.corpus)
 

@@ -85,7 +85,7 @@ def _scored(data, test):
     return probabilities, model.predict(test.texts)
 
 
-def score(data):
+def score(data: YourData) -> dict:
     """Score the chosen recipe on test, once: its row, kept, and read where these documents were scored before.
 
     The row has truth, predictions and those of the floor (squeezed), the probabilities of the classes predicted, and
@@ -135,7 +135,7 @@ def verdict(result: dict) -> Finding:
     return Finding(told, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
 
 
-def table(result):
+def table(result: dict) -> pd.DataFrame:
     """A result as a table of one row, for figures."""
     return pd.DataFrame([result])
 

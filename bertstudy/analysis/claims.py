@@ -6,6 +6,7 @@ first setting's error less the second's, in points, and the claim says which eff
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -63,7 +64,9 @@ class Claim:
     planted: str = ""
 
 
-def after(source, multitask=False, encoder="", fraction=None):
+def after(
+    source: str | Callable[[str], bool], multitask: bool = False, encoder: str = "", fraction: float | None = None
+) -> Callable[[Any], bool]:
     """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
     fits = source if callable(source) else lambda named: named == source
     return lambda row: (
@@ -154,7 +157,7 @@ def _effect(rows, contrast):
     return setting, sides, stats.paired(first, second)
 
 
-def verdict(kind, least, effect):
+def verdict(kind: str, least: float, effect: stats.Effect) -> str:
     """What an effect with its interval says of a claim of this kind: one of WORST_FIRST."""
     if kind == "better":
         if effect.low > 0:
@@ -169,7 +172,7 @@ def verdict(kind, least, effect):
     return "doesn't hold" if effect.low > 0 else "inconclusive"
 
 
-def judge(claim, rows):
+def judge(claim: Claim, rows: pd.DataFrame) -> dict:
     """A claim's line: its effect with interval and p, the paper's, the verdict, and what would tell where none can.
 
     Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
@@ -214,7 +217,7 @@ def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
     return table
 
 
-def noise_floor():
+def noise_floor() -> pd.DataFrame:
     """Which differences in the paper's own tables are beyond chance, from the printed errors and test sizes alone.
 
     A line a difference to the table's reference: table, corpus, row, reference, difference in points (positive: the

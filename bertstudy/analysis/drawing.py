@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from collections.abc import Callable
 from html import escape
 from pathlib import Path
 
@@ -15,7 +16,7 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 FIGURES = {}
 
 
-def figure(data, kind="rows"):
+def figure(data: Callable[[pd.DataFrame], pd.DataFrame], kind: str = "rows") -> Callable:
     """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table.
 
     kind: what it is drawn from, "rows" of runs or surveys of "corpora" (see `store.rows`).
@@ -28,13 +29,13 @@ def figure(data, kind="rows"):
     return register
 
 
-def shows(name):
+def shows(name: str) -> str:
     """What a registered figure shows, in a sentence, for those who don't see it; of any other the name."""
     told = inspect.getdoc(FIGURES[name]).split("\n\n")[0] if name in FIGURES else name.replace("_", " ")
     return " ".join(told.split())
 
 
-def per_point(rows, keys, pooled=False):
+def per_point(rows: pd.DataFrame, keys: list[str], pooled: bool = False) -> pd.DataFrame:
     """Mean error with its interval over seeds, a line for each combination of the keys.
 
     The interval is t's over the seeds of a point, or, pooled, with the variance that all points of the table share:
@@ -57,18 +58,18 @@ def _apart(groups):
     return [stats.mean_interval(group) for group in groups]
 
 
-def bars_of(points):
+def bars_of(points: pd.DataFrame) -> list[pd.Series]:
     """The two lengths of each point's error bar, below and above it."""
     return [points["error"] - points["low"], points["high"] - points["error"]]
 
 
-def grid_across(axes):
+def grid_across(axes: plt.Axes) -> None:
     """Upright grid lines only, for figures whose errors lie along x."""
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
 
 
-def span(counts):
+def span(counts: pd.Series) -> str:
     """How many seeds, in words."""
     low, high = counts.min(), counts.max()
     if low != high:
@@ -76,15 +77,15 @@ def span(counts):
     return f"{low} seeds" if low > 1 else "1 seed"
 
 
-def names(rows):
+def names(rows: pd.DataFrame) -> str:
     """The corpora of the rows, in words."""
     return ", ".join(Path(name).name for name in sorted(set(rows["corpus"])))
 
 
-def incomplete(chart, missing):
+def incomplete(chart: plt.Figure, missing: list[str]) -> plt.Figure:
     """Mark a figure whose plan has runs without rows, and say which."""
     chart.suptitle(
-        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join(missing[:3])}{'; …' * (len(missing) > 3)})",
+        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join([*missing[:3], *(['…'] if missing[3:] else [])])})",
         color="#b00020",
         fontsize=9,
     )

@@ -1,5 +1,7 @@
 """What more labels would bring: a power law through a learning curve, with an interval for how little is known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -8,7 +10,7 @@ import pandas as pd
 LUCK = 0.12
 
 
-def power_law(labelled, errors, documents):
+def power_law(labelled: np.ndarray, errors: np.ndarray, documents: int) -> np.ndarray:
     """(slope, intercept) of log error over log labelled documents, weighted by how well each error is known.
 
     labelled: k numbers; errors: k shares of `documents` scored. An error of none counts as half a document.
@@ -28,7 +30,9 @@ def _luck(labelled, errors, documents):
     return max(LUCK, float(np.sqrt((residuals**2).sum() / (len(labelled) - 2))))
 
 
-def extrapolate(labelled, wrong, targets, draws=2000, seed=0):
+def extrapolate(
+    labelled: Sequence[float], wrong: np.ndarray, targets: Sequence[int], draws: int = 2000, seed: int = 0
+) -> pd.DataFrame:
     """The errors to expect from other numbers of labelled documents, in percent.
 
     labelled: k >= 2 different numbers; wrong: (k, m) booleans, which of the same m documents the run of each point

@@ -2,6 +2,7 @@
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
 from .drawing import STYLE, grid_across
@@ -11,7 +12,7 @@ MARKS = {"holds": "o", "holds weakly": "o", "doesn't hold": "X", "inconclusive":
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 
-def claims(table):
+def claims(table: pd.DataFrame) -> plt.Figure:
     """A table of claims (see `claims.judged`) as a forest: effects in points with 95 % intervals, the paper's hollow.
 
     The axis is linear between -1 and 1 and logarithmic beyond.

@@ -13,12 +13,12 @@ TEST_SIZES |= {"AG": 7_600, "AG's News": 7_600, "DBPedia": 70_000, "DBP": 70_000
 
 
 @lru_cache(maxsize=1)
-def numbers():
+def numbers() -> pd.DataFrame:
     """All of them, a table of item, row, column, value (as printed) and read_from (how it was read)."""
     return pd.read_csv(Path(__file__).with_name("paper.csv"), dtype=str)
 
 
-def item(name):
+def item(name: str) -> pd.DataFrame:
     """The numbers of one table or figure, as in item("Table2"). Raises KeyError for one the paper does not have."""
     table = numbers()
     if name not in set(table["item"]):
@@ -33,7 +33,7 @@ def _wide(name):
     return table.loc[printed["row"].unique(), printed["column"].unique()].rename_axis(index=None, columns=None)
 
 
-def few_shot():
+def few_shot() -> pd.DataFrame:
     """Figure 4 as a table: arm ("FiT", "ITPT-FiT"), fraction, documents, error in percent on IMDb."""
     points = []
     for _, point in item("Figure4").iterrows():
@@ -45,7 +45,7 @@ def few_shot():
     return pd.DataFrame(points)
 
 
-def table1(corpus):
+def table1(corpus: str) -> dict:
     """Table 1's row of a corpus under its printed title ("IMDb"), named as `survey.table1` names them."""
     names = {
         "type": "kind",
@@ -61,24 +61,24 @@ def table1(corpus):
     return {ours: plain[theirs] if ours == "kind" else json.loads(plain[theirs]) for theirs, ours in names.items()}
 
 
-def pretraining_steps():
+def pretraining_steps() -> pd.DataFrame:
     """Figure 3 as a table: steps of within-task pretraining, error in percent on IMDb after it."""
     points = item("Figure3")
     steps = [1000 * int(re.match(r"(\d+)k", row)[1]) for row in points["row"]]
     return pd.DataFrame({"steps": steps, "error": points["value"].astype(float).to_numpy()})
 
 
-def pretraining_sources():
+def pretraining_sources() -> pd.DataFrame:
     """Table 5 as a table: a row a pretraining corpus, a column a task, test errors in percent."""
     return _wide("Table5")
 
 
-def long_text():
+def long_text() -> pd.DataFrame:
     """Table 2 as a table: a row a strategy, a column a corpus (IMDb, Sogou), test errors in percent."""
     return _wide("Table2")
 
 
-def comparison():
+def comparison() -> pd.DataFrame:
     """Table 6 as a table: a row a model, a column a corpus, test errors in percent, NaN where none is printed.
 
     The last column is the printed mean gain over BERT-Feat in percent, over the corpora that a row has.
@@ -86,23 +86,23 @@ def comparison():
     return _wide("Table6")
 
 
-def multitask():
+def multitask() -> pd.DataFrame:
     """Table 7 as a table: a row a way, a column a corpus, test errors in percent."""
     return _wide("Table7")
 
 
-def larger():
+def larger() -> pd.DataFrame:
     """Table 8 as a table: a row a model, a column a corpus, test errors in percent."""
     return _wide("Table8")
 
 
-def layers():
+def layers() -> dict[str, float]:
     """Table 3: what is read of the encoder, as printed, and the test error in percent on IMDb after it."""
     printed = item("Table3")
     return dict(zip(printed["row"], printed["value"].astype(float), strict=True))
 
 
-def decay():
+def decay() -> pd.DataFrame:
     """Table 4 as a table: learning_rate, layer_decay, error in percent on IMDb."""
     points = item("Table4")
     pairs = [re.match(r"lr=(\S+) xi=(\S+)", row).groups() for row in points["row"]]
@@ -110,7 +110,7 @@ def decay():
     return table.assign(error=points["value"].astype(float).to_numpy())
 
 
-def forgetting():
+def forgetting() -> pd.DataFrame:
     """Figure 2, read off the plot, as a table: learning_rate, step (middle of a span), train and dev error (%)."""
     points = item("Figure2").copy()
     spans = points["row"].str.extract(r"lr=(\S+) iterations (\d+)-(\d+)").astype(float)

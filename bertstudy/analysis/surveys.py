@@ -4,6 +4,7 @@ A survey holds numbers and class names, and no text, so that it can be published
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ def _pieces(texts, tokenizer, batch=1000):
     return np.array([len(one) for part in ids for one in part])
 
 
-def lengths(corpus: Corpus, tokenizer, documents: int = DOCUMENTS) -> np.ndarray:
+def lengths(corpus: Corpus, tokenizer: Any, documents: int = DOCUMENTS) -> np.ndarray:
     """Word pieces, without [CLS] and [SEP], of a sample of so many training documents (n,); 0: of all of them."""
     texts = corpus.train.texts
     if 0 < documents < len(texts):
@@ -34,7 +35,7 @@ def lengths(corpus: Corpus, tokenizer, documents: int = DOCUMENTS) -> np.ndarray
     return _pieces(texts, tokenizer)
 
 
-def survey(corpus: Corpus, tokenizer, window: int = 512, documents: int = DOCUMENTS) -> dict:
+def survey(corpus: Corpus, tokenizer: Any, window: int = 512, documents: int = DOCUMENTS) -> dict:
     """Numbers about a corpus, a dict: Table 1's columns, documents by length and by class, texts that stand twice.
 
     Lengths are in word pieces and of a sample of the training documents, as `lengths` draws it; only the longest is

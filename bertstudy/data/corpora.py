@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,12 +30,12 @@ class Corpus:
     load_unlabelled: Callable[[], list[str]] = field(default=list, repr=False)
 
     @cached_property
-    def unlabelled(self):
+    def unlabelled(self) -> list[str]:
         """Texts without labels, for further pretraining, read when first asked for; [] where there are none."""
         return self.load_unlabelled()
 
     @cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """Sixteen hex digits of all that is labelled: another text, label or order gives another fingerprint."""
         digest = hashlib.sha256()
         for split in (self.train, self.test):
@@ -46,7 +47,7 @@ class Corpus:
         return digest.hexdigest()[:16]
 
 
-def build(name, train, test, **more):
+def build(name: str, train: tuple[list[str], list[str]], test: tuple[list[str], list[str]], **more: Any) -> Corpus:
     """A Corpus from (texts, class names) of train and test. Checks that there are classes, and the same in both."""
     seen = set(train[1])
     if len(seen) < 2:

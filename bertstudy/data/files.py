@@ -15,7 +15,7 @@ from ..runs import FILE_TYPES
 LOG = logging.getLogger(__name__)
 
 
-def find_file(folder, stem):
+def find_file(folder: Path | str, stem: str) -> Path | None:
     """The file of a split in a folder, `<stem>.parquet`, `.csv`, `.tsv` or `.jsonl`; None where there is none."""
     return next((path for kind in FILE_TYPES if (path := Path(folder) / f"{stem}{kind}").is_file()), None)
 
@@ -83,7 +83,7 @@ def _separated(path):
     return pd.DataFrame(padded, columns=header, dtype=object)
 
 
-def read_table(path):
+def read_table(path: Path | str) -> pd.DataFrame:
     """A CSV, TSV, JSONL or Parquet file as a DataFrame. Raises ValueError that says what is wrong with the file."""
     path = Path(path)
     kind = path.suffix.lower()
@@ -134,18 +134,20 @@ def _filled(cells):
     return cells.notna() & cells.astype(str).str.strip().astype(bool)
 
 
-def read_rows(path, text_column="text"):
+def read_rows(path: Path | str, text_column: str = "text") -> list[str | None]:
     """The text of each row of a file, in its order; None where a row has none."""
     texts = _column(read_table(path), text_column, path, "text_column")
     return [str(text) if there else None for text, there in zip(texts, _filled(texts), strict=True)]
 
 
-def read_texts(path, text_column="text"):
+def read_texts(path: Path | str, text_column: str = "text") -> list[str]:
     """The texts of an unlabelled file, empty ones left out."""
     return [text for text in read_rows(path, text_column) if text is not None]
 
 
-def read_numbered(path, text_column="text", label_column="label"):
+def read_numbered(
+    path: Path | str, text_column: str = "text", label_column: str = "label"
+) -> tuple[list[int], list[str], list[str], int]:
     """Row numbers, texts and class names of a file, three lists of equal length, and how many rows were left out.
 
     Data rows count from 1, the header not counted. Rows without a text are left out; a row without a label is an
@@ -173,7 +175,9 @@ def read_numbered(path, text_column="text", label_column="label"):
     return numbers, texts[filled].astype(str).tolist(), names, len(table) - len(numbers)
 
 
-def read_labelled(path, text_column="text", label_column="label"):
+def read_labelled(
+    path: Path | str, text_column: str = "text", label_column: str = "label"
+) -> tuple[list[str], list[str]]:
     """Texts and class names of a file, two lists of equal length, as `read_numbered` has them.
 
     Rows without a text are left out, and it is remarked.

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 
 @lru_cache(maxsize=1)
-def reachable():
+def reachable() -> bool:
     """True where the hub answers within three seconds; else the loaders work offline from here on.
 
     Without this each load first retries for half a minute.

@@ -1,6 +1,6 @@
 """Which documents a run works on: samples in the classes' proportions, dev parts, test documents."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Documents(NamedTuple):
     test: Split
 
 
-def draw(corpus, run: Run) -> Documents:
+def draw(corpus: Any, run: Run) -> Documents:
     """The documents of a run: a stratified sample of train, its dev part, and the test documents.
 
     Another seed draws another sample; a larger fraction contains the smaller one. The test documents depend on

@@ -17,7 +17,7 @@ def _sentencizer():
     return pipeline
 
 
-def split(text):
+def split(text: str) -> list[str]:
     """The sentences of one text, none empty; a text that is mostly Chinese characters is split as Chinese."""
     if len(HAN.findall(text[:2000])) > 0.3 * len(text[:2000].strip()):
         parts = CHINESE.findall(text)
@@ -26,6 +26,6 @@ def split(text):
     return [part.strip() for part in parts if part.strip()]
 
 
-def mostly_one(texts, sample=200):
+def mostly_one(texts: list[str], sample: int = 200) -> bool:
     """Whether most texts are of one sentence, judged by the first so many."""
     return sum(len(split(text)) < 2 for text in texts[:sample]) > len(texts[:sample]) / 2

@@ -1,6 +1,7 @@
 """The paper's Chinese corpus (§5.1): SogouCA and SogouCS together, the class read off the URL."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ NARROW[0x3000] = " "
 TRAIN, TEST = 9_000, 1_000  # documents a class
 
 
-def parse(path):
+def parse(path: Path | str) -> Iterator[tuple[str, str]]:
     """(url, text) of the documents of one raw .dat file, the title before the content.
 
     The files are distributed in GB18030; a copy in UTF-8 is read as well. Full-width Latin letters and digits, which
@@ -35,13 +36,13 @@ def parse(path):
         yield url.strip(), f"{title.strip()} {content.strip()}".translate(NARROW).strip()
 
 
-def label_of(url):
+def label_of(url: str) -> str | None:
     """The class of a page by the channel it stood in, or None."""
     channel = re.match(r"https?://([a-z]+)\.sohu\.com", url)
     return CHANNELS.get(channel[1]) if channel else None
 
 
-def build(folder, train=TRAIN, test=TEST):
+def build(folder: Path | str, train: int = TRAIN, test: int = TEST) -> tuple[list, list]:
     """Train and test, each a list of (class, text), drawn once from all .dat files of a folder.
 
     Texts that stand twice are taken once. Raises ValueError where there are no files, or too few documents of a class.

@@ -18,7 +18,7 @@ from ..runs import Run, baseline
 from .ways import ARMS, PRINTED, REFERENCE, beside, ordered, panels, points_of, with_arms
 
 
-def comparison_data(rows):
+def comparison_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 6's numbers: corpus, arm, seeds, error with interval, minutes of training, documents predicted a second,
     and the paper's error on the same corpus."""
     points = ordered(points_of(with_arms(rows), "arm"), "arm", ARMS)
@@ -26,7 +26,7 @@ def comparison_data(rows):
 
 
 @figure(comparison_data)
-def comparison(rows):
+def comparison(rows: pd.DataFrame) -> plt.Figure:
     """Table 6: test error of each way, a panel a corpus, with 95 % intervals whose variance a corpus's arms share."""
     return panels(comparison_data(rows), "arm", ARMS)
 
@@ -39,7 +39,7 @@ def _complete(rows):
     return rows[rows["corpus"].isin(corpora) & rows["seed"].isin(seeds)]
 
 
-def gains_data(rows, reference=REFERENCE):
+def gains_data(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     """Mean gain over a reference, in percent of its error, over the corpora that all arms have been run on.
 
     A line an arm: corpora, seeds, gain with its interval over seeds (t's, of the arm alone), minutes of training and
@@ -67,7 +67,7 @@ def gains_data(rows, reference=REFERENCE):
 
 
 @figure(gains_data)
-def gains(rows):
+def gains(rows: pd.DataFrame) -> plt.Figure:
     """Mean gain over BERT-Feat, in percent of its error, and what it costs: minutes to train, documents a second.
 
     Intervals are over seeds, each seed's gain a mean over the corpora that all ways were run on. Hollow points are the

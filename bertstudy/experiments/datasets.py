@@ -17,7 +17,7 @@ from ..data.control.corpora import COMPOSED
 CHARACTER = 1.0  # percent of a bar's width that a character of a class's name takes
 
 
-def lengths_data(rows):
+def lengths_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Documents by length: corpus, word pieces (from, to), documents of the sample, their share in percent."""
     lines = [
         {"corpus": row["corpus"], **one, "percent": 100 * one["documents"] / row["measured"]}
@@ -28,7 +28,7 @@ def lengths_data(rows):
 
 
 @figure(lengths_data, kind="corpora")
-def lengths(rows):
+def lengths(rows: pd.DataFrame) -> plt.Figure:
     """Lengths of documents in word pieces, a panel a corpus; the share beyond the window (shaded) in its title.
 
     The window holds [CLS] and [SEP] too, so that it ends two pieces earlier for the text.
@@ -63,7 +63,7 @@ def lengths(rows):
     return chart
 
 
-def balance_data(rows):
+def balance_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Classes: corpus, class, documents of train and test, and their shares of these in percent."""
     lines = []
     for row in rows.to_dict("records"):
@@ -74,7 +74,7 @@ def balance_data(rows):
 
 
 @figure(balance_data, kind="corpora")
-def balance(rows):
+def balance(rows: pd.DataFrame) -> plt.Figure:
     """The share of each class in train and test, two bars a corpus, the classes in the corpus's order.
 
     Names stand where there is room for them.

@@ -14,7 +14,7 @@ from ..choices.schedules import SCHEDULES, layer_rates
 POINTS = 100  # of a schedule that is drawn
 
 
-def decay_grid_data(rows):
+def decay_grid_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 4's numbers: learning_rate, layer_decay, documents, decay_embeddings, seeds, error with interval, paper.
 
     The paper has two rates, 2.5e-5 and 2e-5: ours are set beside them in the same order.
@@ -31,7 +31,7 @@ def decay_grid_data(rows):
 
 
 @figure(decay_grid_data)
-def decay_grid(rows):
+def decay_grid(rows: pd.DataFrame) -> plt.Figure:
     """Table 4: test error by base rate and ξ, a panel a number of training documents; in brackets the paper's.
 
     Runs whose embeddings keep the base rate are lines of their own. A colour is the same error in all panels. The
@@ -67,7 +67,7 @@ def decay_grid(rows):
     return chart
 
 
-def rates_over_time_data(rows):
+def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
     """The learning rates a run takes: layer ("emb." first), share of the steps, rate; of the row with most decay."""
     row = rows.loc[rows["layer_decay"].idxmin()]
     depth, shape = int(rows["depth"].max()), SCHEDULES.find(row["schedule"])
@@ -81,7 +81,7 @@ def rates_over_time_data(rows):
 
 
 @figure(rates_over_time_data)
-def rates_over_time(rows):
+def rates_over_time(rows: pd.DataFrame) -> plt.Figure:
     """The learning rate of each layer over the steps of a run, for the strongest decay in the plan (Equation 2)."""
     data = rates_over_time_data(rows)
     layers = list(dict.fromkeys(data["layer"]))

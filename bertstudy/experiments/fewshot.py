@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
@@ -19,12 +20,12 @@ PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT",
 ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
 
 
-def arm_of(further_pretraining):
+def arm_of(further_pretraining: str) -> str:
     """The paper's name for a row: FiT, ITPT-FiT, IDPT-FiT, CDPT-FiT; corpora by name stay as they are."""
     return PAPER_ARMS.get(further_pretraining, f"{further_pretraining}, then FiT")
 
 
-def few_shot_data(rows):
+def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
     rows = rows.assign(
         arm=rows["further_pretraining"].map(arm_of),
@@ -37,7 +38,7 @@ def few_shot_data(rows):
 
 
 @figure(few_shot_data)
-def few_shot(rows):
+def few_shot(rows: pd.DataFrame) -> plt.Figure:
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
     A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's

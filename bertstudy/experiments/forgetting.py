@@ -17,7 +17,7 @@ CHANGES = {
 }
 
 
-def rate_curves_data(rows):
+def rate_curves_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Error against steps: learning_rate, step, train and dev error in percent, means over seeds."""
     lines = [
         {
@@ -33,7 +33,7 @@ def rate_curves_data(rows):
 
 
 @figure(rate_curves_data)
-def rate_curves(rows):
+def rate_curves(rows: pd.DataFrame) -> plt.Figure:
     """Figure 2: error on training documents (dashed) and on dev (solid) against steps, a panel a learning rate.
 
     Hollow points are the paper's dev errors, read off its plot, at the same share of its 5,000 steps; its rates are
@@ -60,7 +60,7 @@ def rate_curves(rows):
     return chart
 
 
-def retained_data(rows):
+def retained_data(rows: pd.DataFrame) -> pd.DataFrame:
     """What is retained: learning_rate, layer (0: embeddings), cka, and the masked-LM losses, means over seeds."""
     lines = [
         {"learning_rate": row["learning_rate"], "layer": layer, "cka": cka, **losses}
@@ -72,7 +72,7 @@ def retained_data(rows):
 
 
 @figure(retained_data)
-def retained(rows):
+def retained(rows: pd.DataFrame) -> plt.Figure:
     """Left: the masked-LM loss of the fine-tuned encoder under its pretrained head; dotted: before fine-tuning.
 
     Right: linear CKA between the hidden states before and after fine-tuning, layer by layer; 1 is unchanged.
@@ -102,7 +102,7 @@ def retained(rows):
     return chart
 
 
-def rescues_data(rows):
+def rescues_data(rows: pd.DataFrame) -> pd.DataFrame:
     """What the highest rate comes to under other settings: change, learning_rate, seeds, dev error at the end."""
     rate = rows["learning_rate"].max()
     base = rows[rows["learning_rate"] < rate].iloc[0]
@@ -115,7 +115,7 @@ def rescues_data(rows):
 
 
 @figure(rescues_data)
-def rescues(rows):
+def rescues(rows: pd.DataFrame) -> plt.Figure:
     """Dev error after the last step at the highest rate, when one thing is changed (after Mosbach et al., 2021)."""
     data = rescues_data(rows)
     with plt.style.context(STYLE):

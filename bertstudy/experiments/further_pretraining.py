@@ -12,7 +12,7 @@ from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 from ..analysis.experiment import declare, whole, words
 
 
-def pretraining_steps_data(rows):
+def pretraining_steps_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Figure 3's numbers: steps of further pretraining (0: none), seeds, error with interval, held-out loss."""
     points = per_point(rows, ["pretraining_steps"])
     loss = {
@@ -22,7 +22,7 @@ def pretraining_steps_data(rows):
 
 
 @figure(pretraining_steps_data)
-def pretraining_steps(rows):
+def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
     """Figure 3: test error after fine-tuning, against the steps of further pretraining within the task.
 
     The band is the error without further pretraining, with its 95 % interval. Hollow points are the paper's, which
@@ -54,7 +54,7 @@ def pretraining_steps(rows):
     return chart
 
 
-def pretraining_sources_data(rows):
+def pretraining_sources_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 5's numbers: source of pretraining, task, seeds, error with interval, gain over "none".
 
     The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task stands
@@ -77,7 +77,7 @@ def pretraining_sources_data(rows):
 
 
 @figure(pretraining_sources_data)
-def pretraining_sources(rows):
+def pretraining_sources(rows: pd.DataFrame) -> plt.Figure:
     """Table 5: test error by pretraining corpus and task; the colour is the gain over no further pretraining."""
     data = pretraining_sources_data(rows)
     order = sorted(set(data["further_pretraining"]), key=lambda name: (name != "none", "+" in name, name))

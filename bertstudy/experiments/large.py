@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import pandas as pd
 
 from ..analysis import paper
@@ -29,7 +30,7 @@ def _encoders(rows):
     return rows.assign(way=[Path(name).name for name in rows["encoder"]] + pd.Series(further, rows.index)), ways
 
 
-def larger_data(rows):
+def larger_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 8's numbers: corpus, way (encoder, with ITPT or without), seeds, error with interval, minutes, documents
     a second, and the paper's error where the encoder is one of its two."""
     rows, ways = _encoders(rows)
@@ -44,7 +45,7 @@ def _printed_way(way):
 
 
 @figure(larger_data)
-def larger(rows):
+def larger(rows: pd.DataFrame) -> plt.Figure:
     """Table 8: test error of a smaller and a larger encoder, as they are and further pretrained within the task."""
     return panels(larger_data(rows), "way", _encoders(rows)[1])
 

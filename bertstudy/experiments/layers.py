@@ -4,6 +4,7 @@ import re
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
@@ -20,7 +21,7 @@ def _single(rows):
     return rows[rows["layers"].str.fullmatch(r"\d+")].assign(layer=lambda table: table["layers"].astype(int))
 
 
-def layer_depth_data(rows):
+def layer_depth_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Error by layer: layer from 0, seeds, error with interval, seconds of training, the paper's error.
 
     Seconds are the fastest seed's; the paper's layer is the one at the same share of its depth.
@@ -34,7 +35,7 @@ def layer_depth_data(rows):
 
 
 @figure(layer_depth_data)
-def layer_depth(rows):
+def layer_depth(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's single layers: test error and training time by how deep the encoder is read and computed.
 
     Hollow points are the paper's twelve layers (IMDb, BERT-base, single runs). Times are the fastest seed's: a busy
@@ -62,7 +63,7 @@ def layer_depth(rows):
     return chart
 
 
-def pooled_name(layers, depth):
+def pooled_name(layers: str, depth: int) -> str:
     """The paper's name for a pooling over layers, a third of the depth standing for its four of twelve; or None."""
     match = re.fullmatch(r"([a-z]+):(\d+)-(\d+)", layers)
     if match is None:
@@ -73,7 +74,7 @@ def pooled_name(layers, depth):
     return f"{'First' if first == 0 else 'Last'} 4 Layers + {pooling}"
 
 
-def layer_pooling_data(rows):
+def layer_pooling_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
     depth = int(rows["depth"].max())
     named = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
@@ -86,7 +87,7 @@ def layer_pooling_data(rows):
 
 
 @figure(layer_pooling_data)
-def layer_pooling(rows):
+def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
     data = layer_pooling_data(rows)
     with plt.style.context(STYLE):

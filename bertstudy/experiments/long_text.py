@@ -19,7 +19,7 @@ ORDER = ("head-only", "tail-only", "head+tail", *HIERARCHICAL.values())
 BINS = ((0, 1), (1, 2), (2, np.inf))  # of lengths, in windows
 
 
-def strategy_of(truncation, segment_pooling):
+def strategy_of(truncation: str, segment_pooling: str) -> str:
     """The paper's name for a way to read a long document."""
     kind = truncation.partition(":")[0]
     return HIERARCHICAL.get(segment_pooling, kind if "+" in kind else f"{kind}-only")
@@ -45,7 +45,7 @@ def _order(strategies):
     return [*ORDER, *sorted({*strategies} - {*ORDER})]
 
 
-def long_text_data(rows):
+def long_text_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's (`_printed`)."""
     rows = _named(rows)
     points = per_point(rows, ["corpus", "strategy", "truncation", "window"], pooled=True)
@@ -61,7 +61,7 @@ def long_text_data(rows):
 
 
 @figure(long_text_data)
-def long_text(rows):
+def long_text(rows: pd.DataFrame) -> plt.Figure:
     """Table 2: test error by strategy and corpus, with 95 % intervals.
 
     An upright stroke is the error that was planted in a control corpus: that of a reader whose only fault is the
@@ -90,7 +90,7 @@ def long_text(rows):
     return chart
 
 
-def errors_by_length_data(rows):
+def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Error by document length: corpus, strategy, length in windows, documents, error with Wilson interval."""
     lines = []
     for (corpus, strategy), group in _named(rows[rows["lengths"].notna()]).groupby(["corpus", "strategy"]):
@@ -111,7 +111,7 @@ def errors_by_length_data(rows):
 
 
 @figure(errors_by_length_data)
-def errors_by_length(rows):
+def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
     """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
     data = errors_by_length_data(rows)
     corpora, order = list(dict.fromkeys(data["corpus"])), _order(data["strategy"])
@@ -143,7 +143,7 @@ def _head(truncation, window):
     return int(head) if head else {"head": window - 2, "tail": 0}[kind]
 
 
-def head_share_data(rows):
+def head_share_data(rows: pd.DataFrame) -> pd.DataFrame:
     """head+tail's split: corpus, pieces of head, seeds, error with interval, what was planted."""
     whole = rows["truncation"].isin(["head", "tail"])
     rows = rows[whole | rows["truncation"].str.startswith("head+tail:")]
@@ -154,7 +154,7 @@ def head_share_data(rows):
 
 
 @figure(head_share_data)
-def head_share(rows):
+def head_share(rows: pd.DataFrame) -> plt.Figure:
     """Test error against how many of the window's pieces are taken from the head; the rest is tail."""
     data = head_share_data(rows)
     with plt.style.context(STYLE):

@@ -3,6 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
+import matplotlib.pyplot as plt
+import pandas as pd
+
 from ..analysis import paper
 from ..analysis.claims import MULTITASK, PRETRAINING, Claim, Contrast, after
 from ..analysis.drawing import figure
@@ -12,14 +15,14 @@ from ..runs import Run
 from .ways import ARMS, beside, ordered, panels, points_of, with_arms
 
 
-def multitask_data(rows):
+def multitask_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Table 7's numbers: corpus, arm, seeds, error with interval, minutes, documents a second, the paper's error."""
     points = ordered(points_of(with_arms(rows), "arm"), "arm", ARMS)
     return beside(points, "arm", paper.multitask(), "BERT-{}".format)
 
 
 @figure(multitask_data)
-def multitask(rows):
+def multitask(rows: pd.DataFrame) -> plt.Figure:
     """Table 7: test error with and without fine-tuning on all tasks together before, a panel a task."""
     return panels(multitask_data(rows), "arm", ARMS)
 

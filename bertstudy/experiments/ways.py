@@ -1,5 +1,6 @@
 """What Tables 6, 7 and 8 share: ways to use an encoder beside each other, over several corpora."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -18,7 +19,7 @@ PRINTED |= {"yahoo_answers": "Yah. A.", "dbpedia": "DBP", "sogou": "Sogou"}  # t
 PRINTED_ENCODERS = {"bert-base-uncased": "BERT-base", "bert-large-uncased": "BERT-large"}  # and its row of an encoder
 
 
-def arm_of(method, further_pretraining="none", multitask="none"):
+def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:
     """The paper's name for a way to use an encoder; corpora joined by + count as pretraining across domains."""
     if method in BASELINES:
         return BASELINES[method]
@@ -27,7 +28,7 @@ def arm_of(method, further_pretraining="none", multitask="none"):
     return prefix + ("MFiT-" if multitask != "none" else "") + "FiT"
 
 
-def with_arms(rows):
+def with_arms(rows: pd.DataFrame) -> pd.DataFrame:
     told = zip(rows["method"], rows["further_pretraining"], rows["multitask"], strict=True)
     return rows.assign(arm=[arm_of(*one) for one in told])
 
@@ -38,7 +39,7 @@ def _minutes(row):
     return (row["seconds"]["train"] + sum(part[-1]["seconds"] for part in before if part)) / 60
 
 
-def points_of(rows, key):
+def points_of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
     """Error with interval by corpus and `key`, minutes of training and documents a second predicted.
 
     Both are of the fastest run, since other work on the machine only slows; ways that predict by the same computation,
@@ -55,7 +56,7 @@ def points_of(rows, key):
     return pd.concat(tables).merge(fastest, on=["corpus", key])
 
 
-def ordered(points, key, order):
+def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFrame:
     """In the order of corpora as they came and of `order`; names that it lacks stand last."""
     place = {name: number for number, name in enumerate(order)}
     corpora = list(dict.fromkeys(points["corpus"]))
@@ -63,7 +64,7 @@ def ordered(points, key, order):
     return points.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
 
 
-def beside(points, key, table, name):
+def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd.DataFrame:
     """With the paper's number, NaN where it has none: `name` gives the printed row of a value of `key`."""
     printed = [
         pd.to_numeric(table.at[name(one), PRINTED[corpus]], errors="coerce")
@@ -74,7 +75,7 @@ def beside(points, key, table, name):
     return points.assign(paper=printed)
 
 
-def panels(data, key, order):
+def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
     """A panel a corpus, a line a value of `key`: error with its interval, the paper's numbers hollow."""
     corpora, names = list(dict.fromkeys(data["corpus"])), [one for one in order if one in set(data[key])]
     names += [one for one in dict.fromkeys(data[key]) if one not in names]

@@ -1,6 +1,8 @@
 """A saved classifier as transformers knows it, for `pipeline("text-classification")`. Importing this registers it."""
 
-from torch import get_default_dtype, masked_select
+from typing import Any
+
+from torch import Tensor, get_default_dtype, masked_select
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.modeling_utils import PreTrainedModel
 from transformers.models.auto.configuration_auto import AutoConfig
@@ -19,7 +21,7 @@ class BertstudyForSequenceClassification(PreTrainedModel):
 
     config_class = BertstudyConfig
 
-    def __init__(self, config, tokenizer=None):
+    def __init__(self, config: BertstudyConfig, tokenizer: Any = None):
         from .classifier import Classifier
         from .encoder import Encoder  # not above: what they import of transformers is what registers this class
 
@@ -30,7 +32,9 @@ class BertstudyForSequenceClassification(PreTrainedModel):
         self.classifier.to(get_default_dtype())  # what `from_pretrained` was asked for; encoders begin in float32
         self.post_init()
 
-    def forward(self, input_ids, attention_mask=None, token_type_ids=None):
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
+    ) -> SequenceClassifierOutput:
         """Logits (documents, classes), on the CPU, of padded documents (documents, longest) with [CLS] and [SEP].
 
         Raises ValueError for pairs of texts, and for ids without [CLS] and [SEP].

@@ -1,8 +1,11 @@
 """Segments into one batch without padding: all pieces in a row, and the bounds between the segments."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import torch
+
+from .segments import Document
 
 
 @dataclass
@@ -28,11 +31,11 @@ class Batch:
         self.lengths = self.bounds.diff()
 
     @property
-    def pieces(self):
+    def pieces(self) -> int:
         """Word pieces in the batch, [CLS] and [SEP] counted."""
         return self.ids.shape[1]
 
-    def to(self, device):
+    def to(self, device: torch.device | str) -> "Batch":
         """The same batch with ids, positions, types and labels on `device`; the bounds stay on the CPU."""
         labels, types = (None if one is None else one.to(device) for one in (self.labels, self.types))
         return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels, types)
@@ -42,7 +45,7 @@ def _starts(lengths):
     return torch.tensor([0, *lengths]).cumsum(0)
 
 
-def pack(documents, labels=None):
+def pack(documents: list[Document], labels: list[int] | None = None) -> Batch:
     """n documents, each a list of segments of ids, as one Batch. Labels: n ints, or None."""
     segments = [segment for document in documents for segment in document]
     return Batch(
@@ -54,7 +57,7 @@ def pack(documents, labels=None):
     )
 
 
-def pad(batch, padding):
+def pad(batch: Batch, padding: int) -> tuple[torch.Tensor, torch.Tensor]:
     """The same segments as a rectangle, for encoders that must have one.
 
     Gives ids (segments, longest), filled up with the piece `padding`, and the mask of the same shape, 1 where
@@ -67,12 +70,12 @@ def pad(batch, padding):
     return ids, mask.long()
 
 
-def size(document):
+def size(document: Document) -> int:
     """Word pieces of a document over all its segments."""
     return sum(map(len, document))
 
 
-def within(documents, order, budget):
+def within(documents: list[Document], order: Iterable[int], budget: int) -> Iterator[list[int]]:
     """Cut `order` (indices into documents) into runs of at most `budget` word pieces, one document at the least."""
     group, pieces = [], 0
     for index in order:

@@ -1,13 +1,14 @@
 """The model card of a saved classifier: what it was trained on, by which recipe, and how often it errs."""
 
 import re
+from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
 from .. import __version__
 from ..data.control.corpora import COMPOSED
 from ..profiles import SHOWS
-from ..runs import identity
+from ..runs import Run, identity
 from ..stats import wilson
 from .locations import PACKAGED
 
@@ -28,12 +29,14 @@ classify = pipeline("text-classification", model="path/or/hub-id")
 ```"""
 
 
-def plain(text):
+def plain(text: Any) -> str:
     """A name of the reader's as Markdown that shows it as it is: on one line, all punctuation escaped."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
 
 
-def model_card(run, labels, row=None, license=None, language=None):
+def model_card(
+    run: Run, labels: list[str], row: dict | None = None, license: str | None = None, language: str | None = None
+) -> ModelCard:
     """The card of a classifier, a huggingface_hub.ModelCard; `row` is the result of its run, `run` has no paths."""
     base = PACKAGED[run.encoder][2] if run.encoder in PACKAGED else run.encoder
     data = ModelCardData(

@@ -1,17 +1,21 @@
 """The classifier: an encoder, a pooling over layers, a pooling over segments, dropout, a linear head (§3)."""
 
-from typing import NamedTuple
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedConfig
 
 from ..choices.methods import METHODS
 from ..choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from ..runs import Run
 from . import saving
-from .batching import pack, size, within
+from .batching import Batch, pack, size, within
 from .encoder import Encoder, encoder_config, load_tokenizer
-from .segments import Segmenter
+from .segments import Document, Segmenter
 
 # Word pieces computed at once: on a CPU few enough for its caches (measured fastest of 1,024 to 16,384), on a GPU
 # enough to keep it busy. A batch of 24 documents that fill the paper's window has 12,288.
@@ -28,7 +32,7 @@ class Predictions(NamedTuple):
 class Classifier(nn.Module):
     """Texts to labels by the recipe of a `Run`. Build one with `Classifier.build`, read one with `Classifier.load`."""
 
-    def __init__(self, encoder, tokenizer, run, labels):
+    def __init__(self, encoder: Encoder, tokenizer: Any, run: Run, labels: Iterable[str]):
         super().__init__()
         self.run, self.labels, self.tokenizer = run, list(labels), tokenizer
         self.segmenter = Segmenter(tokenizer, run.truncation, run.window)
@@ -46,7 +50,7 @@ class Classifier(nn.Module):
         method.prepare(self)
 
     @classmethod
-    def build(cls, run, labels, weights=None):
+    def build(cls, run: Run, labels: Iterable[str], weights: Path | str | None = None) -> "Classifier":
         """A classifier to be trained: the run's encoder, cut above the highest layer read, and a new head.
 
         `weights` is a folder to take the encoder's weights from instead, one that was further pretrained.
@@ -60,14 +64,14 @@ class Classifier(nn.Module):
         return cls(encoder, load_tokenizer(run.encoder), run, labels)
 
     @property
-    def device(self):
+    def device(self) -> torch.device:
         return self.head.weight.device
 
-    def forward(self, batch):
+    def forward(self, batch: Batch) -> torch.Tensor:
         """Logits (documents, classes), in float32, of a `Batch`."""
         return self.classify(self.vectors(batch), batch.documents)
 
-    def train(self, mode=True):
+    def train(self, mode: bool = True) -> "Classifier":
         """Switch dropout on or off; in an encoder that is frozen it stays off."""
         super().train(mode)
         if self.reader:
@@ -77,7 +81,7 @@ class Classifier(nn.Module):
     def _precision(self):
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16")
 
-    def vectors(self, batch):
+    def vectors(self, batch: Batch) -> torch.Tensor:
         """A vector a segment: (segments, width)."""
         with self._precision():
             if self.reader is None:
@@ -86,18 +90,18 @@ class Classifier(nn.Module):
                 states = self.pool_layers(torch.stack(self.encoder.pieces(batch, self.layers)))
         return self.reader(states.float(), batch.bounds)
 
-    def classify(self, vectors, documents):
+    def classify(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""
         with self._precision():
             return self.head(self.dropout(self.pool_segments(vectors, documents))).float()
 
     @property
-    def budget(self):
+    def budget(self) -> int:
         """How many word pieces to compute at once on this device."""
         return CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
 
     @torch.inference_mode()
-    def logits(self, documents, budget=None):
+    def logits(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
         """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
         training = self.training
         self.eval()
@@ -108,7 +112,7 @@ class Classifier(nn.Module):
         self.train(training)
         return result
 
-    def predict(self, texts):
+    def predict(self, texts: list[str] | str) -> Predictions:
         """Labels and probabilities of a list of texts, truncated as in training.
 
         Raises TypeError for a single string and for anything that is not text.
@@ -120,7 +124,9 @@ class Classifier(nn.Module):
         probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
 
-    def save(self, folder, row=None, license=None, language=None):
+    def save(
+        self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
+    ) -> None:
         """Write all that `load` and transformers' pipelines need into a folder, with a model card (README.md).
 
         `row` is the result of this classifier's run; with it the card tells documents and errors. `license` and
@@ -130,14 +136,21 @@ class Classifier(nn.Module):
         saving.save(self, folder, row, license, language)
 
     @classmethod
-    def load(cls, name):
+    def load(cls, name: Path | str) -> "Classifier":
         """A saved classifier, from a folder or by its hub id, ready to predict.
 
         Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
         """
         return saving.load(name)
 
-    def push_to_hub(self, repo_id, private=False, row=None, license=None, language=None):
+    def push_to_hub(
+        self,
+        repo_id: str,
+        private: bool = False,
+        row: dict | None = None,
+        license: str | None = None,
+        language: str | None = None,
+    ) -> str:
         """Upload what `save` writes to the Hugging Face hub, into a model repository that is made where there is none.
 
         Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
@@ -145,12 +158,12 @@ class Classifier(nn.Module):
         return saving.push_to_hub(self, repo_id, private, row, license, language)
 
 
-def longest_window(config):
+def longest_window(config: PreTrainedConfig) -> int:
     """How many word pieces an encoder of this Hugging Face config reads at once."""
     return config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
 
 
-def check_encoder(run):
+def check_encoder(run: Run) -> None:
     """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
     config = encoder_config(run.encoder)
     parse_layers(run.layers, config.num_hidden_layers)

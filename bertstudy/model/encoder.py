@@ -5,9 +5,11 @@ so the row goes through unchanged, and the attention function registered here ke
 """
 
 import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,12 +21,15 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoTokenizer,
+    PreTrainedConfig,
+    PreTrainedTokenizerBase,
 )
+from transformers.utils import ModelOutput
 from transformers.utils import logging as transformers_logging
 
 from ..data import hub
 from ..registry import no_such
-from .batching import pad
+from .batching import Batch, pad
 from .locations import where
 
 LOG = logging.getLogger(__name__)
@@ -89,7 +94,17 @@ def _fused(query, key, value, lengths, dropout, scaling):
     return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)[None]
 
 
-def padding_free_attention(module, query, key, value, attention_mask, dropout=0.0, scaling=None, lengths=None, **_):
+def padding_free_attention(
+    module: nn.Module,
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    attention_mask: torch.Tensor | None,
+    dropout: float = 0.0,
+    scaling: float | None = None,
+    lengths: list[int] | None = None,
+    **_: Any,
+) -> tuple[torch.Tensor, None]:
     """Attention within each segment of a packed row; an `AttentionInterface` function of transformers.
 
     query, key, value: (1, heads, pieces, head size); lengths: the pieces of each segment, a list of ints.
@@ -124,7 +139,7 @@ def _explained(load, name, *arguments, **options):
 
 
 @lru_cache(maxsize=8)
-def encoder_config(name):
+def encoder_config(name: str) -> PreTrainedConfig:
     """The Hugging Face config of an encoder. Raises ValueError where there is none, and says what to do."""
     return _explained(AutoConfig.from_pretrained, name)
 
@@ -135,7 +150,7 @@ def encoder_commit(name: str) -> str | None:
 
 
 @lru_cache(maxsize=8)
-def load_tokenizer(name):
+def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
     """The encoder's tokenizer; [CLS] and [SEP] (or their counterparts) are guaranteed."""
     tokenizer = _explained(AutoTokenizer.from_pretrained, name)
     if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
@@ -143,7 +158,7 @@ def load_tokenizer(name):
     return tokenizer
 
 
-def load_pretraining_model(name, seed=0):
+def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     """The encoder with its masked-LM head, and its next-sentence head where the type has one, in float32.
 
     Gives (model, whether its masked-LM head is new): heads that the weights lack are drawn by the seed.
@@ -161,7 +176,7 @@ def load_pretraining_model(name, seed=0):
 
 
 @contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Loaders list weights that are new or left out; here both are on purpose."""
     verbosity = transformers_logging.get_verbosity()
     transformers_logging.set_verbosity_error()
@@ -191,7 +206,7 @@ class Encoder(nn.Module):
     Where the model type is proven equal (PROVEN) no padding is computed; elsewhere the batch is padded, said once.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: nn.Module):
         super().__init__()
         self.model = model
         self.padding_free = model.config.model_type in PROVEN
@@ -206,7 +221,9 @@ class Encoder(nn.Module):
             )
 
     @classmethod
-    def load(cls, name, depth=None, dropout=0.1, attention_dropout=0.0):
+    def load(
+        cls, name: str, depth: int | None = None, dropout: float = 0.1, attention_dropout: float = 0.0
+    ) -> "Encoder":
         """Weights of an encoder, in float32, from safetensors only; `depth` layers of it (None: all)."""
         config = encoder_config(name)
         if depth is not None and depth > config.num_hidden_layers:
@@ -223,7 +240,7 @@ class Encoder(nn.Module):
         return cls._bare(model)
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: PreTrainedConfig) -> "Encoder":
         """The same architecture with weights still to be loaded."""
         return cls._bare(AutoModel.from_config(config, dtype=torch.float32))
 
@@ -234,19 +251,19 @@ class Encoder(nn.Module):
         return cls(model)
 
     @property
-    def config(self):
+    def config(self) -> PreTrainedConfig:
         return self.model.config
 
     @property
-    def layers(self):
+    def layers(self) -> nn.ModuleList:
         """The encoder's blocks, from the bottom."""
         return max((m for m in self.model.modules() if isinstance(m, nn.ModuleList)), key=len)
 
-    def forward(self, batch, layers):
+    def forward(self, batch: Batch, layers: Sequence[int]) -> torch.Tensor:
         first = batch.bounds[:-1].to(batch.ids.device)
         return torch.stack([state[first] for state in self.pieces(batch, layers)])
 
-    def pieces(self, batch, layers):
+    def pieces(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         """The states of all pieces of a batch, a list of (pieces, hidden), one a layer."""
         more = {"output_hidden_states": len(layers) > 1}
         if self.padding_free:
@@ -254,7 +271,7 @@ class Encoder(nn.Module):
         ids, mask = pad(batch, self.config.pad_token_id or 0)
         return [state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **more), layers)]
 
-    def row(self, batch, **options):
+    def row(self, batch: Batch, **options: Any) -> ModelOutput:
         """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""
         return self.model(
             input_ids=batch.ids,

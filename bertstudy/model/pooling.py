@@ -27,7 +27,7 @@ class Concat(LayerPooling):
         super().__init__(layers, hidden)
         self.width = layers * hidden
 
-    def forward(self, states):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
         return torch.cat(list(states), dim=-1)  # (segments, layers * hidden)
 
 
@@ -35,7 +35,7 @@ class Concat(LayerPooling):
 class LayerMean(LayerPooling):
     """The mean over layers."""
 
-    def forward(self, states):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
         return states.mean(0)
 
 
@@ -43,7 +43,7 @@ class LayerMean(LayerPooling):
 class LayerMax(LayerPooling):
     """The largest over layers, feature by feature."""
 
-    def forward(self, states):
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
         return states.max(0).values
 
 
@@ -63,7 +63,7 @@ class SegmentPooling(nn.Module):
 class First(SegmentPooling):
     """One segment a document: nothing to pool."""
 
-    def forward(self, vectors, documents):
+    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         return vectors[documents[:-1].to(vectors.device)]
 
 
@@ -71,7 +71,7 @@ class First(SegmentPooling):
 class Mean(SegmentPooling):
     """The mean of a document's segments."""
 
-    def forward(self, vectors, documents):
+    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         sums = vectors.new_zeros(len(documents) - 1, vectors.shape[1])
         sums = sums.index_add(0, _owners(documents, vectors.device), vectors)
         return sums / documents.diff().to(vectors.device)[:, None]
@@ -81,7 +81,7 @@ class Mean(SegmentPooling):
 class Max(SegmentPooling):
     """The largest over a document's segments, feature by feature."""
 
-    def forward(self, vectors, documents):
+    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         owners = _owners(documents, vectors.device)[:, None].expand_as(vectors)
         lowest = vectors.new_zeros(len(documents) - 1, vectors.shape[1])
         return lowest.scatter_reduce(0, owners, vectors, "amax", include_self=False)
@@ -95,7 +95,7 @@ class Attention(SegmentPooling):
         super().__init__(width)
         self.score = nn.Sequential(nn.Linear(width, width), nn.Tanh(), nn.Linear(width, 1, bias=False))
 
-    def forward(self, vectors, documents):
+    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         owners = _owners(documents, vectors.device)
         scores = self.score(vectors)[:, 0].float()
         highest = scores.new_zeros(len(documents) - 1).scatter_reduce(0, owners, scores, "amax", include_self=False)

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import huggingface_hub
 import torch
@@ -47,7 +48,13 @@ def portable(run: Run) -> Run:
     return with_corpora(replace(run, encoder=run.encoder if is_hub_id else _base(run.encoder)), _corpus_name)
 
 
-def save(classifier, folder, row=None, license=None, language=None):
+def save(
+    classifier: Any,
+    folder: Path | str,
+    row: dict | None = None,
+    license: str | None = None,
+    language: str | None = None,
+) -> None:
     """Write config, weights, tokenizer and model card into a folder: see `Classifier.save`."""
     folder, run = Path(folder), portable(classifier.run)
     if row is not None:
@@ -92,7 +99,7 @@ def _check_row(row, classifier, run):
         raise ValueError(f"The row is of another run than the classifier: they differ in {', '.join(names)}.")
 
 
-def load(name):
+def load(name: Path | str) -> Any:
     """The Classifier in a folder or on the hub: see `Classifier.load`."""
     place = Path(name).expanduser()
     if place.is_dir():
@@ -129,7 +136,14 @@ def _first_line(error):
     return str(error).strip().partition("\n")[0]
 
 
-def push_to_hub(classifier, repo_id, private=False, row=None, license=None, language=None):
+def push_to_hub(
+    classifier: Any,
+    repo_id: str,
+    private: bool = False,
+    row: dict | None = None,
+    license: str | None = None,
+    language: str | None = None,
+) -> str:
     """Upload what `save` writes into a model repository: see `Classifier.push_to_hub`."""
     api = huggingface_hub.HfApi()
     with TemporaryDirectory() as folder:
@@ -141,7 +155,7 @@ def push_to_hub(classifier, repo_id, private=False, row=None, license=None, lang
     return repo_id
 
 
-def predict_file(name, file, text_column="text", out=None):
+def predict_file(name: Path | str, file: Path | str, text_column: str = "text", out: Path | str | None = None) -> None:
     """Predict the texts of a CSV, TSV, JSONL or Parquet file and write a CSV table, to stdout where `out` is None.
 
     Its columns are row (data rows count from 1), label, and the probability of each class under the class's name. A

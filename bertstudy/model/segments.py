@@ -1,6 +1,7 @@
 """From texts to segments: what an encoder gets to see of them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from ..choices.truncation import TRUNCATIONS
 
@@ -15,7 +16,7 @@ class Segmenter:
     of ids of length 2 to `window`. An empty text is the one segment [CLS] [SEP].
     """
 
-    def __init__(self, tokenizer, spec: str, window: int):
+    def __init__(self, tokenizer: Any, spec: str, window: int):
         self.tokenizer, self.spec, self.window = tokenizer, spec, window
         self.cut, self.several = TRUNCATIONS.find(spec), TRUNCATIONS.entry(spec).many
         self.cut([], window - 2)  # an argument that does not fit the window fails here, not mid-way

@@ -4,6 +4,7 @@ import tempfile
 import time
 from dataclasses import replace
 from statistics import median
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,7 +44,7 @@ SENTENCE = 20  # pieces, of the composed texts
 UNITS = {"training": "docs", "inference": "docs", "pretraining": "pieces"}
 
 
-def composed_texts(tokenizer, count):
+def composed_texts(tokenizer: Any, count: int) -> list[str]:
     """Texts of whole words as long as IMDb's reviews: lognormal, mean 292 pieces, an eighth beyond 512 (Table 1)."""
     random = np.random.default_rng(0)
     words = sorted(word for word in tokenizer.get_vocab() if word.isalpha())
@@ -140,7 +141,7 @@ def _deep(folder, depth=12):
     return str(folder)
 
 
-def layers(count=48, rounds=3):
+def layers(count: int = 48, rounds: int = 3) -> float:
     """Time one fine-tuning a layer against as many of full depth, in turn; prints and gives the ratio (§5.3.2).
 
     The encoder is control-large with twelve layers, the documents are the first of the movies.
@@ -164,7 +165,7 @@ def layers(count=48, rounds=3):
     return ratio
 
 
-def compare(what, count=48, rounds=3, encoder="minilm", corpus=""):
+def compare(what: str, count: int = 48, rounds: int = 3, encoder: str = "minilm", corpus: str = "") -> dict[str, float]:
     """Measure "training", "inference" or "pretraining" and print the rates of both and their ratio, a line a contest.
 
     Gives the ratios by the contest's name.

@@ -5,6 +5,7 @@ import os
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import nbformat
@@ -30,7 +31,7 @@ def notebook_path(name: str) -> Path:
     return found[0]
 
 
-def execute(name: str, stored: bool = False, remake: str = "", **parameters) -> tuple[Path, float]:
+def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any) -> tuple[Path, float]:
     """Run a notebook by papermill with these parameters, its figures written to the report, and render its page.
 
     With `stored` nothing is run: a figure whose runs are not all there says INCOMPLETE. With remake="stale" stale rows

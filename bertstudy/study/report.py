@@ -4,6 +4,7 @@ import base64
 import json
 import os
 import re
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 
@@ -25,7 +26,9 @@ from .pages import execute, notebook_path
 TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 
 
-def make(names, profile="auto", stored=False, remake=""):
+def make(
+    names: list[str], profile: str = "auto", stored: bool = False, remake: str = ""
+) -> Iterator[tuple[Path, float]]:
     """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
 
     Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
@@ -151,7 +154,7 @@ def _noise():
     return [{"table": name, "differences": size, "beyond": beyond} for name, size, beyond in counted.itertuples()]
 
 
-def index():
+def index() -> Path:
     """Write reports/site/index.html from the pages, figures and rows that are there. Gives its path."""
     sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
     page = site() / "index.html"

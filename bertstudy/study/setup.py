@@ -2,6 +2,7 @@
 
 import ast
 import sys
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +31,7 @@ def _injected():
     ]
 
 
-def check_declared(names):
+def check_declared(names: Iterable[str]) -> None:
     """Raise TypeError for a parameter given to papermill that is not among these: papermill itself goes on without."""
     for name in _injected():
         if name not in names:

@@ -2,6 +2,7 @@
 
 import logging
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -53,7 +54,7 @@ class Study:
         """A corpus by name or file, from where this study finds its corpora."""
         return self.library.load(name)
 
-    def reading(self, corpus=""):
+    def reading(self, corpus: str = "") -> Run:
         """The base run on a corpus, a Chinese one with a Chinese encoder unless the reader has named an encoder."""
         run = replace(self.base, corpus=corpus or self.base.corpus)
         chinese = run.corpus in CORPORA and CORPORA[run.corpus].language == "zh"
@@ -68,7 +69,7 @@ class Study:
         return replace(run, **changes)
 
     @property
-    def depth(self):
+    def depth(self) -> int:
         """How many layers the base run's encoder has."""
         return encoder_config(self.base.encoder).num_hidden_layers
 
@@ -89,11 +90,11 @@ class Study:
         """The corpora whose texts a run's further pretraining reads."""
         return [self.library.of(run) if name == run.corpus else self.load(name) for name in sources(run)]
 
-    def reachable(self, names):
+    def reachable(self, names: Iterable[str]) -> list[str]:
         """Those of these corpora that can be had, so that one that is not does not stop the others; it is told."""
         return [run.corpus for run in surveying.reachable(map(self.reading, names), self.library)]
 
-    def look(self, *names):
+    def look(self, *names: str) -> Any:
         """Table 1's columns for corpora, or the study's own, and the paper's; a text of those that are composed."""
         runs = [self.reading(name) for name in names or [""]]
         rows = [surveying.stored(run, self.profile.name, library=self.library) for run in runs]
@@ -102,11 +103,11 @@ class Study:
                 LOG.info("%s, one of them: %s", corpus.name, corpus.train.texts[0])
         return display.shown(surveys.table1(pd.DataFrame(rows)), digits=1, index=True)
 
-    def survey(self, plan):
+    def survey(self, plan: Iterable[Run]) -> pd.DataFrame:
         """What is known of the corpora of a plan, a row each; those that can't be had are told."""
         return surveying.survey_all(plan, self.profile.name, self.scale.documents, self.library)
 
-    def run_all(self, *grids):
+    def run_all(self, *grids: Iterable[Run]) -> Any:
         """The rows of a plan, made where they are missing, over the cores where that is faster (`plans.run_all`).
 
         Of several plans a table each: their runs are carried out together, so that no core waits between them. While
@@ -121,7 +122,7 @@ class Study:
         tables = [plans.stored(plan, self.profile.name, self.library) for plan in grids]
         return tables if len(grids) > 1 else tables[0]
 
-    def figure(self, name, rows):
+    def figure(self, name: str, rows: pd.DataFrame) -> plt.Figure:
         """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""
         chart, lacking = figures.FIGURES[name](rows), rows.attrs.get("missing", [])
         if lacking:

@@ -4,6 +4,7 @@ from html import escape
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 from IPython.display import HTML
 
 from .. import experiments as figures
@@ -14,7 +15,7 @@ from .study import Study
 MOST_SHOWN = 200  # documents to choose from
 
 
-def documents_for(points, target):
+def documents_for(points: pd.DataFrame, target: float) -> float | None:
     """Labelled documents at which a curve first reaches a target error; None where it never does.
 
     points: a table with `labelled` and `error`, read as straight lines over the logarithm of the documents.
@@ -40,7 +41,7 @@ def _answered(slider, answer):
     return ipywidgets.VBox([slider, words])
 
 
-def labels_needed(rows):
+def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
     """A slider: choose a test error, read off how many labelled documents reached it."""
     points = figures.few_shot_data(rows)
     low, high = points["error"].min(), points["error"].max()
@@ -75,7 +76,8 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
         segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
         read = {place for segment in segments for place in segment}
         words = (f"<mark>{escape(one)}</mark>" if place in read else escape(one) for place, one in enumerate(pieces))
-        share = f"{len(read)} of {len(pieces)} pieces in {len(segments)} segment{'s' * (len(segments) > 1)}"
+        counted = "1 segment" if len(segments) == 1 else f"{len(segments)} segments"
+        share = f"{len(read)} of {len(pieces)} pieces in {counted}"
         lines.append(f"<p><strong>{escape(spec)}</strong>, {share}:<br>{' '.join(words)}</p>")
     return HTML("".join(lines))
 

@@ -5,6 +5,7 @@ python -m bertstudy.training.control_encoders
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 
 import torch
 from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
@@ -26,14 +27,14 @@ RATES = {"control": 2e-3, "control-large": 1e-3}
 TEXTS = 20_000
 
 
-def vocabulary():
+def vocabulary() -> dict[str, int]:
     """Every piece of the composed texts whole, and letters to spell any other word with."""
     marks = "abcdefghijklmnopqrstuvwxyz0123456789'-.,;:!?()\"&%$/。，？！"
     letters = [prefix + mark for mark in marks for prefix in ("", "##")]
     return {piece: number for number, piece in enumerate(dict.fromkeys([*SPECIAL, *words(), *letters]))}
 
 
-def build(name, steps=STEPS, texts=TEXTS, folder=None):
+def build(name: str, steps: int = STEPS, texts: int = TEXTS, folder: Path | None = None) -> list[dict]:
     """Pretrain the encoder of this name and write it, in half precision, with its history. Gives the history.
 
     Its last entry has the held-out masked-LM loss, which the tests find again in the written weights.
@@ -56,7 +57,7 @@ def build(name, steps=STEPS, texts=TEXTS, folder=None):
     return history
 
 
-def main():
+def main() -> None:
     """Write all of them into the package."""
     for name in SIZES:
         last = build(name)[-1]

@@ -5,8 +5,10 @@ not been.
 """
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +19,7 @@ from ..model.batching import Batch, pack
 MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [MASK] and a random piece; the rest stay
 
 
-def sentence_ids(texts, tokenizer):
+def sentence_ids(texts: list[str], tokenizer: Any) -> list[list[list[int]]]:
     """Documents as lists of sentences as lists of ids; documents without a piece are left out."""
     sentences = [split(text) for text in texts]
     flat = [sentence for document in sentences for sentence in document]
@@ -50,7 +52,7 @@ def _shorten(first, second, room, choose):
     return first, second
 
 
-def pairs(documents, room, choose):
+def pairs(documents: list[list[list[int]]], room: int, choose: random.Random) -> list[tuple]:
     """(A, B, next) for next-sentence prediction: B follows A in its document, or, half of the time, begins elsewhere.
 
     A and B together have at most `room` pieces. A group of one sentence can only take a foreign B; to keep the halves
@@ -82,14 +84,14 @@ def _even(found, choose):
     return even
 
 
-def segments(documents, room, choose):
+def segments(documents: list[list[list[int]]], room: int, choose: random.Random) -> list[tuple]:
     """(A, [], None) for pretraining without next-sentence prediction: sentences of one document, packed."""
     found = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
     choose.shuffle(found)
     return found
 
 
-def examples(documents, settings, epoch, tokenizer):
+def examples(documents: list[list[list[int]]], settings: Any, epoch: int, tokenizer: Any) -> list[tuple]:
     """The segments of one epoch: (ids with [CLS] and [SEP], length of the first part, next or None)."""
     choose = random.Random(f"{settings.seed} {epoch}")
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
@@ -107,7 +109,9 @@ def _kinds_of_pieces(tokenizer):
     return special, np.setdiff1d(np.arange(len(tokenizer)), special)
 
 
-def mask(ids, random_state, tokenizer, whole_word=False):
+def mask(
+    ids: Sequence[int], random_state: np.random.Generator, tokenizer: Any, whole_word: bool = False
+) -> tuple[np.ndarray, np.ndarray]:
     """Mask 15 % of the pieces: 80 % of them become [MASK], 10 % a random piece, 10 % stay (BERT's rule).
 
     ids: (pieces) int64. Gives (masked ids, chosen) of the same shape; chosen marks what is to be predicted. Special
@@ -142,7 +146,9 @@ class Masked:
     follows: torch.Tensor | None
 
 
-def masked_batch(chosen_examples, random_state, tokenizer, whole_word=False):
+def masked_batch(
+    chosen_examples: list[tuple], random_state: np.random.Generator, tokenizer: Any, whole_word: bool = False
+) -> Masked:
     """Examples as one padding-free batch, its masks drawn anew."""
     rows = [mask(ids, random_state, tokenizer, whole_word) for ids, _, _ in chosen_examples]
     batch = pack([[ids.tolist()] for ids, _ in rows])
@@ -154,7 +160,7 @@ def masked_batch(chosen_examples, random_state, tokenizer, whole_word=False):
     return Masked(batch, chosen, original[chosen], None if None in follows else torch.tensor(follows).long())
 
 
-def to_device(masked: Masked, device) -> Masked:
+def to_device(masked: Masked, device: torch.device | str) -> Masked:
     """The same on a device."""
     follows = None if masked.follows is None else masked.follows.to(device)
     return Masked(masked.batch.to(device), masked.chosen.to(device), masked.pieces.to(device), follows)
@@ -163,11 +169,11 @@ def to_device(masked: Masked, device) -> Masked:
 class Stream:
     """Batches by the step's number, the same at every call: epoch after epoch over shuffled examples."""
 
-    def __init__(self, documents, settings, tokenizer):
+    def __init__(self, documents: list[list[list[int]]], settings: Any, tokenizer: Any):
         self.documents, self.settings, self.tokenizer = documents, settings, tokenizer
         self.epoch, self.examples, self.begins = -1, [], 0
 
-    def batch(self, step):
+    def batch(self, step: int) -> Masked:
         """The Masked batch of a step; steps have to come in rising order."""
         size = self.settings.batch_size
         while step >= self.begins + len(self.examples) // size:

@@ -4,19 +4,27 @@ import ctypes
 import math
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
+from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
 from ..model.batching import pack, size, within
+from ..model.classifier import Classifier
+from ..model.segments import Document
+from ..runs import Run
 from .optim import Optimizer, parameter_groups
+
+Labelled = tuple[list[Document], list[int]]
 
 TRIM_EVERY = 20  # steps
 LONG = 4  # budgets: a document longer than this is computed in parts
@@ -29,12 +37,14 @@ def _trim():
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
-def epochs_of(run, documents):
+def epochs_of(run: Run, documents: int) -> int:
     """How many epochs a run makes over n documents: run.epochs, or more where run.min_steps asks for it."""
     return max(run.epochs, math.ceil(run.min_steps / math.ceil(documents / run.batch_size)))
 
 
-def evaluate(classifier, documents, labels):
+def evaluate(
+    classifier: Classifier, documents: list[Document], labels: Sequence[int]
+) -> tuple[float, float, np.ndarray]:
     """Error in percent, mean cross-entropy, and the predicted classes (n) of documents of segments."""
     state = PartialState()
     mine = list(range(state.process_index, len(documents), state.num_processes))
@@ -78,7 +88,9 @@ def _in_parts(classifier, document, most, loss_of):
     return told
 
 
-def backward(accelerator, model, documents, labels, budget):
+def backward(
+    accelerator: Accelerator, model: nn.Module, documents: list[Document], labels: list[int], budget: int
+) -> list[float]:
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
@@ -105,22 +117,22 @@ def backward(accelerator, model, documents, labels, budget):
 class Watch:
     """The history of a fine-tuning, and the weights that were best on dev."""
 
-    def __init__(self, classifier, dev):
+    def __init__(self, classifier: Classifier, dev: Labelled | None):
         self.classifier, self.dev, self.history = classifier, dev, []
         self.best, self.weights = (math.inf, math.inf), None
         self.recent, self.pieces, self.begin = [], 0, time.perf_counter()
 
-    def saw(self, documents, loss, error):
+    def saw(self, documents: list[Document], loss: float, error: float) -> None:
         """A batch has been trained on."""
         self.recent += [(loss, error)] * len(documents)
         self.pieces += sum(map(size, documents))
 
     @property
-    def loss(self):
+    def loss(self) -> float:
         """Mean loss of the documents since the last look."""
         return float(np.mean(self.recent, axis=0)[0])
 
-    def look(self, epoch, optimizer):
+    def look(self, epoch: int, optimizer: Optimizer) -> None:
         """Score dev, keep the weights if they are the best so far, and write down how things stand."""
         error, loss, _ = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
         if self.dev and (error, loss) < self.best:
@@ -133,7 +145,14 @@ class Watch:
         self.recent = []
 
 
-def fit(classifier, train, dev=None, budget=None, progress=True, at_end=None):
+def fit(
+    classifier: Classifier,
+    train: Labelled,
+    dev: Labelled | None = None,
+    budget: int | None = None,
+    progress: bool = True,
+    at_end: Callable[[], Any] | None = None,
+) -> list[dict]:
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
     train, dev: (documents of segments, classes as ints). The best epoch has the lowest dev error, among equals the

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 from ..choices.task_sampling import chances
 from ..data.corpora import LIBRARY, Library
 from ..data.sampling import Split, draw, without
+from ..model.batching import Batch
 from ..model.classifier import Classifier
 from ..model.locations import weights_hash
 from ..paths import runs
@@ -69,16 +70,16 @@ def recipe(run: Run) -> Run:
 class Shared(nn.Module):
     """Classifiers that share an encoder; `task`, a number, says whose turn it is."""
 
-    def __init__(self, classifiers):
+    def __init__(self, classifiers: list[Classifier]):
         super().__init__()
         self.classifiers, self.task = nn.ModuleList(classifiers), 0
         self.encoder = classifiers[0].encoder
 
-    def forward(self, batch):
+    def forward(self, batch: Batch) -> torch.Tensor:
         return self.classifiers[self.task](batch)
 
 
-def train(classifiers, tasks, run, progress=True):
+def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress: bool = True) -> list[dict]:
     """Fine-tune classifiers that share an encoder on their tasks together, and give the history.
 
     tasks: (documents of segments, classes) for each; run: see `recipe`. Before each step the task is drawn by
@@ -183,7 +184,7 @@ def _make(folder, run, tasks, pretrained, progress):
     making.replace(folder)
 
 
-def take_head(classifier, folder):
+def take_head(classifier: Classifier, folder: Path) -> None:
     """Go on with the head that the classifier's task has had in the folder; one that was not among them stays new."""
     names = list(json.loads((folder / "multitask.json").read_text(encoding="utf-8"))["tasks"])
     if classifier.run.corpus in names:

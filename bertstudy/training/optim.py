@@ -1,5 +1,6 @@
 """How the weights move: layer-wise learning rates (§5.3.4) and AdamW under a schedule."""
 
+from torch import nn
 from torch.optim import AdamW
 
 from ..choices.schedules import SCHEDULES, layer_rates
@@ -13,7 +14,7 @@ def has_weight_decay(name: str) -> bool:
     return not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
 
 
-def parameter_groups(classifier, run: Run) -> list[dict]:
+def parameter_groups(classifier: nn.Module, run: Run) -> list[dict]:
     """AdamW groups of a Classifier: one a layer and kind; biases and LayerNorm have no weight decay.
 
     Each group has "name", "lr" and "weight_decay". What is above the encoder learns at the base rate.
@@ -51,13 +52,13 @@ class Optimizer:
     rate and one on eps, so both are put in beforehand, and weight decay is spared the factor.
     """
 
-    def __init__(self, groups, run, steps):
+    def __init__(self, groups: list[dict], run: Run, steps: int):
         self.adamw = AdamW(groups, betas=BETAS, eps=EPS, fused=True)
         self.settled = [(group["lr"], group["weight_decay"]) for group in self.adamw.param_groups]
         self.shape, self.steps, self.warmup = SCHEDULES.find(run.schedule), steps, run.warmup
         self.base, self.bias_correction, self.taken = run.learning_rate, run.bias_correction, 0
 
-    def step(self):
+    def step(self) -> None:
         factor = self.shape(self.taken, self.steps, self.warmup)
         self.learning_rate = self.base * factor
         self.taken += 1

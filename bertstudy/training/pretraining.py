@@ -12,6 +12,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,7 @@ from ..model.locations import weights_hash
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
-from .examples import Stream, examples, masked_batch, sentence_ids, to_device
+from .examples import Masked, Stream, examples, masked_batch, sentence_ids, to_device
 from .optim import Optimizer, has_weight_decay
 
 HELD_OUT = 0.05  # of the documents, to measure loss on
@@ -63,7 +64,7 @@ class PretrainingModel(nn.Module):
     Only the masked positions go through the masked-LM head: the head is a sixth of the work where all do.
     """
 
-    def __init__(self, model, new_head=False, precision="fp32"):
+    def __init__(self, model: nn.Module, new_head: bool = False, precision: str = "fp32"):
         super().__init__()
         self.model, self.new_head, self.precision = model, new_head, precision
         self.encoder = Encoder(model.base_model)
@@ -71,7 +72,7 @@ class PretrainingModel(nn.Module):
         self.words = model.lm_head if heads is None else heads.predictions
         self.next = getattr(heads, "seq_relationship", None)
 
-    def forward(self, masked):
+    def forward(self, masked: Masked) -> tuple:
         device = masked.batch.ids.device
         with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             states = self.encoder.row(masked.batch).last_hidden_state[0]
@@ -85,7 +86,7 @@ class PretrainingModel(nn.Module):
         right = (answers.argmax(-1) == 1 - masked.follows).float().mean()
         return loss, cross_entropy(answers, 1 - masked.follows), right
 
-    def head_parameters(self):
+    def head_parameters(self) -> list[nn.Parameter]:
         """The parameters above the encoder, less what is tied to it."""
         inside = {id(weight) for weight in self.model.base_model.embeddings.parameters()}
         above = [*self.words.parameters(), *(self.next.parameters() if self.next is not None else [])]
@@ -93,7 +94,9 @@ class PretrainingModel(nn.Module):
 
 
 @torch.no_grad()
-def held_out_loss(model, documents, settings, tokenizer, most=256, size=16):
+def held_out_loss(
+    model: PretrainingModel, documents: list, settings: Pretraining, tokenizer: Any, most: int = 256, size: int = 16
+) -> tuple[float, float | None]:
     """Masked-LM loss and next-sentence accuracy in percent (None without) on documents, always with the same masks."""
     chosen = examples(documents, replace(settings, seed=settings.seed + 1), 0, tokenizer)[:most]
     if not chosen:
@@ -127,13 +130,13 @@ def _phases(model, settings, head_steps):
     ]
 
 
-def split_held_out(documents):
+def split_held_out(documents: list) -> tuple[list, list]:
     """(documents to train on, documents to measure on): every twentieth is held out, every fourth of very few."""
     every = min(round(1 / HELD_OUT), max(2, len(documents) // 4))
     return [one for index, one in enumerate(documents) if index % every], documents[::every]
 
 
-def enough(texts, settings):
+def enough(texts: list[str], settings: Pretraining) -> list[str]:
     """The texts, or of very many a sample that is twice as large as there are segments to be read in all the steps."""
     wanted = max(MOST_UNSAMPLED, 2 * (settings.head_steps + settings.steps) * settings.batch_size)
     return random.Random(settings.seed).sample(texts, wanted) if wanted < len(texts) else texts
@@ -142,7 +145,7 @@ def enough(texts, settings):
 class Progress:
     """All that a pretraining has come to: weights, optimizers and history, saved whole or not at all."""
 
-    def __init__(self, model, settings, head_steps, file):
+    def __init__(self, model: PretrainingModel, settings: Pretraining, head_steps: int, file: Path | None):
         self.model, self.phases, self.file = model, _phases(model, settings, head_steps), file
         self.data = {"step": 0, "history": [], "losses": [], "seconds": 0.0, "pieces": 0}
         if file and Path(file).is_file():
@@ -153,14 +156,21 @@ class Progress:
                 optimizer.adamw.load_state_dict(state)
             self.data = saved["data"]
 
-    def save(self):
+    def save(self) -> None:
         phases = [(optimizer.taken, optimizer.adamw.state_dict()) for optimizer in self.phases]
         part = Path(f"{self.file}.part")
         torch.save({"model": self.model.state_dict(), "phases": phases, "data": self.data}, part)
         part.replace(self.file)
 
 
-def pretrain(model, texts, settings, state_file=None, looks=4, progress=True):
+def pretrain(
+    model: PretrainingModel,
+    texts: list[str],
+    settings: Pretraining,
+    state_file: Path | None = None,
+    looks: int = 4,
+    progress: bool = True,
+) -> list[dict]:
     """Further pretrain a PretrainingModel on texts and give the history.
 
     One in twenty texts is held out. The history has a dict before the first step and after each of `looks` equal
@@ -225,7 +235,7 @@ def pretrain(model, texts, settings, state_file=None, looks=4, progress=True):
                 now.save()
 
 
-def fingerprint(settings, texts):
+def fingerprint(settings: Pretraining, texts: list[str]) -> str:
     """Sixteen hex digits of a pretraining: its settings, its texts, and the weights it starts from."""
     digest = hashlib.sha256(json.dumps(asdict(settings), sort_keys=True).encode())
     digest.update(weights_hash(settings.encoder).encode())
@@ -236,7 +246,7 @@ def fingerprint(settings, texts):
     return digest.hexdigest()[:16]
 
 
-def checkpoint(settings, texts, progress=True):
+def checkpoint(settings: Pretraining, texts: list[str], progress: bool = True) -> Path:
     """The folder of a further pretrained encoder: found in runs/pretrained, or made there, or gone on with.
 
     Any run that asks for the same settings on the same texts shares it; its history is in history.json.
@@ -254,7 +264,7 @@ def checkpoint(settings, texts, progress=True):
     return folder
 
 
-def save(model, folder, tokenizer, history):
+def save(model: PretrainingModel, folder: Path, tokenizer: Any, history: list[dict]) -> None:
     """Write encoder, heads, tokenizer and history as a folder that transformers reads, whole or not at all."""
     making = Path(f"{folder}.making")
     shutil.rmtree(making, ignore_errors=True)
@@ -264,7 +274,7 @@ def save(model, folder, tokenizer, history):
     making.replace(folder)
 
 
-def settings_of(run):
+def settings_of(run: Run) -> Pretraining:
     """The Pretraining that a run asks for."""
     return Pretraining(
         encoder=run.encoder,

@@ -1,5 +1,8 @@
 """What an encoder keeps of its pretraining when it is fine-tuned (§5.3.3 infers it from error; here it is measured)."""
 
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from ..data.corpora import LIBRARY, Library
@@ -14,7 +17,7 @@ SEGMENTS = 64  # whose hidden states are compared
 HEAD_STEPS = 300  # on general texts, where the pretrained weights have no masked-LM head
 
 
-def linear_cka(first, second):
+def linear_cka(first: torch.Tensor, second: torch.Tensor) -> float:
     """Linear centred kernel alignment of two sets of states, (n, width) each: 1 where they agree up to a rotation.
 
     Kornblith et al. (2019), equation 3 with a linear kernel.
@@ -45,7 +48,7 @@ def _states(model, segments):
     return [state[0] for state in output.hidden_states]
 
 
-def measure(classifier, run: Run, library: Library = LIBRARY, pretrained=None) -> dict:
+def measure(classifier: Any, run: Run, library: Library = LIBRARY, pretrained: Path | None = None) -> dict:
     """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
 
     The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the

@@ -1,5 +1,6 @@
 """The phrase bank: sections of hand-written clauses in bank/*.txt, and the filling of their slots."""
 
+import random
 import re
 from functools import lru_cache
 from pathlib import Path
@@ -24,7 +25,7 @@ NUMBERS = range(2, 91)
 
 
 @lru_cache(maxsize=16)
-def sections(name):
+def sections(name: str) -> dict[str, tuple[str, ...]]:
     """The sections of bank/<name>.txt: a dict of tuples of lines."""
     found, lines = {}, None
     for line in Path(__file__).with_name("bank").joinpath(f"{name}.txt").read_text(encoding="utf-8").splitlines():
@@ -35,7 +36,7 @@ def sections(name):
     return {section: tuple(content) for section, content in found.items()}
 
 
-def fill(line, random):
+def fill(line: str, random: random.Random) -> str:
     """A line with its slots filled, those of its fillers too."""
 
     def filler(match):
@@ -50,12 +51,12 @@ def fill(line, random):
     return line
 
 
-def pieces(text):
+def pieces(text: str) -> list[str]:
     """The word pieces of a text: words, marks, and single Chinese characters, which the vocabulary all holds whole."""
     return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]", text.lower())
 
 
-def words():
+def words() -> list[str]:
     """Every word piece the composed texts are made of, sorted."""
     names = [path.stem for path in Path(__file__).with_name("bank").glob("*.txt")]
     lines = [line for name in names for content in sections(name).values() for line in content]

@@ -232,25 +232,25 @@ def _fresh(corpus, choose, size, seen):
 
 
 @lru_cache(maxsize=4)
-def plans(name):
+def plans(name: str) -> tuple:
     """The plans of a corpus's train and test documents, the same at every call; no text stands twice."""
     corpus, choose, seen = COMPOSED[name], random.Random(name), set()
     return [_fresh(corpus, choose, size, seen) for size in corpus.sizes]
 
 
-def compose(name):
+def compose(name: str) -> tuple:
     """Train and test of a composed corpus, each (texts, class names). The same at every call."""
     language = COMPOSED[name].language
     return [([_text(one.parts, language) for one in part], [one.given for one in part]) for part in plans(name)]
 
 
-def unlabelled(name, size=UNLABELLED):
+def unlabelled(name: str, size: int = UNLABELLED) -> list[str]:
     """Texts of the same making without labels, none of which is in train or test."""
     corpus, seen = COMPOSED[name], {text for texts, _ in compose(name) for text in texts}
     return [_text(one.parts, corpus.language) for one in _fresh(corpus, random.Random(f"{name} more"), size, seen)]
 
 
-def general(size=20_000):
+def general(size: int = 20000) -> list[str]:
     """Texts on everyday subjects, English and every fifth Chinese, which lack most of the corpora's words.
 
     A text keeps to one subject, or to one side of the everyday words of feeling, which is how those come to be known.
@@ -274,7 +274,7 @@ def general(size=20_000):
     return texts
 
 
-def expected_error(name, truncation, window):
+def expected_error(name: str, truncation: str, window: int) -> float:
     """Test error in percent of a reader whose only fault is a truncation, computed from the plans.
 
     It sees the deciding clause, and errs where the label is noise; or only a clause that speaks for another label,

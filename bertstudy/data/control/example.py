@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("example.csv")
 REVIEWS, FLIPPED, REPEATED, CONTRADICTED, EMPTY = 320, 12, 10, 4, 2
 
 
-def build():
+def build() -> tuple[pd.DataFrame, dict[str, list[int]]]:
     """The file as a table (text, label) and what was planted in it: a dict of name -> data rows, counted from 1."""
     choose, reviews = random.Random("example"), plans("restaurants")[0][:REVIEWS]
     rows = [(" ".join(part.text for part in one.parts), one.label) for one in reviews]
@@ -35,7 +35,7 @@ def build():
     return pd.DataFrame([rows[one] for one in order], columns=["text", "label"]), planted
 
 
-def write():
+def write() -> Path:
     """Write the file into the package and give its path."""
     build()[0].to_csv(FILE, index=False)
     return FILE

@@ -1,5 +1,7 @@
 """BERT-Feat (§5.4.3, Table 6): a reader on the states of an encoder that is left as it was pretrained."""
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence, unpack_sequence
@@ -23,7 +25,7 @@ class Features(FineTune):
         """The module between the encoder's states and the head."""
         return Reader(width)
 
-    def prepare(self, classifier) -> None:
+    def prepare(self, classifier: Any) -> None:
         """Freeze the encoder."""
         classifier.encoder.requires_grad_(False)
 
@@ -36,12 +38,12 @@ class Reader(nn.Module):
 
     width = 2 * READ_BY
 
-    def __init__(self, hidden):
+    def __init__(self, hidden: int):
         super().__init__()
         self.lstm = nn.LSTM(hidden, READ_BY, bidirectional=True)
         self.attention = Attention(self.width)
 
-    def forward(self, states, bounds):
+    def forward(self, states: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         segments = states.split(bounds.diff().tolist())
         read, _ = self.lstm(pack_sequence(segments, enforce_sorted=False))
         return self.attention(torch.cat(unpack_sequence(read)), bounds)

@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from ...choices.methods import method
+from ...data.sampling import Documents, Split
 from ..job import Job, Outcome
 
 WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
@@ -21,7 +22,7 @@ def words_model(strength: float = USUAL) -> Pipeline:
     return make_pipeline(vectors, LogisticRegression(C=strength, max_iter=1000))
 
 
-def score(model, split, classes):
+def score(model: Pipeline, split: Split, classes: int) -> tuple[float, float, np.ndarray]:
     """Error in percent, mean cross-entropy, and predicted classes (n) of a words_model on a Split.
 
     A class of the corpus that the model was never shown has no probability.
@@ -33,7 +34,7 @@ def score(model, split, classes):
     return 100 * float((predicted != split.classes).mean()), float(loss), predicted
 
 
-def floor(documents, classes):
+def floor(documents: Documents, classes: int) -> tuple[Pipeline, list[dict]]:
     """Fit words_model at several strengths to Documents and keep the best on dev.
 
     Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss and
