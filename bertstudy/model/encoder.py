@@ -245,7 +245,7 @@ class Encoder(nn.Module):
         return cls._bare(AutoModel.from_config(config, dtype=torch.float32))
 
     @classmethod
-    def _bare(cls, model):
+    def _bare(cls, model: nn.Module) -> "Encoder":
         if hasattr(model, "pooler"):
             model.pooler = None  # the raw [CLS] is read, as in the authors' code
         return cls(model)
