@@ -57,8 +57,8 @@ COMPACT = Run(
     precision="bf16",
 )
 PROFILES = {
-    one.name: one
-    for one in (
+    scale.name: scale
+    for scale in (
         Profile(
             "control",
             CONTROL,

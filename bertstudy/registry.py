@@ -102,20 +102,20 @@ class Registry(dict):
         Raises ValueError for an unknown name, for an argument that is not a whole number above zero, and for one
         given to a choice that takes none.
         """
-        found = self.entry(spec)
-        if found.call is None:
-            import_module(found.module)  # which registers it
-            found = self[found.name]
+        entry = self.entry(spec)
+        if entry.call is None:
+            import_module(entry.module)  # which registers it
+            entry = self[entry.name]
         _, colon, argument = str(spec).partition(":")
         if not colon:
-            return found.call
-        if "argument" not in inspect.signature(found.call).parameters:
-            raise ValueError(f"{self.kind}={spec!r}: {found.name!r} takes no number after a colon.")
+            return entry.call
+        if "argument" not in inspect.signature(entry.call).parameters:
+            raise ValueError(f"{self.kind}={spec!r}: {entry.name!r} takes no number after a colon.")
         if not argument.isdecimal() or int(argument) < 1:
             raise ValueError(
-                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {found.name}:128."
+                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {entry.name}:128."
             )
-        return partial(found.call, argument=int(argument))
+        return partial(entry.call, argument=int(argument))
 
     def check(self, spec: str) -> None:
         """Raise ValueError unless there is such a choice; one that is not imported yet stays so."""
@@ -132,7 +132,7 @@ def _declared(module: str, decorator: str, traits: dict) -> Iterator[tuple[str, 
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == decorator:
                 name = ast.literal_eval(node.args[0])
-                own = {one.arg: ast.literal_eval(one.value) for one in node.keywords}
+                own = {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords}
                 yield name, Entry(name, {**traits, **own}, where)
 
 

@@ -165,9 +165,9 @@ class Run:
     retention: str = knob("none", part="fine_tuning", corpora=True, added=True)
 
     def __post_init__(self):
-        for one in fields(self):
-            object.__setattr__(self, one.name, _typed(one, getattr(self, one.name)))
-            _check_value(one, getattr(self, one.name))
+        for declared in fields(self):
+            object.__setattr__(self, declared.name, _typed(declared, getattr(self, declared.name)))
+            _check_value(declared, getattr(self, declared.name))
         self._check_method()
         for name, reason in unused_fields(self).items():
             if getattr(self, name) != DEFAULTS[name]:
@@ -211,30 +211,30 @@ class Run:
             )
 
 
-DEFAULTS = {one.name: one.default for one in fields(Run)}
+DEFAULTS = {declared.name: declared.default for declared in fields(Run)}
 
 
 def fields_of(*parts: str) -> tuple[str, ...]:
     """The names of the fields of Run that belong to these parts, in their order."""
-    return tuple(one.name for one in fields(Run) if one.metadata["part"] in parts)
+    return tuple(declared.name for declared in fields(Run) if declared.metadata["part"] in parts)
 
 
 def with_corpora(run: Run, name: Callable[[str], str]) -> Run:
     """The run with another name for each corpus that its fields name."""
-    texts = [one.name for one in fields(run) if one.metadata["corpora"]]
+    texts = [declared.name for declared in fields(run) if declared.metadata["corpora"]]
     return replace(run, **{field: "+".join(map(name, getattr(run, field).split("+"))) for field in texts})
 
 
 def unused_fields(run: Run) -> dict[str, str]:
     """The fields that have no effect under a run's others, and why: a dict of name to reason."""
-    reads, found = METHODS[run.method].reads if run.method in METHODS else PARTS, {}
-    for one in fields(Run):
-        off = one.metadata["off"]
-        if one.metadata["part"] not in reads and one.name != "encoder":
-            found[one.name] = f"method={run.method!r}, which reads {', '.join(reads)} only"
+    reads, reasons = METHODS[run.method].reads if run.method in METHODS else PARTS, {}
+    for declared in fields(Run):
+        off = declared.metadata["off"]
+        if declared.metadata["part"] not in reads and declared.name != "encoder":
+            reasons[declared.name] = f"method={run.method!r}, which reads {', '.join(reads)} only"
         elif off and off.holds(run):
-            found[one.name] = off.reason(run)
-    return found
+            reasons[declared.name] = off.reason(run)
+    return reasons
 
 
 def outside_functions(run: Run) -> dict[str, str]:
@@ -245,16 +245,16 @@ def outside_functions(run: Run) -> dict[str, str]:
     specs = {kind: getattr(run, kind) for kind in REGISTRIES if kind in DEFAULTS} | {
         "layers": parse_layers(run.layers)[0]
     }
-    found = {kind: REGISTRIES[kind].entry(spec).source_digest() for kind, spec in specs.items()}
-    return {kind: digest for kind, digest in found.items() if digest}
+    digests = {kind: REGISTRIES[kind].entry(spec).source_digest() for kind, spec in specs.items()}
+    return {kind: digest for kind, digest in digests.items() if digest}
 
 
 def baseline(run: Run, method: str) -> Run:
     """The run of another method on the same documents: what has no effect there has its default."""
     reads = METHODS.entry(method).reads
     encoder = {} if "encoder" in reads else {"encoder": NO_ENCODER}
-    kept = {name: getattr(run, name) for name in fields_of(*reads) if name != "method"}
-    return Run(**{**kept, **encoder, "method": method})
+    copied = {name: getattr(run, name) for name in fields_of(*reads) if name != "method"}
+    return Run(**{**copied, **encoder, "method": method})
 
 
 def _check_value(one: Field, value: Any) -> None:
@@ -282,9 +282,9 @@ def _typed(one: Field, value: Any) -> Any:
 def identity(run: Run) -> dict[str, Any]:
     """The fields that name a run: all of the first version, and later ones where they differ from their default."""
     return {
-        one.name: getattr(run, one.name)
-        for one in fields(run)
-        if not one.metadata.get("added") or getattr(run, one.name) != one.default
+        declared.name: getattr(run, declared.name)
+        for declared in fields(run)
+        if not declared.metadata.get("added") or getattr(run, declared.name) != declared.default
     }
 
 
@@ -295,10 +295,10 @@ def grid(base: Run, **axes: Iterable) -> list[Run]:
 
     Raises TypeError for an axis that is no field of Run and for a value given without a list.
     """
-    known = asdict(base)
+    base_fields = asdict(base)
     for name, values in axes.items():
-        if name not in known:
-            raise no_such("field", name, known, TypeError)
+        if name not in base_fields:
+            raise no_such("field", name, base_fields, TypeError)
         if isinstance(values, str) or not hasattr(values, "__iter__"):
             raise TypeError(f"{name}={values!r}: a grid takes a list of values, as in {name}=[{values!r}].")
     return [replace(base, **dict(zip(axes, values, strict=True))) for values in product(*axes.values())]

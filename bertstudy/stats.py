@@ -108,7 +108,7 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence
     error, freedom = (spread / (seeds * n)) ** 0.5, _freedom(seeds, over_seeds / spread)
     half = t.ppf((1 + confidence) / 2, freedom) * error
     p = 2 * t.sf(abs(mean) / error, freedom)
-    return Effect(*(100 * float(one) for one in (mean, mean - half, mean + half)), float(p), seeds, n)
+    return Effect(*(100 * float(value) for value in (mean, mean - half, mean + half)), float(p), seeds, n)
 
 
 def _freedom(seeds, share):
@@ -210,7 +210,7 @@ def binomial_difference(error_a: float, error_b: float, n: int, confidence: floa
     documents of its own. That a table's rows share them is left out (it makes the interval too wide), and so is the
     spread over seeds (too narrow).
     """
-    (low_a, high_a), (low_b, high_b) = (wilson(round(one * n / 100), n, confidence) for one in (error_a, error_b))
+    (low_a, high_a), (low_b, high_b) = (wilson(round(error * n / 100), n, confidence) for error in (error_a, error_b))
     difference = error_a - error_b
     low = difference - ((error_a - low_a) ** 2 + (high_b - error_b) ** 2) ** 0.5
     high = difference + ((high_a - error_a) ** 2 + (error_b - low_b) ** 2) ** 0.5

@@ -63,8 +63,8 @@ CORPORA = {
 
 def _kinds():
     """Kind -> names of the corpora of that kind, the composed ones apart from the real ones."""
-    composed = {name: ("composed", one.kind) for name, one in COMPOSED.items() if one.language == "en"}
-    return {**composed, **{name: ("real", one.kind) for name, one in CORPORA.items() if one.language == "en"}}
+    composed = {name: ("composed", corpus.kind) for name, corpus in COMPOSED.items() if corpus.language == "en"}
+    return {**composed, **{name: ("real", entry.kind) for name, entry in CORPORA.items() if entry.language == "en"}}
 
 
 def peers(corpus: str, reach: str) -> list[str]:
@@ -73,4 +73,8 @@ def peers(corpus: str, reach: str) -> list[str]:
     if corpus not in kinds:
         return []
     world, kind = kinds[corpus]
-    return [name for name, (where, one) in kinds.items() if where == world and (reach == "cross_domain" or one == kind)]
+    return [
+        name
+        for name, (where, its_kind) in kinds.items()
+        if where == world and (reach == "cross_domain" or its_kind == kind)
+    ]

@@ -61,7 +61,7 @@ def build(name: str, train: tuple[list[str], list[str]], test: tuple[list[str], 
         sorted(seen, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label))
     )
     number = {label: index for index, label in enumerate(labels)}
-    splits = (Split(texts, np.array([number[one] for one in classes])) for texts, classes in (train, test))
+    splits = (Split(texts, np.array([number[label] for label in classes])) for texts, classes in (train, test))
     return Corpus(name, *splits, labels, **more)
 
 
@@ -86,7 +86,7 @@ def _from_file(name, path, text_column, label_column):
     test = without(test, train.texts)
     if not test.texts:
         raise ValueError(f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside.")
-    return build(name, *((split.texts, [whole.labels[one] for one in split.classes]) for split in (train, test)))
+    return build(name, *((split.texts, [whole.labels[number] for number in split.classes]) for split in (train, test)))
 
 
 def _from_sogou(folder):
@@ -122,11 +122,11 @@ def _from_hub(name, entry):
 
 def data_folder(data_dir: str = "") -> Path | None:
     """The folder of local corpora: data_dir, else BERTSTUDY_DATA, else None. Raises ValueError if it isn't there."""
-    named = data_dir or os.environ.get("BERTSTUDY_DATA", "")
-    if named and not Path(named).expanduser().is_dir():
+    folder = data_dir or os.environ.get("BERTSTUDY_DATA", "")
+    if folder and not Path(folder).expanduser().is_dir():
         source = "data_dir" if data_dir else "BERTSTUDY_DATA"
-        raise ValueError(f"{source}={named!r}: there is no such folder. Relative paths start at {Path.cwd()}.")
-    return Path(named).expanduser() if named else None
+        raise ValueError(f"{source}={folder!r}: there is no such folder. Relative paths start at {Path.cwd()}.")
+    return Path(folder).expanduser() if folder else None
 
 
 @dataclass(frozen=True)
@@ -176,8 +176,8 @@ def is_known(name: str) -> bool:
 
 def _stamps(local):
     """What tells that a file, or a file in a folder, is another one than before."""
-    inside = sorted(local.iterdir()) if local and local.is_dir() else [local] if local and local.is_file() else []
-    return tuple((one.name, one.stat().st_mtime_ns, one.stat().st_size) for one in inside)
+    paths = sorted(local.iterdir()) if local and local.is_dir() else [local] if local and local.is_file() else []
+    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
 
 
 @cache
@@ -198,7 +198,7 @@ def _load(name, folder, text_column, label_column, _stamps):
         return _from_sogou(_raw_sogou(folder))
     if name in CORPORA:
         return _from_hub(name, CORPORA[name])
-    local = [one.name for one in folder.iterdir() if files.find_file(one, "train")] if folder else []
+    local = [path.name for path in folder.iterdir() if files.find_file(path, "train")] if folder else []
     raise no_such("corpus", name, dict.fromkeys([*COMPOSED, *CORPORA, *local]))
 
 

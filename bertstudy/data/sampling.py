@@ -24,8 +24,8 @@ def stratified_order(classes: np.ndarray, random: np.random.Generator) -> np.nda
     A larger sample therefore contains every smaller one of the same `random`.
     """
     place, shuffled = np.empty(len(classes)), random.permutation(len(classes))
-    for one in np.unique(classes):
-        members = shuffled[classes[shuffled] == one]
+    for class_number in np.unique(classes):
+        members = shuffled[classes[shuffled] == class_number]
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     return shuffled[np.argsort(place[shuffled], kind="stable")]
 

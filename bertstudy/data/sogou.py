@@ -50,17 +50,17 @@ def build(folder: Path | str, train: int = TRAIN, test: int = TEST) -> tuple[lis
     paths = sorted(Path(folder).glob("*.dat"))
     if not paths:
         raise ValueError(f"{folder}: no .dat file of SogouCA or SogouCS here.")
-    found = {name: {} for name in CHANNELS.values()}
+    by_class = {name: {} for name in CHANNELS.values()}
     for path in paths:
         for url, text in parse(path):
             if text and (name := label_of(url)):
-                found[name].setdefault(text)
-    short = {name: len(texts) for name, texts in found.items() if len(texts) < train + test}
+                by_class[name].setdefault(text)
+    short = {name: len(texts) for name, texts in by_class.items() if len(texts) < train + test}
     if short:
         counts = ", ".join(f"{name} {count:,}" for name, count in short.items())
         raise ValueError(f"{folder}: sogou takes {train + test:,} different documents a class; too few: {counts}.")
     random, parts = np.random.default_rng(0), ([], [])
-    for name, texts in found.items():
+    for name, texts in by_class.items():
         texts = list(texts)
         drawn = [(name, texts[index]) for index in random.permutation(len(texts))[: train + test]]
         parts[0].extend(drawn[:train])

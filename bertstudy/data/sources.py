@@ -19,8 +19,8 @@ def sources(run: Run) -> list[str]:
         return [run.corpus]
     if asked not in ("in_domain", "cross_domain"):
         return asked.split("+")
-    if found := peers(run.corpus, asked):
-        return found
+    if names := peers(run.corpus, asked):
+        return names
     raise ValueError(
         f"further_pretraining={asked!r}: corpus={run.corpus!r} belongs to no domain here. Use 'within_task', or "
         f"name the corpora, as in 'imdb+yelp_full'."
@@ -33,11 +33,11 @@ def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
     No text that stands in the test set of one of them, or of the run's own corpus, is among them.
     """
     own = library.of(run)
-    read = [own if name == run.corpus else library.load(name) for name in sources(run)]
-    taken = {plain(text) for corpus in [own, *read] for text in corpus.test.texts}
-    texts = [text for corpus in read for text in corpus.train.texts]
+    corpora = [own if name == run.corpus else library.load(name) for name in sources(run)]
+    taken = {plain(text) for corpus in [own, *corpora] for text in corpus.test.texts}
+    texts = [text for corpus in corpora for text in corpus.train.texts]
     if run.pretraining_unlabelled:
-        texts += [text for corpus in read for text in corpus.unlabelled]
+        texts += [text for corpus in corpora for text in corpus.unlabelled]
     return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
 
 

@@ -37,7 +37,7 @@ class Batch:
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with ids, positions, types and labels on `device`; the bounds stay on the CPU."""
-        labels, types = (None if one is None else one.to(device) for one in (self.labels, self.types))
+        labels, types = (None if tensor is None else tensor.to(device) for tensor in (self.labels, self.types))
         return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels, types)
 
 

@@ -75,7 +75,7 @@ def _error(row):
     n = row["documents"]["test"]
     low, high = wilson(round(row["error"] / 100 * n), n)
     text = f"- Test: {row['error']:.2f} % of {n:,} documents (95 % Wilson interval {low:.2f} % to {high:.2f} %)."
-    dev = [one["dev_error"] for one in row["history"] if one["dev_error"] is not None]
+    dev = [entry["dev_error"] for entry in row["history"] if entry["dev_error"] is not None]
     if dev:
         chosen = "epoch" if row["run"]["dev_fraction"] else "recipe"
         text += f"\n- Dev: {min(dev):.2f} % of {row['documents']['dev']:,} documents; the {chosen} was chosen by it."

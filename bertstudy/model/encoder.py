@@ -191,10 +191,10 @@ def _settings(config, dropouts):
     """The names this model type gives to the dropouts, with their values."""
     settings = {}
     for field, value in dropouts.items():
-        known = [name for name in DROPOUTS[field] if hasattr(config, name)]
-        if not known:
+        names = [name for name in DROPOUTS[field] if hasattr(config, name)]
+        if not names:
             raise ValueError(f"{field}={value}: models of type {config.model_type!r} have no such dropout.")
-        settings[known[0]] = value
+        settings[names[0]] = value
     return settings
 
 
@@ -265,11 +265,13 @@ class Encoder(nn.Module):
 
     def pieces(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         """The states of all pieces of a batch, a list of (pieces, hidden), one a layer."""
-        more = {"output_hidden_states": len(layers) > 1}
+        options = {"output_hidden_states": len(layers) > 1}
         if self.padding_free:
-            return [state[0] for state in _read(self.row(batch, **more), layers)]
+            return [state[0] for state in _read(self.row(batch, **options), layers)]
         ids, mask = pad(batch, self.config.pad_token_id or 0)
-        return [state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **more), layers)]
+        return [
+            state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **options), layers)
+        ]
 
     def row(self, batch: Batch, **options: Any) -> ModelOutput:
         """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""

@@ -18,8 +18,8 @@ def where(name: str) -> str:
         return str(PACKAGE / "data" / "control" / "encoders" / name)
     if name in PACKAGED:
         package, folder, hub_id = PACKAGED[name]
-        found = find_spec(package)
-        return str(Path(found.origin).parent / folder) if found else hub_id
+        spec = find_spec(package)
+        return str(Path(spec.origin).parent / folder) if spec else hub_id
     return str(Path(name).expanduser()) if is_folder(name) else name
 
 

@@ -34,11 +34,11 @@ class Segmenter:
 
     def _document(self, ids):
         first, last, room = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.window - 2
-        found = self.cut(ids, room)
-        if len(found) > 1 and not self.several:
+        segments = self.cut(ids, room)
+        if len(segments) > 1 and not self.several:
             raise ValueError(
-                f"truncation={self.spec!r} gave {len(found)} segments of one document: register it with many=True."
+                f"truncation={self.spec!r} gave {len(segments)} segments of one document: register it with many=True."
             )
-        if not found or max(map(len, found)) > room:
+        if not segments or max(map(len, segments)) > room:
             raise ValueError(f"truncation={self.spec!r}: each segment takes at most {room} pieces, and one is needed.")
-        return [[first, *segment, last] for segment in found]
+        return [[first, *segment, last] for segment in segments]

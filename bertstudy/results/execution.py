@@ -74,12 +74,12 @@ def device_of(classifier: Any) -> str:
 def _told(done: Outcome, documents: Documents) -> dict:
     """What a row tells of an outcome."""
     has_dev, history = bool(documents.dev.texts), done.history
-    kept = min(history, key=lambda entry: (entry["dev_error"], entry["dev_loss"])) if has_dev else history[-1]
+    chosen = min(history, key=lambda entry: (entry["dev_error"], entry["dev_loss"])) if has_dev else history[-1]
     arrays = {"truth": documents.test.classes, "predictions": done.predicted}
     return {
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},
         "history": history,
-        "epoch": kept["epoch"],
+        "epoch": chosen["epoch"],
         "error": done.error,
         "loss": done.loss,
         **{name: squeeze(values) for name, values in arrays.items()},

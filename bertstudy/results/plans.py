@@ -37,10 +37,10 @@ def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "",
     if state.is_main_process:  # of a distributed run only the first process locks and writes
         lock.acquire()
     try:
-        found = [not _is_missing(row_id, store, remake)]
+        exists = [not _is_missing(row_id, store, remake)]
         if state.num_processes > 1:
-            broadcast_object_list(found)
-        if not found[0]:
+            broadcast_object_list(exists)
+        if not exists[0]:
             row = execution.compute(run, progress, library)
             if state.is_main_process:
                 store.write(row)
@@ -58,7 +58,7 @@ def missing(plan: Iterable[Run], profile: str | Store, remake: str = "", library
     """The runs of a plan that have no row yet, or with remake="stale" one that is stale."""
     _check_remake(remake)
     store = Store.of(profile)
-    return [one for one in plan if _is_missing(name_of(one, library).id, store, remake)]
+    return [planned for planned in plan if _is_missing(name_of(planned, library).id, store, remake)]
 
 
 def _check_remake(remake):
@@ -80,11 +80,11 @@ def run_all(
     1 so many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
     remake="stale" rows are made again whose stages compute something else today.
     """
-    store, names = Store.of(profile), {one: name_of(one, library).id for one in plan}
+    store, names = Store.of(profile), {planned: name_of(planned, library).id for planned in plan}
     _check_remake(remake)
-    todo = [one for one, row_id in names.items() if _is_missing(row_id, store, remake)]
-    made = _made(todo, store, progress, workers, remake, library)
-    for _ in tqdm(made, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
+    todo = [planned for planned, row_id in names.items() if _is_missing(row_id, store, remake)]
+    rows = _made(todo, store, progress, workers, remake, library)
+    for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
         pass
     LOG.info(
         "%d runs: %d made now, %d read from %s.", len(names), len(todo), len(names) - len(todo), shown(store.folder)
@@ -98,7 +98,7 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
     The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
     """
     plan, store = list(dict.fromkeys(plan)), Store.of(profile)
-    ids = [name_of(one, library).id for one in plan]
+    ids = [name_of(planned, library).id for planned in plan]
     there = [row_id for row_id in ids if row_id in store]
     lacking = sorted(set(ids) - set(there))
     if not there:
@@ -112,11 +112,11 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
 
 def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
     """Rows as a table, after it is said how long they took, and how many of them are stale by which stage."""
-    found = list(store.all(ids))
-    minutes = sum(row["seconds"]["all"] for row in found) / 60
+    rows = list(store.all(ids))
+    minutes = sum(row["seconds"]["all"] for row in rows) / 60
     took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     LOG.info("One after the other they took %s.", took)
-    stale = [stages for row in found if (stages := stale_stages(row))]
+    stale = [stages for row in rows if (stages := stale_stages(row))]
     if stale:
         counts = Counter(stage for stages in stale for stage in stages)
         LOG.info(
@@ -125,7 +125,7 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
             len(stale),
             ", ".join(f"{stage} {count}" for stage, count in counts.items()),
         )
-    return as_table(found)
+    return as_table(rows)
 
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
@@ -135,4 +135,4 @@ def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
     if processes > 1:
         yield from share(todo, partial(run, progress=False, **options), processes)
     else:
-        yield from (run(one, progress=progress, **options) for one in todo)
+        yield from (run(planned, progress=progress, **options) for planned in todo)

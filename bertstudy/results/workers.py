@@ -69,14 +69,14 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     that find theirs made, after further pretraining the later, for that takes long; and last those that make a second
     encoder from a first, and share that.
     """
-    made, levels = set(), []
+    available, levels = set(), []
     for run in sorted(runs, key=lambda run: len(list(_makes(run)))):
         needed = set(_makes(run))
-        new = needed - made
-        made |= needed
+        new = needed - available
+        available |= needed
         level = 0 if needed and new == needed else 1 + 2 * len(needed) - len(new)
         levels.append((level, run.further_pretraining != "none", run))
-    return [run for *_, run in sorted(levels, key=lambda one: one[:2])]
+    return [run for *_, run in sorted(levels, key=lambda ranked: ranked[:2])]
 
 
 def _packed() -> bytes:

@@ -58,7 +58,7 @@ def pairs(documents: list[list[list[int]]], room: int, choose: random.Random) ->
     A and B together have at most `room` pieces. A group of one sentence can only take a foreign B; to keep the halves
     equal, such groups are dropped whenever the coin says that B should follow.
     """
-    found = []
+    candidates = []
     for number, document in enumerate(documents):
         for group in _chunks(document, room, choose):
             follows = choose.random() < 0.5
@@ -67,12 +67,12 @@ def pairs(documents: list[list[list[int]]], room: int, choose: random.Random) ->
             cut = choose.randint(1, len(group) - 1) if len(group) > 1 else 1
             first, second = sum(group[:cut], []), sum(group[cut:], [])
             if not follows:
-                other = choose.randrange(len(documents) - 1)
-                other = documents[other + (other >= number)]
-                start = choose.randrange(len(other))
-                second = sum(other[start:], [])[: max(1, room - len(first))]
-            found.append((*_shorten(first, second, room, choose), follows))
-    return _even(found, choose)
+                index = choose.randrange(len(documents) - 1)
+                foreign = documents[index + (index >= number)]
+                start = choose.randrange(len(foreign))
+                second = sum(foreign[start:], [])[: max(1, room - len(first))]
+            candidates.append((*_shorten(first, second, room, choose), follows))
+    return _even(candidates, choose)
 
 
 def _even(found, choose):
@@ -86,9 +86,9 @@ def _even(found, choose):
 
 def segments(documents: list[list[list[int]]], room: int, choose: random.Random) -> list[tuple]:
     """(A, [], None) for pretraining without next-sentence prediction: sentences of one document, packed."""
-    found = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
-    choose.shuffle(found)
-    return found
+    packed = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
+    choose.shuffle(packed)
+    return packed
 
 
 def examples(documents: list[list[list[int]]], settings: Any, epoch: int, tokenizer: Any) -> list[tuple]:
@@ -154,9 +154,9 @@ def masked_batch(
     batch = pack([[ids.tolist()] for ids, _ in rows])
     types = [int(place >= first) for ids, first, _ in chosen_examples for place in range(len(ids))]
     batch.types = torch.tensor([types])
-    chosen = torch.from_numpy(np.concatenate([one for _, one in rows]).nonzero()[0])
+    chosen = torch.from_numpy(np.concatenate([selected for _, selected in rows]).nonzero()[0])
     original = torch.tensor([piece for ids, _, _ in chosen_examples for piece in ids])
-    follows = [one for _, _, one in chosen_examples]
+    follows = [is_next for _, _, is_next in chosen_examples]
     return Masked(batch, chosen, original[chosen], None if None in follows else torch.tensor(follows).long())
 
 

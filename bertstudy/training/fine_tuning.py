@@ -71,7 +71,7 @@ def _in_parts(classifier, document, most, loss_of):
     the same dropout.
     """
     order = within([[segment] for segment in document], range(len(document)), most)
-    parts = [pack([[document[one] for one in part]]).to(classifier.device) for part in order]
+    parts = [pack([[document[index] for index in part]]).to(classifier.device) for part in order]
     seeds = torch.randint(2**31, (len(parts),)).tolist()
 
     def vectors(part, seed):
@@ -80,12 +80,16 @@ def _in_parts(classifier, document, most, loss_of):
             return classifier.vectors(part)
 
     with torch.no_grad():
-        found = torch.cat([vectors(*one) for one in zip(parts, seeds, strict=True)])
-    found.requires_grad_()
-    told = _at_once(lambda _: classifier.classify(found, torch.tensor([0, len(document)])), None, loss_of)
-    for part, seed, gradient in zip(parts, seeds, found.grad.split([len(part.lengths) for part in parts]), strict=True):
+        segment_vectors = torch.cat([vectors(*pair) for pair in zip(parts, seeds, strict=True)])
+    segment_vectors.requires_grad_()
+    loss_and_logits = _at_once(
+        lambda _: classifier.classify(segment_vectors, torch.tensor([0, len(document)])), None, loss_of
+    )
+    for part, seed, gradient in zip(
+        parts, seeds, segment_vectors.grad.split([len(part.lengths) for part in parts]), strict=True
+    ):
         vectors(part, seed).backward(gradient)
-    return told
+    return loss_and_logits
 
 
 def backward(
@@ -102,12 +106,12 @@ def backward(
     weight = world / len(documents) if rank < len(documents) else 0.0
     groups, total = list(within(documents, share, budget)), torch.zeros(2, device=accelerator.device)
     for number, group in enumerate(groups, 1):
-        truth = torch.tensor([labels[one] for one in group], device=accelerator.device)
+        truth = torch.tensor([labels[index] for index in group], device=accelerator.device)
         with nullcontext() if number == len(groups) else accelerator.no_sync(model):
             if world == 1 and size(documents[group[0]]) > LONG * budget:
                 forward = partial(_in_parts, model, documents[group[0]], LONG * budget)
             else:
-                forward = partial(_at_once, model, pack([documents[one] for one in group]).to(accelerator.device))
+                forward = partial(_at_once, model, pack([documents[index] for index in group]).to(accelerator.device))
             loss, logits = forward(lambda logits, truth=truth: weight * cross_entropy(logits, truth, reduction="sum"))
         wrong = weight * (logits.argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
@@ -138,10 +142,10 @@ class Watch:
         if self.dev and (error, loss) < self.best:
             self.best = (error, loss)
             self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
-        now = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
-        now |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
-        now |= {"dev_error": error, "dev_loss": loss}
-        self.history.append(now | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
+        entry = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
+        entry |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
+        entry |= {"dev_error": error, "dev_loss": loss}
+        self.history.append(entry | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
         self.recent = []
 
 
@@ -180,7 +184,7 @@ def fit(
             for number, start in enumerate(range(0, len(order), run.batch_size), 1):
                 model.train()
                 batch = order[start : start + run.batch_size]
-                chosen, classes = [documents[one] for one in batch], [labels[one] for one in batch]
+                chosen, classes = [documents[index] for index in batch], [labels[index] for index in batch]
                 watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget))
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()

@@ -40,17 +40,17 @@ def tasks_of(run: Run, library: Library = LIBRARY) -> dict[str, tuple[tuple[str,
     names = run.multitask.split("+")
     if len(set(names)) < len(names) or len(names) < 2:
         raise ValueError(f"multitask={run.multitask!r}: name two or more corpora, each once, as in 'movies+topics'.")
-    own, found = library.of(run), {}
+    own, tasks = library.of(run), {}
     for name in names:
         if name == run.corpus:
-            found[name] = own.labels, draw(own, run).train
+            tasks[name] = own.labels, draw(own, run).train
             continue
-        other = Run(corpus=name, seed=run.seed, dev_fraction=run.dev_fraction)
-        corpus = library.of(other)
+        task_run = Run(corpus=name, seed=run.seed, dev_fraction=run.dev_fraction)
+        corpus = library.of(task_run)
         if run.multitask_documents:
-            other = replace(other, fraction=min(1.0, run.multitask_documents / len(corpus.train.texts)))
-        found[name] = corpus.labels, without(draw(corpus, other).train, own.test.texts)
-    return found
+            task_run = replace(task_run, fraction=min(1.0, run.multitask_documents / len(corpus.train.texts)))
+        tasks[name] = corpus.labels, without(draw(corpus, task_run).train, own.test.texts)
+    return tasks
 
 
 def recipe(run: Run) -> Run:
@@ -101,13 +101,13 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
         task = shared.task = int(turns.choice(len(tasks), p=odds))
         documents, classes = tasks[task]
         chosen = next(streams[task])
-        batch, truth = [documents[one] for one in chosen], [classes[one] for one in chosen]
+        batch, truth = [documents[index] for index in chosen], [classes[index] for index in chosen]
         forward = classifiers[task] if accelerator.num_processes == 1 else model
         losses[task].append(backward(accelerator, forward, batch, truth, classifiers[0].budget)[0])
         clip_grad_norm_(shared.parameters(), run.max_grad_norm)
         optimizer.step()
         if step % per_epoch == 0:
-            means = [float(np.mean(one)) if one else None for one in losses]
+            means = [float(np.mean(task_losses)) if task_losses else None for task_losses in losses]
             history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
             losses = [[] for _ in tasks]
     return history
@@ -162,10 +162,10 @@ def fine_tuned_together(
 
 def _make(folder, run, tasks, pretrained, progress):
     """Train all tasks together and write the folder whole or not at all."""
-    (first, *others), numbers = [labels for labels, _ in tasks.values()], []
-    classifiers = [Classifier.build(run, first, pretrained)]
+    (first_labels, *other_labels), numbers = [labels for labels, _ in tasks.values()], []
+    classifiers = [Classifier.build(run, first_labels, pretrained)]
     encoder, tokenizer = classifiers[0].encoder, classifiers[0].tokenizer
-    classifiers += [Classifier(encoder, tokenizer, run, labels) for labels in others]
+    classifiers += [Classifier(encoder, tokenizer, run, labels) for labels in other_labels]
     for _, split in tasks.values():
         numbers.append((classifiers[0].segmenter(split.texts), split.classes.tolist()))
     history = train(classifiers, numbers, run, progress)
@@ -179,8 +179,8 @@ def _make(folder, run, tasks, pretrained, progress):
         if not name.startswith("encoder.")
     }
     save_file(heads, making / "heads.safetensors")
-    told = {"tasks": {name: len(split.texts) for name, (_, split) in tasks.items()}, "history": history}
-    (making / "multitask.json").write_text(json.dumps(told, indent=1), encoding="utf-8")
+    record = {"tasks": {name: len(split.texts) for name, (_, split) in tasks.items()}, "history": history}
+    (making / "multitask.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
     making.replace(folder)
 
 
@@ -190,5 +190,5 @@ def take_head(classifier: Classifier, folder: Path) -> None:
     if classifier.run.corpus in names:
         prefix = f"{names.index(classifier.run.corpus)}."
         heads = load_file(folder / "heads.safetensors")
-        own = {name.removeprefix(prefix): one for name, one in heads.items() if name.startswith(prefix)}
+        own = {name.removeprefix(prefix): weight for name, weight in heads.items() if name.startswith(prefix)}
         classifier.load_state_dict(own, strict=False)

@@ -25,12 +25,12 @@ def parameter_groups(classifier: nn.Module, run: Run) -> list[dict]:
         raise ValueError(f"layer_decay={run.layer_decay}: the layers of encoder={run.encoder!r} share their weights.")
     rates = layer_rates(depth, run.learning_rate, run.layer_decay, run.decay_embeddings)
     place = {id(weight): number + 1 for number, layer in enumerate(layers) for weight in layer.parameters()}
-    inside = {id(weight) for weight in classifier.encoder.parameters()}
+    encoder_ids = {id(weight) for weight in classifier.encoder.parameters()}
     groups = {}
     for name, weight in classifier.named_parameters():
         if not weight.requires_grad:
             continue
-        level = place.get(id(weight), 0 if id(weight) in inside else depth + 1)
+        level = place.get(id(weight), 0 if id(weight) in encoder_ids else depth + 1)
         decays = has_weight_decay(name)
         group = groups.setdefault(
             (level, decays),

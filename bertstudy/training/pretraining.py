@@ -88,9 +88,9 @@ class PretrainingModel(nn.Module):
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters above the encoder, less what is tied to it."""
-        inside = {id(weight) for weight in self.model.base_model.embeddings.parameters()}
+        embedding_ids = {id(weight) for weight in self.model.base_model.embeddings.parameters()}
         above = [*self.words.parameters(), *(self.next.parameters() if self.next is not None else [])]
-        return [weight for weight in above if id(weight) not in inside]
+        return [weight for weight in above if id(weight) not in embedding_ids]
 
 
 @torch.no_grad()
@@ -101,14 +101,14 @@ def held_out_loss(
     chosen = examples(documents, replace(settings, seed=settings.seed + 1), 0, tokenizer)[:most]
     if not chosen:
         raise ValueError("further pretraining: the texts held out make no segment. More or longer texts are needed.")
-    device, found = next(model.parameters()).device, []
+    device, outputs = next(model.parameters()).device, []
     model.eval()
     for start in range(0, len(chosen), size):
         random_state = np.random.default_rng([settings.seed + 1, start])
-        found.append(model(to_device(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
+        outputs.append(model(to_device(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
     model.train()
-    rights = [right.item() for _, _, right in found if right is not None]
-    return float(np.mean([loss.item() for loss, _, _ in found])), 100 * float(np.mean(rights)) if rights else None
+    rights = [right.item() for _, _, right in outputs if right is not None]
+    return float(np.mean([loss.item() for loss, _, _ in outputs])), 100 * float(np.mean(rights)) if rights else None
 
 
 def _groups(named, settings):
@@ -122,18 +122,18 @@ def _groups(named, settings):
 def _phases(model, settings, head_steps):
     """The optimizers of the two phases: the head alone, at HEAD_RATE; then everything."""
     above = {id(weight) for weight in model.head_parameters()}
-    named = list(model.model.named_parameters())
+    named_parameters = list(model.model.named_parameters())
     head = replace(settings, learning_rate=HEAD_RATE)
     return [
-        Optimizer(_groups([one for one in named if id(one[1]) in above], head), head, max(1, head_steps)),
-        Optimizer(_groups(named, settings), settings, settings.steps),
+        Optimizer(_groups([pair for pair in named_parameters if id(pair[1]) in above], head), head, max(1, head_steps)),
+        Optimizer(_groups(named_parameters, settings), settings, settings.steps),
     ]
 
 
 def split_held_out(documents: list) -> tuple[list, list]:
     """(documents to train on, documents to measure on): every twentieth is held out, every fourth of very few."""
     every = min(round(1 / HELD_OUT), max(2, len(documents) // 4))
-    return [one for index, one in enumerate(documents) if index % every], documents[::every]
+    return [document for index, document in enumerate(documents) if index % every], documents[::every]
 
 
 def enough(texts: list[str], settings: Pretraining) -> list[str]:
@@ -189,8 +189,8 @@ def pretrain(
     train, held_out = split_held_out(sentence_ids(enough(texts, settings), tokenizer))
     model.to(accelerator.device).train()
     head_steps = settings.head_steps if model.new_head else 0
-    now = Progress(model, settings, head_steps, state_file)
-    data, stream, total = now.data, Stream(train, settings, tokenizer), head_steps + settings.steps
+    state = Progress(model, settings, head_steps, state_file)
+    data, stream, total = state.data, Stream(train, settings, tokenizer), head_steps + settings.steps
     begin = time.perf_counter() - data["seconds"]
 
     def take(step):
@@ -199,7 +199,7 @@ def pretrain(
         loss, next_loss, _ = model(masked)
         (loss if next_loss is None else loss + next_loss).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        now.phases[step >= head_steps].step()
+        state.phases[step >= head_steps].step()
         model.zero_grad()
         data["losses"].append(loss.item())
         data["pieces"] += masked.batch.pieces
@@ -222,7 +222,7 @@ def pretrain(
     wanted = {head_steps + settings.steps * part // looks for part in range(looks + 1)}
     with tqdm(total=total, initial=data["step"], unit="step", disable=not progress, leave=False) as bar:
         while True:
-            if data["step"] in wanted and len(data["history"]) < sum(one <= data["step"] for one in wanted):
+            if data["step"] in wanted and len(data["history"]) < sum(step <= data["step"] for step in wanted):
                 look()
             if data["step"] == total:
                 return data["history"]
@@ -232,7 +232,7 @@ def pretrain(
             bar.set_postfix(loss=f"{np.mean(data['losses'][-50:]):.3f}", refresh=False)
             bar.update()
             if state_file and data["step"] % SAVE_EVERY == 0:
-                now.save()
+                state.save()
 
 
 def fingerprint(settings: Pretraining, texts: list[str]) -> str:

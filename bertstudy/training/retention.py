@@ -64,11 +64,11 @@ def measure(classifier: Any, run: Run, library: Library = LIBRARY, pretrained: P
     segments = [ids for ids, _, _ in examples(documents["domain"], settings, 0, tokenizer)][:SEGMENTS]
     model = PretrainingModel(_with_head(encoder, run, general[:-TEXTS]), precision=run.precision)
     model.to(classifier.device)
-    found, states = {}, []
+    losses, states = {}, []
     for moment in ("before", "after"):
-        for name, read in documents.items():
-            found[f"{name}_{moment}"], _ = held_out_loss(model, read, settings, tokenizer)
+        for name, sample in documents.items():
+            losses[f"{name}_{moment}"], _ = held_out_loss(model, sample, settings, tokenizer)
         model.eval()
         states.append(_states(model, segments))
         model.model.base_model.load_state_dict(classifier.encoder.model.state_dict(), strict=False)
-    return {**found, "cka": [linear_cka(*pair) for pair in zip(*states, strict=True)]}
+    return {**losses, "cka": [linear_cka(*pair) for pair in zip(*states, strict=True)]}

@@ -27,13 +27,13 @@ NUMBERS = range(2, 91)
 @lru_cache(maxsize=16)
 def sections(name: str) -> dict[str, tuple[str, ...]]:
     """The sections of bank/<name>.txt: a dict of tuples of lines."""
-    found, lines = {}, None
+    contents, lines = {}, None
     for line in Path(__file__).with_name("bank").joinpath(f"{name}.txt").read_text(encoding="utf-8").splitlines():
         if line.startswith("## "):
-            lines = found.setdefault(line[3:], [])
+            lines = contents.setdefault(line[3:], [])
         elif line:
             lines.append(line)
-    return {section: tuple(content) for section, content in found.items()}
+    return {section: tuple(content) for section, content in contents.items()}
 
 
 def fill(line: str, random: random.Random) -> str:

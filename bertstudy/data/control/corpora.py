@@ -73,7 +73,9 @@ def _sentence(parts):
 def _plain(good, strength=""):
     """The everyday words of one side, those of one strength or all."""
     side = "good" if good else "bad"
-    return sum((sections("words")[f"{side}{one}"] for one in ([strength] if strength else ["_mild", "_strong"])), ())
+    return sum(
+        (sections("words")[f"{side}{suffix}"] for suffix in ([strength] if strength else ["_mild", "_strong"])), ()
+    )
 
 
 def _frame(choose, domain, good, strength, pair):
@@ -99,7 +101,7 @@ def _felt(choose, good):
 
 def _verdict(choose, domain, good, strength):
     """One sentence that says what the reviewer thought. `strength` is "", "_mild" or "_strong"."""
-    side, other = ("praise", "blame") if good else ("blame", "praise")
+    side, opposite = ("praise", "blame") if good else ("blame", "praise")
     bank = sections(domain)
 
     def clause(kind, whose=side):
@@ -114,7 +116,7 @@ def _verdict(choose, domain, good, strength):
         return _sentence([Part(pair[0] + choose.choice((",", ", and")), 1), Part(pair[1], 1)])
     if form != "conceded":
         return _sentence([Part(clause(form), 1)])
-    against, verdict = clause(choose.choice(("domain", "plain")), other), clause(choose.choice(("domain", "plain")))
+    against, verdict = clause(choose.choice(("domain", "plain")), opposite), clause(choose.choice(("domain", "plain")))
     if choose.random() < 0.5:
         return _sentence([Part(f"{choose.choice(sections('fillers')['concession'])} {against},", -1), Part(verdict, 1)])
     return _sentence([Part(f"{against},", -1), Part(f"{choose.choice(bank['connective_turn'])} {verdict}", 1)])
@@ -225,8 +227,8 @@ def _fresh(corpus, choose, size, seen):
         parts = corpus.plan(choose, label)
         if (text := _text(parts, corpus.language)) not in seen:
             seen.add(text)
-            others = [one for one in corpus.labels if one != label]
-            plans.append(Plan(parts, label, choose.choice(others) if choose.random() < LABEL_NOISE else label))
+            wrong_labels = [wrong for wrong in corpus.labels if wrong != label]
+            plans.append(Plan(parts, label, choose.choice(wrong_labels) if choose.random() < LABEL_NOISE else label))
     choose.shuffle(plans)
     return plans
 
@@ -241,13 +243,13 @@ def plans(name: str) -> tuple:
 def compose(name: str) -> tuple:
     """Train and test of a composed corpus, each (texts, class names). The same at every call."""
     language = COMPOSED[name].language
-    return [([_text(one.parts, language) for one in part], [one.given for one in part]) for part in plans(name)]
+    return [([_text(plan.parts, language) for plan in part], [plan.given for plan in part]) for part in plans(name)]
 
 
 def unlabelled(name: str, size: int = UNLABELLED) -> list[str]:
     """Texts of the same making without labels, none of which is in train or test."""
     corpus, seen = COMPOSED[name], {text for texts, _ in compose(name) for text in texts}
-    return [_text(one.parts, corpus.language) for one in _fresh(corpus, random.Random(f"{name} more"), size, seen)]
+    return [_text(plan.parts, corpus.language) for plan in _fresh(corpus, random.Random(f"{name} more"), size, seen)]
 
 
 def general(size: int = 20000) -> list[str]:
@@ -286,11 +288,11 @@ def expected_error(name: str, truncation: str, window: int) -> float:
         ends = [0]
         for part in parts:
             ends.append(ends[-1] + len(pieces(part.text)))
-        kept = {position for segment in cut(list(range(ends[-1])), window - 2) for position in segment}
+        visible = {position for segment in cut(list(range(ends[-1])), window - 2) for position in segment}
         signs = {
             part.sign
             for part, start, end in zip(parts, ends, ends[1:], strict=False)
-            if kept.issuperset(range(start, end))
+            if visible.issuperset(range(start, end))
         }
         if 1 in signs:
             wrong += given != label

@@ -17,22 +17,22 @@ REVIEWS, FLIPPED, REPEATED, CONTRADICTED, EMPTY = 320, 12, 10, 4, 2
 def build() -> tuple[pd.DataFrame, dict[str, list[int]]]:
     """The file as a table (text, label) and what was planted in it: a dict of name -> data rows, counted from 1."""
     choose, reviews = random.Random("example"), plans("restaurants")[0][:REVIEWS]
-    rows = [(" ".join(part.text for part in one.parts), one.label) for one in reviews]
-    other = {"positive": "negative", "negative": "positive"}
+    rows = [(" ".join(part.text for part in review.parts), review.label) for review in reviews]
+    opposite = {"positive": "negative", "negative": "positive"}
     chosen = iter(choose.sample(range(REVIEWS), FLIPPED + REPEATED + CONTRADICTED))
     flipped = sorted(next(chosen) for _ in range(FLIPPED))
-    for one in flipped:
-        rows[one] = (rows[one][0], other[rows[one][1]])
+    for index in flipped:
+        rows[index] = (rows[index][0], opposite[rows[index][1]])
     repeated = [rows[next(chosen)] for _ in range(REPEATED)]
-    contradicted = [(text, other[label]) for text, label in (rows[next(chosen)] for _ in range(CONTRADICTED))]
+    contradicted = [(text, opposite[label]) for text, label in (rows[next(chosen)] for _ in range(CONTRADICTED))]
     rows += [*repeated, *contradicted, *[("", "positive")] * EMPTY]
     order = choose.sample(range(len(rows)), len(rows))
     place = {before: after for after, before in enumerate(order, 1)}
     ends = [REVIEWS, REVIEWS + REPEATED, REVIEWS + REPEATED + CONTRADICTED, len(rows)]
-    planted = {"flipped": sorted(place[one] for one in flipped)}
+    planted = {"flipped": sorted(place[index] for index in flipped)}
     for name, start, end in zip(("repeated", "contradicted", "empty"), ends, ends[1:], strict=False):
-        planted[name] = sorted(place[one] for one in range(start, end))
-    return pd.DataFrame([rows[one] for one in order], columns=["text", "label"]), planted
+        planted[name] = sorted(place[index] for index in range(start, end))
+    return pd.DataFrame([rows[index] for index in order], columns=["text", "label"]), planted
 
 
 def write() -> Path:

@@ -45,5 +45,5 @@ class Reader(nn.Module):
 
     def forward(self, states: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         segments = states.split(bounds.diff().tolist())
-        read, _ = self.lstm(pack_sequence(segments, enforce_sorted=False))
-        return self.attention(torch.cat(unpack_sequence(read)), bounds)
+        outputs, _ = self.lstm(pack_sequence(segments, enforce_sorted=False))
+        return self.attention(torch.cat(unpack_sequence(outputs)), bounds)

@@ -52,7 +52,7 @@ class FineTune:
         finally:
             if watched:
                 watched.remove()
-        more = {
+        details = {
             "pretraining": _told(pretrained, "history.json"),
             "multitasked": _told(shared, "multitask.json"),
             "depth": classifier.encoder.config.num_hidden_layers,
@@ -60,7 +60,7 @@ class FineTune:
             "lengths": np.minimum([len(ids) for ids in pieces], LONGEST),
             "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],
         }
-        return Outcome(classifier, history, error, loss, predicted, {"test": time.perf_counter() - begin}, more)
+        return Outcome(classifier, history, error, loss, predicted, {"test": time.perf_counter() - begin}, details)
 
 
 def measured(run: Run) -> bool:
