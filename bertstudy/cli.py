@@ -92,13 +92,13 @@ def _rows(given):
     for profile in SHOWS:
         if not Store.of(profile).ids():
             continue
-        found = check(profile)
-        wrong += len(found.wrong_ids)
-        by_stage = ", ".join(f"{stage} {count}" for stage, count in found.stale.items())
-        stale = f"{found.stale_rows} stale" + (f" ({by_stage})" if by_stage else "")
-        recomputed = found.rows - len(found.wrong_ids)
-        print(f"{profile}: {found.rows} rows, {recomputed} ids recompute, {stale}")
-        for row_id in found.wrong_ids:
+        result = check(profile)
+        wrong += len(result.wrong_ids)
+        by_stage = ", ".join(f"{stage} {count}" for stage, count in result.stale.items())
+        stale = f"{result.stale_rows} stale" + (f" ({by_stage})" if by_stage else "")
+        recomputed = result.rows - len(result.wrong_ids)
+        print(f"{profile}: {result.rows} rows, {recomputed} ids recompute, {stale}")
+        for row_id in result.wrong_ids:
             print(f"  {row_id}: what stands in this file gives another id")
     sys.exit(1 if wrong else 0)
 

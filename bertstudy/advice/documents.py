@@ -56,7 +56,7 @@ class Numbered(NamedTuple):
 
     def take(self, indices: np.ndarray) -> "Numbered":
         """The documents at these indices."""
-        return Numbered([self.texts[one] for one in indices], self.classes[indices], self.numbers[indices])
+        return Numbered([self.texts[index] for index in indices], self.classes[indices], self.numbers[indices])
 
 
 @dataclass
@@ -191,37 +191,39 @@ def read(
     path = _existing("train", train)
     numbers, texts, names, empty = files.read_numbered(path, text_column, label_column)
     if len(set(names)) < 2:
-        others = [one for one in files.read_table(path).columns if one not in (text_column, label_column)]
+        other_columns = [
+            column for column in files.read_table(path).columns if column not in (text_column, label_column)
+        ]
         raise ValueError(
             f"{path}: all {len(names):,} documents have the label {names[0]!r} in the column {label_column!r}; a "
             f"classifier takes two classes at the least. Add documents of another class, or name the column with the "
-            f"labels by label_column (other columns: {', '.join(map(str, others)) or 'none'})."
+            f"labels by label_column (other columns: {', '.join(map(str, other_columns)) or 'none'})."
         )
     origin = _first(texts)
-    kept = np.flatnonzero(origin == np.arange(len(texts)))
-    if len(kept) < LEAST:
+    unique = np.flatnonzero(origin == np.arange(len(texts)))
+    if len(unique) < LEAST:
         raise ValueError(
-            f"{path}: {len(kept)} different labelled texts; at least {LEAST} are needed, since some are set aside to "
+            f"{path}: {len(unique)} different labelled texts; at least {LEAST} are needed, since some are set aside to "
             f"choose by and to test on. Fifty of each class make a beginning."
         )
-    if len(set(names)) > len(kept) / 2:
+    if len(set(names)) > len(unique) / 2:
         raise ValueError(
             f"{path}: the column {label_column!r} has {len(set(names)):,} different values in {len(names):,} rows, too "
             f"many for classes. Name the column with the labels by label_column, or put numbers into classes first."
         )
     theirs = files.read_numbered(_existing("test", test), text_column, label_column) if test else ([], [], [], 0)
     _check_classes(test, theirs, set(names))
-    if sum(bool(WORD.search(texts[one])) for one in kept) < LEAST:
+    if sum(bool(WORD.search(texts[index])) for index in unique) < LEAST:
         raise ValueError(f"{path}: hardly a text in the column {text_column!r} has a word in it. Name another column.")
     corpus = build(str(path), (texts, names), (theirs[1], theirs[2]))
     whole = Numbered(texts, corpus.train.classes, np.array(numbers))
-    found = {"rows": len(texts) + empty, "without text": empty, "repeated": len(texts) - len(kept)}
+    found = {"rows": len(texts) + empty, "without text": empty, "repeated": len(texts) - len(unique)}
     found["contradicted"] = [
-        (numbers[origin[one]], numbers[one]) for one in np.flatnonzero(whole.classes != whole.classes[origin])
+        (numbers[origin[index]], numbers[index]) for index in np.flatnonzero(whole.classes != whole.classes[origin])
     ]
     found["counts"] = Counter(names)
-    first, leaked = whole.take(kept), {plain(text) for text in theirs[1]}
-    remaining = first.take([one for one, text in enumerate(first.texts) if plain(text) not in leaked])
+    first, leaked = whole.take(unique), {plain(text) for text in theirs[1]}
+    remaining = first.take([index for index, text in enumerate(first.texts) if plain(text) not in leaked])
     found["leaked"] = len(first.texts) - len(remaining.texts)
     found |= {"own test": bool(test), "test without text": theirs[3]}
     order = stratified_order(remaining.classes, np.random.default_rng(0))
@@ -263,7 +265,7 @@ def check(data: YourData) -> pd.DataFrame:
     lines = [("rows", f"{found['rows']:,}", advice)]
     advice = "the first of each is kept; are they exported twice?" if found["repeated"] else ""
     lines.append(("texts that stand again", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.1f} %)", advice))
-    pairs = [f"{one} and {other}" for one, other in found["contradicted"]]
+    pairs = [f"{first} and {second}" for first, second in found["contradicted"]]
     advice = f"decide on one label each: rows {_of(pairs)}" if pairs else ""
     lines.append(("of these with another label", f"{len(pairs):,}", advice))
     counts = found["counts"].most_common()
@@ -285,24 +287,24 @@ def check(data: YourData) -> pd.DataFrame:
         advice = "they were taken out of train, and stay in test" if found["leaked"] else ""
         lines.append(("texts of train that are in test", f"{found['leaked']:,}", advice))
         again, without = found["repeated in test"], found["test without text"]
-        kept = "the first of each is kept" if again else ""
+        repeated = "the first of each is kept" if again else ""
         dropped = f"{without} have no text: left out" if without else ""
-        advice = "; ".join(filter(None, (kept, dropped)))
+        advice = "; ".join(filter(None, (repeated, dropped)))
         lines.append(("texts that stand again in test", f"{again:,}", advice))
     sizes = [len(part.texts) for part in (train, data.dev, data.test)]
     half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
     advice = f"an error of 10 % will be known to ± {half:.0f} points"
     advice += "; test more documents" if half > 4 else ""
-    lines.append(("to train on, choose by, test on", " / ".join(f"{one:,}" for one in sizes), advice))
+    lines.append(("to train on, choose by, test on", " / ".join(f"{size:,}" for size in sizes), advice))
     return pd.DataFrame([*lines, *_of_pieces(data)], columns=["what", "found", "to do"])
 
 
 def measure_lengths(data: YourData) -> tuple[list[str], list[list[int]]]:
     """The word pieces of a sample of training documents become data.lengths (n). Gives (texts, their ids)."""
     chosen = np.random.default_rng(0).permutation(len(data.train.texts))[:SAMPLE]
-    texts = [data.train.texts[one] for one in chosen]
+    texts = [data.train.texts[index] for index in chosen]
     ids = load_tokenizer(data.base.encoder)(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    data.lengths = np.array([len(one) for one in ids])
+    data.lengths = np.array([len(pieces) for pieces in ids])
     return texts, ids
 
 
@@ -310,7 +312,7 @@ def _of_pieces(data):
     """The lines of `check` about word pieces, from a sample."""
     texts, ids = measure_lengths(data)
     nothing = load_tokenizer(data.base.encoder).unk_token_id
-    unknown = 100 * sum(one.count(nothing) for one in ids) / max(1, data.lengths.sum())
+    unknown = 100 * sum(pieces.count(nothing) for pieces in ids) / max(1, data.lengths.sum())
     longer, room = beyond(data), data.base.window - 2
     yield "word pieces, median and longest", f"{np.median(data.lengths):.0f} and {data.lengths.max():,}", ""
     advice = "what to read of long documents is tried below" if longer > BEYOND else ""
@@ -331,8 +333,8 @@ def _compact(data):
 
 def _chinese(texts):
     """The share of Chinese characters in some texts."""
-    letters = [one for text in texts[:200] for one in text if one.isalpha()]
-    return sum(ord(one) in HAN for one in letters) / max(1, len(letters))
+    letters = [character for text in texts[:200] for character in text if character.isalpha()]
+    return sum(ord(letter) in HAN for letter in letters) / max(1, len(letters))
 
 
 def beyond(data: YourData) -> float:
@@ -347,23 +349,23 @@ def doubted(part: Numbered, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.n
     (Northcutt et al., 2021). Gives (indices (k), suggested classes (k), probabilities (k) of the given label), the
     least probable first. Classes with fewer documents than FOLDS are not judged, nor suggested.
     """
-    kept = np.flatnonzero(np.bincount(part.classes)[part.classes] >= FOLDS)
-    part = part.take(kept)
+    judged = np.flatnonzero(np.bincount(part.classes)[part.classes] >= FOLDS)
+    part = part.take(judged)
     if len(set(part.classes)) < 2:
         return np.empty(0, int), np.empty(0, int), np.empty(0)
-    place = np.empty(len(kept), dtype=int)
+    place = np.empty(len(judged), dtype=int)
     place[stratified_order(part.classes, np.random.default_rng(seed))] = np.arange(len(place)) % FOLDS
-    found = np.zeros((len(place), part.classes.max() + 1))
+    probabilities = np.zeros((len(place), part.classes.max() + 1))
     for fold in range(FOLDS):
-        inside, outside = part.take(np.flatnonzero(place != fold)), np.flatnonzero(place == fold)
-        model = words_model(USUAL).fit(inside.texts, inside.classes)
-        found[np.ix_(outside, model.classes_)] = model.predict_proba([part.texts[one] for one in outside])
-    suggested, given = found.argmax(1), found[np.arange(len(place)), part.classes]
+        training, held_out = part.take(np.flatnonzero(place != fold)), np.flatnonzero(place == fold)
+        model = words_model(USUAL).fit(training.texts, training.classes)
+        probabilities[np.ix_(held_out, model.classes_)] = model.predict_proba([part.texts[index] for index in held_out])
+    suggested, given = probabilities.argmax(1), probabilities[np.arange(len(place)), part.classes]
     own = np.bincount(part.classes, weights=given) / np.maximum(1, np.bincount(part.classes))
-    doubtful = (suggested != part.classes) & (found[np.arange(len(place)), suggested] >= own[suggested])
+    doubtful = (suggested != part.classes) & (probabilities[np.arange(len(place)), suggested] >= own[suggested])
     chosen = np.flatnonzero(doubtful)
     chosen = chosen[np.argsort(given[chosen], kind="stable")]
-    return kept[chosen], suggested[chosen], given[chosen]
+    return judged[chosen], suggested[chosen], given[chosen]
 
 
 def suspicious(data: YourData) -> Finding:

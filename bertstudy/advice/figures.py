@@ -25,8 +25,8 @@ def _measured(rows):
     for row in rows.to_dict("records"):
         errors = wrong(row)
         low, high = stats.wilson(errors.sum(), len(errors))
-        told = {"recipe": row["recipe"], "labelled": row["documents"]["train"]}
-        lines.append(told | {"error": 100 * float(errors.mean()), "low": low, "high": high})
+        line = {"recipe": row["recipe"], "labelled": row["documents"]["train"]}
+        lines.append(line | {"error": 100 * float(errors.mean()), "low": low, "high": high})
     return pd.DataFrame(lines)
 
 
@@ -45,11 +45,11 @@ def your_curve_data(rows: pd.DataFrame) -> pd.DataFrame:
     errors = np.array([wrong(row) for row in default.to_dict("records")])
     truth = unsqueeze(default["truth"].iloc[0])
     learnt = errors.mean(1) < 1 - np.bincount(truth).max() / len(truth)
-    labelled = np.array([one["train"] for one in default["documents"]])[learnt]
+    labelled = np.array([documents["train"] for documents in default["documents"]])[learnt]
     if len(set(labelled)) < 2:
         return measured
     all_labels = int(default["available"].iloc[0])
-    targets = [one for one in (all_labels, 2 * all_labels) if one > labelled.max()]
+    targets = [number for number in (all_labels, 2 * all_labels) if number > labelled.max()]
     further = extrapolate(labelled, errors[learnt], targets).assign(kind="extrapolated", recipe=DEFAULT)
     return pd.concat([measured, further], ignore_index=True)
 
@@ -78,8 +78,8 @@ def your_curve(rows: pd.DataFrame) -> plt.Figure:
             axes.errorbar(beyond["labelled"], beyond["error"], bars, label="extrapolated, 95 % interval", **look)
         axes.set_xscale("log")
         ticks = sorted(set(data["labelled"]))
-        kept = [one for one, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / one > 1.25]
-        axes.set_xticks(kept, [f"{tick:,}" for tick in kept])
+        spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / tick > 1.25]
+        axes.set_xticks(spaced, [f"{tick:,}" for tick in spaced])
         axes.xaxis.set_minor_locator(plt.NullLocator())
         axes.set(xlabel="labelled documents, logarithmic", ylabel="error on the documents set aside (%)")
         axes.set_ylim(bottom=0)
@@ -93,7 +93,7 @@ def your_recipes_data(rows: pd.DataFrame) -> pd.DataFrame:
     Chosen is the first of the lowest errors among those with the most labels.
     """
     tuned = rows[rows["recipe"] != WORDS]
-    labelled = pd.Series([one["train"] for one in tuned["documents"]], index=tuned.index)
+    labelled = pd.Series([documents["train"] for documents in tuned["documents"]], index=tuned.index)
     most = labelled[tuned["recipe"] == DEFAULT].max()
     data = _measured(pd.concat([rows[rows["recipe"] == WORDS].tail(1), tuned[labelled >= most]]))
     candidates = data[(data["recipe"] != WORDS) & (data["labelled"] == labelled.max())]
@@ -157,7 +157,7 @@ def your_confusion(rows: pd.DataFrame) -> plt.Figure:
     shown = np.sort(np.argsort(-errors, kind="stable")[:MOST_CLASSES])
     part = counts[np.ix_(shown, shown)]
     shares = part / np.maximum(1, counts.sum(1)[shown])[:, None]
-    names = [_shown(labels, one) for one in shown]
+    names = [_shown(labels, number) for number in shown]
     with plt.style.context(STYLE):
         side = 2.6 + 0.42 * len(shown)
         chart, axes = plt.subplots(figsize=(side + 0.8, side))

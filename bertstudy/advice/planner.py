@@ -58,7 +58,7 @@ def _row(run, data, recipe, stop=None):
         data.classifier, row = execution.train(run, progress=False, library=data.library, stop=stop)
         data.store.write(row)
     row = data.store.read(row_id) | {"recipe": recipe, "available": len(data.train.texts)}
-    data.rows = [one for one in data.rows if (one["id"], one["recipe"]) != (row["id"], recipe)] + [row]
+    data.rows = [tried for tried in data.rows if (tried["id"], tried["recipe"]) != (row["id"], recipe)] + [row]
     return row
 
 
@@ -76,8 +76,8 @@ def figure(name: str, tried: pd.DataFrame) -> plt.Figure:
 
 def _leave_out(data, recipe, labelled, seconds, why):
     line = {"recipe": recipe, "labelled": labelled, "minutes": seconds / 60 if seconds else None, "why": why}
-    others = [one for one in data.left_out if (one["recipe"], one["labelled"]) != (recipe, labelled)]
-    data.left_out = [*others, line]
+    rest = [entry for entry in data.left_out if (entry["recipe"], entry["labelled"]) != (recipe, labelled)]
+    data.left_out = [*rest, line]
 
 
 def _least(data):
@@ -115,7 +115,7 @@ def floors(data: YourData) -> list[dict]:
 @lru_cache(maxsize=16)
 def _kept(truncation, window, lengths):
     cut, room = TRUNCATIONS.find(truncation), window - 2
-    return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * one, room)) for one in lengths]))
+    return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * length, room)) for length in lengths]))
 
 
 def pieces_of(data: YourData, run: Run) -> float:
@@ -142,9 +142,9 @@ def measure(data: YourData) -> None:
     with few_threads(run):
         classifier = Classifier.build(run, data.labels)
         for start in range(0, 4 * run.batch_size, run.batch_size):  # the first steps are slower than those that follow
-            chosen = [one % len(labels) for one in range(start, start + run.batch_size)]
-            documents = classifier.segmenter([data.train.texts[one] for one in chosen])
-            last = fit(classifier, (documents, [labels[one] for one in chosen]), progress=False)[-1]
+            chosen = [index % len(labels) for index in range(start, start + run.batch_size)]
+            documents = classifier.segmenter([data.train.texts[index] for index in chosen])
+            last = fit(classifier, (documents, [labels[index] for index in chosen]), progress=False)[-1]
             if time.perf_counter() - begin > room:
                 break
         predicting = time.perf_counter()
@@ -174,8 +174,8 @@ def candidates(data: YourData, labelled: int) -> Iterator[tuple[str, str, dict[s
         rate = data.base.learning_rate
         yield "rate", "twice the learning rate", {"learning_rate": 2 * rate}
         yield "rate", "half the learning rate", {"learning_rate": rate / 2}
-        more = {"epochs": 2 * data.base.epochs, "min_steps": 2 * data.base.min_steps}
-        yield "epochs", "twice the epochs", more
+        doubled = {"epochs": 2 * data.base.epochs, "min_steps": 2 * data.base.min_steps}
+        yield "epochs", "twice the epochs", doubled
 
 
 def _text_pieces(data):
@@ -187,8 +187,8 @@ def _shorten_dev(data, pieces):
     """Score a sample of dev where all takes too large a share of the minutes; of few sizes, so that rows are found."""
     affordable = DEV_SHARE * data.clock.seconds / (data.speed.prediction * pieces)
     if affordable < len(data.dev.texts):
-        shorter = [one for one in SMALLER_DEV if one < len(data.dev.texts)]
-        fitting = [one for one in shorter if one <= affordable] or shorter[-1:] or [0]
+        shorter = [number for number in SMALLER_DEV if number < len(data.dev.texts)]
+        fitting = [number for number in shorter if number <= affordable] or shorter[-1:] or [0]
         data.base = replace(data.base, test_size=fitting[0])
 
 
@@ -247,7 +247,7 @@ def plan(data: YourData) -> Finding:
     if sizes[-1] < total and not _room(data, sizes, cost):
         sizes = _sizes(data, cost, shares=(1.0,)) or sizes
     data.sizes, left, lines = sizes, data.clock.left, []
-    for recipe, run in [(DEFAULT, _sample(data, one)) for one in sizes] + [
+    for recipe, run in [(DEFAULT, _sample(data, number)) for number in sizes] + [
         (name, _sample(data, sizes[-1], **changes)) for _, name, changes in candidates(data, sizes[-1])
     ]:
         seconds = seconds_of(run, data)
@@ -255,7 +255,7 @@ def plan(data: YourData) -> Finding:
         left -= budget.SPARE * seconds if fits else 0.0
         labelled = round(run.fraction * total)
         lines.append((recipe, labelled, seconds / 60, "yes" if fits else "no, unless runs are faster than planned"))
-    speeds = (f"{1 / one:,.0f}" for one in (data.speed.training, data.speed.prediction))
+    speeds = (f"{1 / speed:,.0f}" for speed in (data.speed.training, data.speed.prediction))
     words = "Word pieces a second in training and in prediction: {} and {}.".format(*speeds)
     if sizes[-1] < total:
         words += f" All {total:,} documents would take {cost(total) / 60:,.1f} minutes: {sizes[-1]:,} are trained on."
@@ -311,10 +311,10 @@ def run_all(data: YourData) -> pd.DataFrame:
             f"was measured to be. Give more minutes."
         )
     labelled, changes, names = data.best["documents"]["train"], {}, {}
-    for kind, name, more in candidates(data, labelled):
-        found = _try(_sample(data, labelled, **changes | more), data, " + ".join({**names, kind: name}.values()))
-        if found and found is data.best:
-            changes, names = changes | more, {**names, kind: name}
+    for kind, name, change in candidates(data, labelled):
+        row = _try(_sample(data, labelled, **changes | change), data, " + ".join({**names, kind: name}.values()))
+        if row and row is data.best:
+            changes, names = changes | change, {**names, kind: name}
     _on_more_labels(data)
     left = max(0, data.clock.left) / 60
     LOG.info("%d runs; chosen: %s. %.1f minutes are left.", len(data.rows), data.best["recipe"], left)

@@ -41,28 +41,28 @@ def outlook(tried: pd.DataFrame) -> Finding:
             "would bring can't be told. Give more minutes or more labels."
         )
     last = further.iloc[-1]
-    told = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
-    told += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
+    text = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
+    text += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
     reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
-    told += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
-    told += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
+    text += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
+    text += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
     if last["gain_low"] <= 0:
-        told += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
+        text += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
     elif last["high"] - last["low"] > last["error"]:
-        told += "More labels help; how much is known only roughly."
+        text += "More labels help; how much is known only roughly."
     else:
-        told += "More labels help."
+        text += "More labels help."
     if last["labelled"] > FAR * reached:
-        told += " It is far beyond the curve's last point, though: not much more than a guess."
+        text += " It is far beyond the curve's last point, though: not much more than a guess."
     columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
-    return Finding(told, further[columns], last[columns].to_dict())
+    return Finding(text, further[columns], last[columns].to_dict())
 
 
 def _winner(data):
     """The classifier of the best row: in memory, or saved by an earlier execution, or trained again."""
     if data.classifier is None:
-        made = data.model_dir / MADE_BY
-        if made.is_file() and json.loads(made.read_text(encoding="utf-8"))["id"] == data.best["id"]:
+        made_by = data.model_dir / MADE_BY
+        if made_by.is_file() and json.loads(made_by.read_text(encoding="utf-8"))["id"] == data.best["id"]:
             data.classifier = Classifier.load(data.model_dir)
         else:
             run = best_run(data)
@@ -102,7 +102,7 @@ def score(data: YourData) -> dict:
         row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": squeeze(test.classes)}
         row |= {"predictions": squeeze(probabilities.argmax(1)), "words": squeeze(words)}
         row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
-        labelled = [one["documents"]["train"] for one in (_words(data), data.best)]
+        labelled = [best["documents"]["train"] for best in (_words(data), data.best)]
         write_json(path, row | {"documents": len(data.test.texts), "labelled": labelled})
     row = json.loads(path.read_text(encoding="utf-8"))
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
@@ -114,25 +114,25 @@ def verdict(result: dict) -> Finding:
     `values`: better, worse (documents that only one of the two is right about) and p (exact McNemar test).
     """
     truth, ours, words = (unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
-    lines, told = [], ""
+    lines, text = [], ""
     if len(truth) < result["documents"]:
-        told = f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
+        text = f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
     recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
     for name, labelled, predicted in recipes:
         errors = int((predicted != truth).sum())
         lines.append((name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth))))
     better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
     chance = stats.mcnemar(words != truth, ours != truth).p
-    told += f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
+    text += f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
     sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
     if chance > 0.05:
-        told += f": no difference that these documents can show {sure}."
+        text += f": no difference that these documents can show {sure}."
     elif better > worse:
-        told += f": fine-tuning is better {sure}."
+        text += f": fine-tuning is better {sure}."
     else:
-        told += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
+        text += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
     table = pd.DataFrame(lines, columns=["recipe", "labelled", "wrong", "of", "error", "low", "high"])
-    return Finding(told, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
+    return Finding(text, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
 
 
 def table(result: dict) -> pd.DataFrame:
@@ -144,9 +144,9 @@ def confident_errors(result: dict) -> pd.DataFrame:
     """The test documents that are most confidently wrong: row of the file, given, predicted, probability in percent."""
     truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
     names = np.array(result["labels"])
-    told = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
-    told["probability, %"] = 100 * np.array(result["probability"])
-    errors = told[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
+    documents = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
+    documents["probability, %"] = 100 * np.array(result["probability"])
+    errors = documents[truth != predicted].sort_values("probability, %", ascending=False, kind="stable")
     return errors.head(SHOWN)
 
 
@@ -155,12 +155,12 @@ def save(data: YourData, result: dict) -> Finding:
     errors = wrong(result)
     scored = data.best["documents"]  # those that chose are its test documents
     documents = {"train": scored["train"], "dev": scored["test"], "test": len(errors)}
-    told = {"documents": documents, "error": 100 * float(errors.mean())}
-    _winner(data).save(data.model_dir, {**data.best, **told, "history": [{"dev_error": data.best["error"]}]})
+    numbers = {"documents": documents, "error": 100 * float(errors.mean())}
+    _winner(data).save(data.model_dir, {**data.best, **numbers, "history": [{"dev_error": data.best["error"]}]})
     write_json(data.model_dir / MADE_BY, {"id": data.best["id"]})
-    inside = data.model_dir.is_relative_to(ROOT)
-    place = data.model_dir.relative_to(ROOT) if inside else data.model_dir
-    from_here = ", from the folder of the project" if inside else ""
+    in_project = data.model_dir.is_relative_to(ROOT)
+    place = data.model_dir.relative_to(ROOT) if in_project else data.model_dir
+    from_here = ", from the folder of the project" if in_project else ""
     return Finding(
         f"Saved in {place}. In Python{from_here}:\n\nimport bertstudy as bs\n"
         f'labels = bs.Classifier.load("{place}").predict(["a text", "another"]).labels',
@@ -172,7 +172,7 @@ def left_out(data: YourData) -> Finding:
     """What the minutes or the texts did not allow: recipe, labelled, minutes, why."""
     if not data.left_out:
         return Finding("Nothing was left out.")
-    more = sum(line["minutes"] or 0 for line in data.left_out)
-    minutes = ceil(data.clock.seconds / 60 + budget.SPARE * more + 1)
-    words = f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept." if more else ""
-    return Finding(words, pd.DataFrame(data.left_out), {"minutes": minutes if more else None})
+    missing = sum(line["minutes"] or 0 for line in data.left_out)
+    minutes = ceil(data.clock.seconds / 60 + budget.SPARE * missing + 1)
+    words = f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept." if missing else ""
+    return Finding(words, pd.DataFrame(data.left_out), {"minutes": minutes if missing else None})

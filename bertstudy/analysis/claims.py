@@ -68,7 +68,7 @@ def after(
     source: str | Callable[[str], bool], multitask: bool = False, encoder: str = "", fraction: float | None = None
 ) -> Callable[[Any], bool]:
     """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
-    fits = source if callable(source) else lambda named: named == source
+    fits = source if callable(source) else lambda name: name == source
     return lambda row: (
         row.method == "fine_tune"
         and row.corpus in MAIN
@@ -130,7 +130,7 @@ def _wrong(side):
 
 
 def _but(setting, name):
-    return {one: value for one, value in setting.items() if one != name}
+    return {key: value for key, value in setting.items() if key != name}
 
 
 def _effect(rows, contrast):
@@ -138,22 +138,26 @@ def _effect(rows, contrast):
 
     How much an effect falls is told over two seeds or more, between settings that differ in that one field.
     """
-    found = list(_settings(rows, contrast))
-    if not found:
+    settings = list(_settings(rows, contrast))
+    if not settings:
         return None
-    most = max(len(first) for _, first, _ in found)
-    found = [one for one in found if len(one[1]) == most]
-    found.sort(key=lambda one: (one[0].get(contrast.over, 0), str(sorted(one[0].items()))))
-    setting, *sides = found[0]
+    most = max(len(first) for _, first, _ in settings)
+    settings = [entry for entry in settings if len(entry[1]) == most]
+    settings.sort(key=lambda entry: (entry[0].get(contrast.over, 0), str(sorted(entry[0].items()))))
+    setting, *sides = settings[0]
     first, second = map(_wrong, sides)
     if contrast.less:
-        alike = [one for one in found if _but(one[0], contrast.over) == _but(setting, contrast.over)]
-        last, *others = alike[-1]
-        if last[contrast.over] == setting[contrast.over] or most < 2 or list(others[0].index) != list(sides[0].index):
+        alike = [entry for entry in settings if _but(entry[0], contrast.over) == _but(setting, contrast.over)]
+        last, *last_sides = alike[-1]
+        if (
+            last[contrast.over] == setting[contrast.over]
+            or most < 2
+            or list(last_sides[0].index) != list(sides[0].index)
+        ):
             return None
-        away = [_wrong(side) for side in others]
-        first = [one + other for one, other in zip(first, away[1], strict=True)]
-        second = [one + other for one, other in zip(second, away[0], strict=True)]
+        away = [_wrong(side) for side in last_sides]
+        first = [errors + added for errors, added in zip(first, away[1], strict=True)]
+        second = [errors + added for errors, added in zip(second, away[0], strict=True)]
     return setting, sides, stats.paired(first, second)
 
 
@@ -177,19 +181,21 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
 
     Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
     """
-    told = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
-    told |= {"kind": claim.kind, "least": claim.least, "planted": ""}
-    found = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
-    if any(one is None for _, one in found):
-        return {**told, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": ""}
+    line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
+    line |= {"kind": claim.kind, "least": claim.least, "planted": ""}
+    results = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
+    if any(result is None for _, result in results):
+        return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": ""}
     judged = [
-        (verdict(claim.kind, claim.least, effect), effect, contrast, *more) for contrast, (*more, effect) in found
+        (verdict(claim.kind, claim.least, effect), effect, contrast, *rest) for contrast, (*rest, effect) in results
     ]
-    decision, effect, contrast, setting, sides = min(judged, key=lambda one: (WORST_FIRST.index(one[0]), one[1].effect))
+    decision, effect, contrast, setting, sides = min(
+        judged, key=lambda entry: (WORST_FIRST.index(entry[0]), entry[1].effect)
+    )
     needs = _needs(claim, effect, sides) if decision == "inconclusive" else ""
     numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
     return {
-        **told,
+        **line,
         "corpus": setting["corpus"],
         **numbers,
         "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else "",
@@ -236,9 +242,9 @@ def noise_floor() -> pd.DataFrame:
     }
     lines = []
     for name, (errors, reference) in tables.items():
-        for corpus in [one for one in errors if one in paper.TEST_SIZES]:
+        for corpus in [column for column in errors if column in paper.TEST_SIZES]:
             for row in errors.index.drop(reference)[errors[corpus].drop(reference).notna()]:
                 pair = errors.at[reference, corpus], errors.at[row, corpus]
-                told = stats.binomial_difference(*pair, paper.TEST_SIZES[corpus])._asdict()
-                lines.append({"table": name, "corpus": corpus, "row": row, "reference": reference, **told})
+                difference = stats.binomial_difference(*pair, paper.TEST_SIZES[corpus])._asdict()
+                lines.append({"table": name, "corpus": corpus, "row": row, "reference": reference, **difference})
     return pd.DataFrame(lines)

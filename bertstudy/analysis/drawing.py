@@ -31,8 +31,8 @@ def figure(data: Callable[[pd.DataFrame], pd.DataFrame], kind: str = "rows") -> 
 
 def shows(name: str) -> str:
     """What a registered figure shows, in a sentence, for those who don't see it; of any other the name."""
-    told = inspect.getdoc(FIGURES[name]).split("\n\n")[0] if name in FIGURES else name.replace("_", " ")
-    return " ".join(told.split())
+    sentence = inspect.getdoc(FIGURES[name]).split("\n\n")[0] if name in FIGURES else name.replace("_", " ")
+    return " ".join(sentence.split())
 
 
 def per_point(rows: pd.DataFrame, keys: list[str], pooled: bool = False) -> pd.DataFrame:
@@ -103,8 +103,8 @@ def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path |
     The same rows give the same bytes.
     """
     place, built = Path(place), Path(built or place)
-    for one in (place, built):
-        one.parent.mkdir(parents=True, exist_ok=True)
+    for path in (place, built):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with plt.style.context(STYLE):
         chart.savefig(place.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
         chart.savefig(built.with_suffix(".png"), metadata={"Software": None})
@@ -116,7 +116,7 @@ def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path |
 def _table(data, kind):
     cells = data.astype(object).where(data.notna(), None)
     if kind == "github":  # which reads markup in a cell, and a pipe as its end
-        cells = cells.map(lambda one: escape(one, quote=False).replace("|", "\\|") if isinstance(one, str) else one)
+        cells = cells.map(lambda cell: escape(cell, quote=False).replace("|", "\\|") if isinstance(cell, str) else cell)
     return tabulate(cells, headers="keys", tablefmt=kind, floatfmt=".5g", showindex=False) + "\n"
 
 

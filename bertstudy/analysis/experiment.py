@@ -37,9 +37,9 @@ EXPERIMENTS: dict[str, Experiment] = {}
 
 def declare(**parts: Any) -> Experiment:
     """Declare an experiment: see `Experiment`."""
-    made = Experiment(**parts)
-    EXPERIMENTS[made.name] = made
-    return made
+    declared = Experiment(**parts)
+    EXPERIMENTS[declared.name] = declared
+    return declared
 
 
 def experiment(name: str) -> Experiment:
@@ -54,7 +54,7 @@ def numbers(kind: type, example: str) -> Reader:
 
     def read(name, value):
         try:
-            return [kind(one) for one in str(value).split()]
+            return [kind(number) for number in str(value).split()]
         except ValueError:
             raise ValueError(f"{name}={value!r}: give numbers separated by blanks, as in {name}={example!r}.") from None
 

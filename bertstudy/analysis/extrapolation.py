@@ -16,8 +16,8 @@ def power_law(labelled: np.ndarray, errors: np.ndarray, documents: int) -> np.nd
     labelled: k numbers; errors: k shares of `documents` scored. An error of none counts as half a document.
     """
     shares = np.clip(errors, 0.5 / documents, 1 - 0.5 / documents)
-    known = np.sqrt(documents * shares / (1 - shares))  # one over the standard error of the logarithm
-    return np.polyfit(np.log(labelled), np.log(shares), 1, w=known)
+    weights = np.sqrt(documents * shares / (1 - shares))  # one over the standard error of the logarithm
+    return np.polyfit(np.log(labelled), np.log(shares), 1, w=weights)
 
 
 def _luck(labelled, errors, documents):
@@ -52,14 +52,14 @@ def extrapolate(
     documents, at = wrong.shape[1], np.log([*targets, labelled.max()])
     errors = wrong.mean(1)
     centre = np.minimum(1, np.exp(np.polyval(power_law(labelled, errors, documents), at)))
-    luck, found = _luck(labelled, errors, documents), []
+    luck, replicates = _luck(labelled, errors, documents), []
     for _ in range(draws):
         drawn = wrong[:, random.integers(documents, size=documents)].mean(1)
         drawn = np.clip(drawn, 0.5 / documents, 1) * np.exp(luck * random.standard_normal(len(labelled)))
-        found.append(np.minimum(1, np.exp(np.polyval(power_law(labelled, drawn, documents), at))))
-    found = 100 * np.array(found)
-    low, high = np.quantile(found[:, :-1], (0.025, 0.975), axis=0)
-    gain_low, gain_high = np.quantile(found[:, -1:] - found[:, :-1], (0.025, 0.975), axis=0)
+        replicates.append(np.minimum(1, np.exp(np.polyval(power_law(labelled, drawn, documents), at))))
+    replicates = 100 * np.array(replicates)
+    low, high = np.quantile(replicates[:, :-1], (0.025, 0.975), axis=0)
+    gain_low, gain_high = np.quantile(replicates[:, -1:] - replicates[:, :-1], (0.025, 0.975), axis=0)
     table = {"labelled": list(targets), "error": 100 * centre[:-1], "low": low, "high": high}
     return pd.DataFrame(
         table | {"gain": 100 * (centre[-1] - centre[:-1]), "gain_low": gain_low, "gain_high": gain_high}

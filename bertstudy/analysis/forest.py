@@ -32,9 +32,9 @@ def claims(table: pd.DataFrame) -> plt.Figure:
                 axes.errorbar(
                     part["effect"].astype(float), y[chosen], xerr=np.array(bars, float), label=decision, **style
                 )
-        told = table["paper"].notna()
+        printed = table["paper"].notna()
         hollow = dict(color="#555555", markerfacecolor="white", markersize=5, label="paper: IMDb, one run each")
-        axes.plot(table["paper"][told].astype(float), y[told] + 0.25, "o", **hollow)
+        axes.plot(table["paper"][printed].astype(float), y[printed] + 0.25, "o", **hollow)
         axes.set_xscale("symlog", linthresh=1)
         reach = np.nanmax(np.abs(table[["effect", "low", "high", "paper"]].astype(float).to_numpy()), initial=1)
         shown = [tick for tick in TICKS if abs(tick) <= 1.5 * reach]

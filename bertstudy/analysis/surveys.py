@@ -24,7 +24,7 @@ TABLE_1 = ["kind", "classes", "average length", "longest", "beyond the window, %
 def _pieces(texts, tokenizer, batch=1000):
     parts = [texts[start : start + batch] for start in range(0, len(texts), batch)]
     ids = (tokenizer(part, add_special_tokens=False, verbose=False)["input_ids"] for part in parts)
-    return np.array([len(one) for part in ids for one in part])
+    return np.array([len(pieces) for part in ids for pieces in part])
 
 
 def lengths(corpus: Corpus, tokenizer: Any, documents: int = DOCUMENTS) -> np.ndarray:
@@ -65,8 +65,8 @@ def survey(corpus: Corpus, tokenizer: Any, window: int = 512, documents: int = D
             if count
         ],
         "by class": [
-            {"label": label, "train": int(one), "test": int(other)}
-            for label, one, other in zip(corpus.labels, *by_class, strict=True)
+            {"label": label, "train": int(in_train), "test": int(in_test)}
+            for label, in_train, in_test in zip(corpus.labels, *by_class, strict=True)
         ],
         "repeated in train": len(train) - len(learned),
         "repeated in test": len(test) - len(set(test)),
@@ -96,7 +96,7 @@ def balance(rows: pd.DataFrame) -> pd.DataFrame:
     """Classes, and the shares of the largest and the smallest in the training documents, in percent."""
     lines = []
     for row in rows.to_dict("records"):
-        shares = sorted((100 * one["train"] / row["train"], one["label"]) for one in row["by class"])
+        shares = sorted((100 * entry["train"] / row["train"], entry["label"]) for entry in row["by class"])
         (least, smallest), (most, largest) = shares[0], shares[-1]
         numbers = {"largest": largest, "largest, %": most, "smallest": smallest, "smallest, %": least}
         lines.append({"corpus": row["corpus"], "classes": row["classes"], **numbers})

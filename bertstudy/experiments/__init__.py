@@ -21,5 +21,7 @@ __all__ = ["EXPERIMENTS", "FIGURES", "TABLES", "all_claims", "claims", "experime
 
 def all_claims() -> list:
     """The claims of all experiments, in the order of the paper's sections."""
-    ordered = sorted(EXPERIMENTS.values(), key=lambda one: one.notebook)
-    return sorted((claim for one in ordered for claim in one.claims), key=lambda claim: claim.section.partition(",")[0])
+    ordered = sorted(EXPERIMENTS.values(), key=lambda declared: declared.notebook)
+    return sorted(
+        (claim for declared in ordered for claim in declared.claims), key=lambda claim: claim.section.partition(",")[0]
+    )

@@ -53,11 +53,11 @@ def gains_data(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     errors = rows.pivot_table(index=["corpus", "seed"], columns="arm", values="error")
     gains = errors.apply(lambda arm: 100 * (errors[reference] - arm) / errors[reference]).groupby("seed").mean()
     corpora = sorted(set(rows["corpus"]))
-    printed = paper.comparison().reindex(columns=[PRINTED.get(one, one) for one in corpora])
+    printed = paper.comparison().reindex(columns=[PRINTED.get(corpus, corpus) for corpus in corpora])
     theirs = printed.apply(pd.to_numeric, errors="coerce").T
     speed = points_of(rows, "arm").groupby("arm")[["minutes", "documents_per_second"]].median()
     lines = []
-    for arm in sorted(gains, key=lambda one: ARMS.index(one) if one in ARMS else len(ARMS)):
+    for arm in sorted(gains, key=lambda way: ARMS.index(way) if way in ARMS else len(ARMS)):
         gain, low, high = stats.mean_interval(gains[arm]) if arm != reference else (0.0, 0.0, 0.0)
         name, ours = f"BERT-{arm}", f"BERT-{reference.removeprefix('BERT-')}"
         of_paper = 100 * (1 - theirs[name] / theirs[ours]).mean(skipna=False) if name in theirs else np.nan

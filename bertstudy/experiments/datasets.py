@@ -20,9 +20,9 @@ CHARACTER = 1.0  # percent of a bar's width that a character of a class's name t
 def lengths_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Documents by length: corpus, word pieces (from, to), documents of the sample, their share in percent."""
     lines = [
-        {"corpus": row["corpus"], **one, "percent": 100 * one["documents"] / row["measured"]}
+        {"corpus": row["corpus"], **entry, "percent": 100 * entry["documents"] / row["measured"]}
         for row in rows.to_dict("records")
-        for one in row["by length"]
+        for entry in row["by length"]
     ]
     return pd.DataFrame(lines)
 
@@ -38,7 +38,7 @@ def lengths(rows: pd.DataFrame) -> plt.Figure:
     columns = math.ceil(len(rows) / lines)
     low, high = data["from"].min() / 1.3, 1.3 * data["to"].max()
     with plt.style.context(STYLE):
-        ours, other = sns.color_palette()[:2]
+        ours, limit = sns.color_palette()[:2]
         chart, panels = plt.subplots(
             lines, columns, figsize=(8.6, 0.8 + 2.2 * lines), sharex=True, sharey=True, squeeze=False
         )
@@ -46,8 +46,8 @@ def lengths(rows: pd.DataFrame) -> plt.Figure:
             part = data[data["corpus"] == row["corpus"]]
             room = row["window"] - 2
             axes.bar(part["from"], part["percent"], part["to"] + 1 - part["from"], align="edge", color=ours)
-            axes.axvline(room, color=other, zorder=0.6)
-            axes.axvspan(room, max(high, room), color=other, alpha=0.12, linewidth=0, zorder=0.5)
+            axes.axvline(room, color=limit, zorder=0.6)
+            axes.axvspan(room, max(high, room), color=limit, alpha=0.12, linewidth=0, zorder=0.5)
             beyond = f"{row['beyond the window, %']:.1f} % beyond {room}"
             axes.set_title(f"{row['corpus']}\n{beyond}", fontsize=10, parse_math=False)
         axes.set(xscale="log", xlim=(low, max(high, 1.3 * room)), ylim=(0, 1.05 * data["percent"].max()))
@@ -67,9 +67,9 @@ def balance_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Classes: corpus, class, documents of train and test, and their shares of these in percent."""
     lines = []
     for row in rows.to_dict("records"):
-        for one in row["by class"]:
-            shares = {f"{part}_percent": 100 * one[part] / row[part] for part in ("train", "test")}
-            lines.append({"corpus": row["corpus"], **one, **shares})
+        for entry in row["by class"]:
+            shares = {f"{part}_percent": 100 * entry[part] / row[part] for part in ("train", "test")}
+            lines.append({"corpus": row["corpus"], **entry, **shares})
     return pd.DataFrame(lines)
 
 

@@ -19,7 +19,7 @@ def decay_grid_data(rows: pd.DataFrame) -> pd.DataFrame:
 
     The paper has two rates, 2.5e-5 and 2e-5: ours are set beside them in the same order.
     """
-    rows = rows.assign(train=[one["train"] + one["dev"] for one in rows["documents"]])
+    rows = rows.assign(train=[documents["train"] + documents["dev"] for documents in rows["documents"]])
     rows["train"] = rows.groupby("fraction")["train"].transform("max")
     points = per_point(rows, ["train", "decay_embeddings", "learning_rate", "layer_decay"], pooled=True)
     theirs = paper.decay()
@@ -38,8 +38,8 @@ def decay_grid(rows: pd.DataFrame) -> plt.Figure:
     paper's are of the whole of IMDb.
     """
     data = decay_grid_data(rows)
-    kept = data["decay_embeddings"].map({True: "", False: "\nembeddings at base"})
-    data["line"] = [f"{rate:g}{more}" for rate, more in zip(data["learning_rate"], kept, strict=True)]
+    suffixes = data["decay_embeddings"].map({True: "", False: "\nembeddings at base"})
+    data["line"] = [f"{rate:g}{suffix}" for rate, suffix in zip(data["learning_rate"], suffixes, strict=True)]
     sizes = sorted(set(data["train"]))
     with plt.style.context(STYLE):
         lines = data.groupby("train")["line"].nunique()
@@ -53,8 +53,10 @@ def decay_grid(rows: pd.DataFrame) -> plt.Figure:
         )
         for axes, size in zip(panels[:, 0], sizes, strict=True):
             part = data[data["train"] == size]
-            table, theirs = (part.pivot(index="line", columns="layer_decay", values=one) for one in ("error", "paper"))
-            words = table.map("{:.2f}".format) + theirs.map(lambda one: f"\n({one:.2f})" if one == one else "")
+            table, theirs = (
+                part.pivot(index="line", columns="layer_decay", values=column) for column in ("error", "paper")
+            )
+            words = table.map("{:.2f}".format) + theirs.map(lambda error: f"\n({error:.2f})" if error == error else "")
             words = words.where(table.notna(), "")
             colors = dict(cmap="viridis_r", linewidths=1.5, cbar=False)
             sns.heatmap(table, annot=words, fmt="", ax=axes, annot_kws={"fontsize": 9}, **scale, **colors)

@@ -29,7 +29,7 @@ def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
     rows = rows.assign(
         arm=rows["further_pretraining"].map(arm_of),
-        labelled=[round(one["train"] + one["dev"]) for one in rows["documents"]],
+        labelled=[round(documents["train"] + documents["dev"]) for documents in rows["documents"]],
     )
     rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
     points = per_point(rows, ["arm", "fraction", "labelled"])
@@ -78,13 +78,13 @@ def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4)
     if fraction:
         return [replace(study.base, fraction=fraction).fraction]
     most = getattr(study.scale, "most", None) or len(study.corpus.train.texts)
-    kept = [point for point in points if point * len(study.corpus.train.texts) <= most]
-    if len(kept) < len(points):
+    allowed = [point for point in points if point * len(study.corpus.train.texts) <= most]
+    if len(allowed) < len(points):
         LOG.info(
-            f"Profile {study.profile.name} stops at {most:,} documents: {len(kept)} of {len(points)} points. "
+            f"Profile {study.profile.name} stops at {most:,} documents: {len(allowed)} of {len(points)} points. "
             f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
         )
-    return kept
+    return allowed
 
 
 EXPERIMENT = declare(

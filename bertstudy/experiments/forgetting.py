@@ -22,12 +22,12 @@ def rate_curves_data(rows: pd.DataFrame) -> pd.DataFrame:
     lines = [
         {
             "learning_rate": row["learning_rate"],
-            "step": now["step"],
-            "train": now["train_error"],
-            "dev": now["dev_error"],
+            "step": point["step"],
+            "train": point["train_error"],
+            "dev": point["dev_error"],
         }
         for _, row in rows.iterrows()
-        for now in row["history"]
+        for point in row["history"]
     ]
     return pd.DataFrame(lines).groupby(["learning_rate", "step"], as_index=False).mean()
 
@@ -42,17 +42,17 @@ def rate_curves(rows: pd.DataFrame) -> plt.Figure:
     data, theirs = rate_curves_data(rows), paper.forgetting()
     rates, printed = sorted(set(data["learning_rate"])), sorted(set(theirs["learning_rate"]))
     with plt.style.context(STYLE):
-        ours, other = sns.color_palette()[:2]
+        ours, reference = sns.color_palette()[:2]
         chart, panels = plt.subplots(1, len(rates), figsize=(9.2, 3.8), sharey=True, squeeze=False)
         for axes, rate in zip(panels[0], rates, strict=True):
             part = data[data["learning_rate"] == rate]
             axes.plot(part["step"], part["dev"], color=ours, label="dev error")
             axes.plot(part["step"], part["train"], color=ours, linestyle="--", linewidth=1.2, label="training error")
-            near = min(printed, key=lambda one: abs(one / printed[0] - rate / rates[0]))
+            near = min(printed, key=lambda candidate: abs(candidate / printed[0] - rate / rates[0]))
             points = theirs[theirs["learning_rate"] == near]
             x = points["step"] / 5000 * part["step"].max()
             label = "paper: dev error (IMDb)"
-            axes.plot(x, points["dev"], "o", color=other, markerfacecolor="white", label=label)
+            axes.plot(x, points["dev"], "o", color=reference, markerfacecolor="white", label=label)
             axes.set(title=f"{rate:g} (paper: {near:g})", xlabel="steps")
         panels[0][0].set(ylabel="error (%)", ylim=(0, 1.05 * max(data[["dev", "train"]].max().max(), 10)))
         chart.suptitle(f"{names(rows)}: by learning rate", x=0.01, ha="left", fontsize=11)
@@ -108,8 +108,8 @@ def rescues_data(rows: pd.DataFrame) -> pd.DataFrame:
     base = rows[rows["learning_rate"] < rate].iloc[0]
     lines = []
     for _, row in rows[rows["learning_rate"] == rate].iterrows():
-        told = [words(row[name]) for name, words in CHANGES.items() if row[name] != base[name]]
-        lines.append({"change": ", ".join(told) or "nothing changed", "error": row["history"][-1]["dev_error"]})
+        changed = [words(row[name]) for name, words in CHANGES.items() if row[name] != base[name]]
+        lines.append({"change": ", ".join(changed) or "nothing changed", "error": row["history"][-1]["dev_error"]})
     table = pd.DataFrame(lines).groupby("change", sort=False)
     return table.mean().assign(seeds=table.size(), learning_rate=rate).reset_index()
 

@@ -16,7 +16,7 @@ def pretraining_steps_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Figure 3's numbers: steps of further pretraining (0: none), seeds, error with interval, held-out loss."""
     points = per_point(rows, ["pretraining_steps"])
     loss = {
-        one["pretraining_steps"]: one["pretraining"][-1]["loss"] for _, one in rows.iterrows() if one["pretraining"]
+        row["pretraining_steps"]: row["pretraining"][-1]["loss"] for _, row in rows.iterrows() if row["pretraining"]
     }
     return points.assign(held_out_loss=points["pretraining_steps"].map(loss))
 
@@ -31,7 +31,7 @@ def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
     points, theirs = pretraining_steps_data(rows), paper.pretraining_steps()
     with plt.style.context(STYLE):
         chart, axes = plt.subplots()
-        ours, other = sns.color_palette()[:2]
+        ours, reference = sns.color_palette()[:2]
         without, after = (points[points["pretraining_steps"] == 0], points[points["pretraining_steps"] > 0])
         if len(without):
             none = without.iloc[0]
@@ -41,10 +41,16 @@ def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
         name = f"here: mean of {span(points['seeds'])}, 95 % interval"
         axes.errorbar(after["pretraining_steps"], after["error"], bars, color=ours, marker="o", capsize=4, label=name)
         axes.axhline(
-            theirs["error"].iloc[0], color=other, linestyle=":", linewidth=1.2, label="paper, no further pretraining"
+            theirs["error"].iloc[0],
+            color=reference,
+            linestyle=":",
+            linewidth=1.2,
+            label="paper, no further pretraining",
         )
         x, y = theirs["steps"][1:], theirs["error"][1:]
-        axes.plot(x, y, "o:", color=other, markerfacecolor="white", linewidth=1, label="paper: whole IMDb, BERT-base")
+        axes.plot(
+            x, y, "o:", color=reference, markerfacecolor="white", linewidth=1, label="paper: whole IMDb, BERT-base"
+        )
         axes.set_xscale("log")
         share = 100 * rows["fraction"].max()
         axes.set(xlabel="steps of further pretraining, logarithmic", ylabel="test error (%)", ylim=(0, None))
@@ -82,11 +88,12 @@ def pretraining_sources(rows: pd.DataFrame) -> plt.Figure:
     data = pretraining_sources_data(rows)
     order = sorted(set(data["further_pretraining"]), key=lambda name: (name != "none", "+" in name, name))
     table, gain = (
-        data.pivot(index="further_pretraining", columns="corpus", values=one).loc[order] for one in ("error", "gain")
+        data.pivot(index="further_pretraining", columns="corpus", values=column).loc[order]
+        for column in ("error", "gain")
     )
     low, high = (
-        data.pivot(index="further_pretraining", columns="corpus", values=f"gain_{one}").loc[order]
-        for one in ("low", "high")
+        data.pivot(index="further_pretraining", columns="corpus", values=f"gain_{bound}").loc[order]
+        for bound in ("low", "high")
     )
     sure = ((low > 0) | (high < 0)) & (gain != 0)  # the row without further pretraining gains nothing
     words = np.where(sure, table.map("{:.1f} *".format), table.map("{:.1f}".format))

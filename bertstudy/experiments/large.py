@@ -24,9 +24,9 @@ LOG = logging.getLogger(__name__)
 
 def _encoders(rows):
     """Rows with `way`: the encoder, from the shallowest, and whether it was further pretrained within the task."""
-    further = [" + ITPT" if one == "within_task" else "" for one in rows["further_pretraining"]]
+    further = [" + ITPT" if source == "within_task" else "" for source in rows["further_pretraining"]]
     order = rows.groupby("encoder")["depth"].max().sort_values(kind="stable").index
-    ways = [f"{Path(name).name}{more}" for name in order for more in ("", " + ITPT")]
+    ways = [f"{Path(name).name}{suffix}" for name in order for suffix in ("", " + ITPT")]
     return rows.assign(way=[Path(name).name for name in rows["encoder"]] + pd.Series(further, rows.index)), ways
 
 
@@ -40,8 +40,8 @@ def larger_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _printed_way(way):
     """Table 8's row of a way: that of its encoder, "" where it is not one of the paper's."""
-    encoder, plus, more = way.partition(" + ")
-    return f"{PRINTED_ENCODERS[encoder]}{plus}{more}" if encoder in PRINTED_ENCODERS else ""
+    encoder, plus, suffix = way.partition(" + ")
+    return f"{PRINTED_ENCODERS[encoder]}{plus}{suffix}" if encoder in PRINTED_ENCODERS else ""
 
 
 @figure(larger_data)

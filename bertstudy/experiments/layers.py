@@ -28,10 +28,10 @@ def layer_depth_data(rows: pd.DataFrame) -> pd.DataFrame:
     """
     rows = _single(rows)
     points = per_point(rows, ["layer"], pooled=True)
-    seconds = rows.assign(train=[one["train"] for one in rows["seconds"]]).groupby("layer")["train"].min()
+    seconds = rows.assign(train=[times["train"] for times in rows["seconds"]]).groupby("layer")["train"].min()
     depth, printed = int(rows["depth"].max()), paper.layers()
     theirs = [f"Layer-{round(PAPER_DEPTH * (layer + 1) / depth) - 1}" for layer in points["layer"]]
-    return points.assign(seconds=points["layer"].map(seconds), paper=[printed[one] for one in theirs])
+    return points.assign(seconds=points["layer"].map(seconds), paper=[printed[name] for name in theirs])
 
 
 @figure(layer_depth_data)
@@ -45,7 +45,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
     depth = int(rows["depth"].max())
     share = 100 * (data["layer"] + 1) / depth
     with plt.style.context(STYLE):
-        ours, other, third = sns.color_palette()[:3]
+        ours, theirs, third = sns.color_palette()[:3]
         chart, (axes, times) = plt.subplots(1, 2, figsize=(8.6, 4.2), width_ratios=[1.6, 1])
         bars = bars_of(data)
         label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
@@ -53,7 +53,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
         printed = [paper.layers()[f"Layer-{layer}"] for layer in range(PAPER_DEPTH)]
         x = 100 * np.arange(1, PAPER_DEPTH + 1) / PAPER_DEPTH
         label = "paper: IMDb, BERT-base, one run"
-        axes.plot(x, printed, "o:", color=other, markerfacecolor="white", linewidth=1, label=label)
+        axes.plot(x, printed, "o:", color=theirs, markerfacecolor="white", linewidth=1, label=label)
         axes.set(ylabel="test error (%)", ylim=(0, None))
         times.plot(share, data["seconds"], "o-", color=third)
         times.set(ylabel="training time (s)", ylim=(0, None))
@@ -77,13 +77,13 @@ def pooled_name(layers: str, depth: int) -> str:
 def layer_pooling_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
     depth = int(rows["depth"].max())
-    named = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
-    named[str(depth - 1)] = "Layer-11"
-    rows = rows.assign(reading=rows["layers"].map(named))
+    readings = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
+    readings[str(depth - 1)] = "Layer-11"
+    rows = rows.assign(reading=rows["layers"].map(readings))
     points = per_point(rows[rows["reading"].notna()], ["reading", "layers"], pooled=True)
     points["paper"] = points["reading"].map(paper.layers())
     order = {name: place for place, name in enumerate((*POOLED, "Layer-11"))}
-    return points.sort_values("reading", key=lambda one: one.map(order), ignore_index=True)
+    return points.sort_values("reading", key=lambda column: column.map(order), ignore_index=True)
 
 
 @figure(layer_pooling_data)
@@ -91,14 +91,14 @@ def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
     data = layer_pooling_data(rows)
     with plt.style.context(STYLE):
-        ours, other = sns.color_palette()[:2]
+        ours, theirs = sns.color_palette()[:2]
         chart, axes = plt.subplots(figsize=(7.4, 4.2))
         grid_across(axes)
         bars, y = bars_of(data), np.arange(len(data))
         label = f"{names(rows)}: {span(data['seeds'])}, 95 % interval"
         axes.errorbar(data["error"], y, xerr=bars, fmt="o", color=ours, capsize=4, label=label)
         label = "paper: IMDb, BERT-base, one run"
-        axes.plot(data["paper"], y - 0.2, "o", color=other, markerfacecolor="white", label=label)
+        axes.plot(data["paper"], y - 0.2, "o", color=theirs, markerfacecolor="white", label=label)
         axes.set_yticks(y, data["layers"])
         axes.set(xlabel="test error (%)", ylabel="layers read", xlim=(0, None), ylim=(len(data) - 0.5, -0.5))
         chart.legend(loc="outside lower center", ncols=2)

@@ -31,8 +31,8 @@ def _named(rows):
 
 
 def _planted(corpus, truncation, window):
-    known = corpus in COMPOSED and truncation.partition(":")[0] in TRUNCATIONS
-    return expected_error(corpus, truncation, window) if known else np.nan
+    computable = corpus in COMPOSED and truncation.partition(":")[0] in TRUNCATIONS
+    return expected_error(corpus, truncation, window) if computable else np.nan
 
 
 def _printed(corpus):
@@ -56,7 +56,7 @@ def long_text_data(rows: pd.DataFrame) -> pd.DataFrame:
     points["paper"] = [printed[column].get(strategy, np.nan) for column, strategy in places]
     order = _order(points["strategy"])
     return points.sort_values(
-        ["corpus", "strategy"], key=lambda column: column.map(lambda one: order.index(one) if one in order else -1)
+        ["corpus", "strategy"], key=lambda column: column.map(lambda name: order.index(name) if name in order else -1)
     )
 
 
@@ -75,7 +75,7 @@ def long_text(rows: pd.DataFrame) -> plt.Figure:
         for shift, (color, (corpus, group)) in enumerate(
             zip(sns.color_palette(), data.groupby("corpus"), strict=False)
         ):
-            y = [order.index(one) + 0.14 * shift for one in group["strategy"]]
+            y = [order.index(strategy) + 0.14 * shift for strategy in group["strategy"]]
             bars = bars_of(group)
             label = f"{corpus}: {span(group['seeds'])}, 95 % interval"
             axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
@@ -100,12 +100,12 @@ def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
             lengths.append(unsqueeze(row["lengths"]) / (row["window"] - 2))
         errors, lengths = np.concatenate(errors), np.concatenate(lengths)
         for low, high in BINS:
-            inside = errors[(lengths > low) & (lengths <= high)]
-            if len(inside):
-                error = 100 * inside.mean()
-                interval = stats.wilson(inside.sum() / len(group), len(inside) / len(group))
+            in_bin = errors[(lengths > low) & (lengths <= high)]
+            if len(in_bin):
+                error = 100 * in_bin.mean()
+                interval = stats.wilson(in_bin.sum() / len(group), len(in_bin) / len(group))
                 name = f"up to {high}" if low == 0 else f"{low} to {high}" if high < np.inf else f"over {low}"
-                documents = len(inside) // len(group)
+                documents = len(in_bin) // len(group)
                 lines.append((corpus, strategy, name, documents, error, *interval))
     return pd.DataFrame(lines, columns=["corpus", "strategy", "windows", "documents", "error", "low", "high"])
 
@@ -119,12 +119,12 @@ def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.6), sharey=True, squeeze=False)
         for axes, corpus in zip(panels[0], corpora, strict=True):
             part = data[data["corpus"] == corpus]
-            bins = part.drop_duplicates("windows").sort_values("windows", key=lambda one: one != "up to 1")
+            bins = part.drop_duplicates("windows").sort_values("windows", key=lambda column: column != "up to 1")
             places = {name: place for place, name in enumerate(bins["windows"])}
             colors = sns.color_palette(n_colors=len(order))
             for shift, (color, name) in enumerate(zip(colors, order, strict=True)):
                 group = part[part["strategy"] == name]
-                x = [places[one] + 0.1 * (shift - 2.5) for one in group["windows"]]
+                x = [places[length] + 0.1 * (shift - 2.5) for length in group["windows"]]
                 bars = bars_of(group)
                 axes.errorbar(x, group["error"], bars, fmt="o", color=color, capsize=3, label=name)
             axes.set_xticks(
@@ -193,7 +193,7 @@ EXPERIMENT = declare(
             "§5.3.1, Table 2",
             "01_long_text",
             tuple(
-                Contrast(_cut(one), _cut("head+tail"), TRUNCATION, by) for one, by in (("head", 0.21), ("tail", 0.02))
+                Contrast(_cut(kind), _cut("head+tail"), TRUNCATION, by) for kind, by in (("head", 0.21), ("tail", 0.02))
             ),
             planted="A long review's verdict stands at its head, at its tail, at both or between.",
         ),

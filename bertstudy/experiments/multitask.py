@@ -46,13 +46,13 @@ def together(study: Any, run: Run, tasks: list[str]) -> Run:
 
     Raises ValueError for fewer than two tasks, one that stands twice, and tasks that need several encoders.
     """
-    named = f"tasks={' '.join(tasks)!r}"
+    given = f"tasks={' '.join(tasks)!r}"
     if len(set(tasks)) < max(2, len(tasks)):
-        raise ValueError(f"{named}: name two or more corpora, each once, as in 'movies topics'.")
+        raise ValueError(f"{given}: name two or more corpora, each once, as in 'movies topics'.")
     encoders = {study.reading(task).encoder for task in tasks}
     if len(encoders) > 1:
         raise ValueError(
-            f"{named}: they are in several languages, and share one encoder ({' or '.join(sorted(encoders))}). "
+            f"{given}: they are in several languages, and share one encoder ({' or '.join(sorted(encoders))}). "
             f"Name tasks of one language, or an encoder that reads all, as in encoder='xlm-roberta-base'."
         )
     return replace(

@@ -29,8 +29,8 @@ def arm_of(method: str, further_pretraining: str = "none", multitask: str = "non
 
 
 def with_arms(rows: pd.DataFrame) -> pd.DataFrame:
-    told = zip(rows["method"], rows["further_pretraining"], rows["multitask"], strict=True)
-    return rows.assign(arm=[arm_of(*one) for one in told])
+    settings = zip(rows["method"], rows["further_pretraining"], rows["multitask"], strict=True)
+    return rows.assign(arm=[arm_of(*setting) for setting in settings])
 
 
 def _minutes(row):
@@ -67,18 +67,18 @@ def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFram
 def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd.DataFrame:
     """With the paper's number, NaN where it has none: `name` gives the printed row of a value of `key`."""
     printed = [
-        pd.to_numeric(table.at[name(one), PRINTED[corpus]], errors="coerce")
-        if corpus in PRINTED and name(one) in table.index and PRINTED[corpus] in table
+        pd.to_numeric(table.at[name(value), PRINTED[corpus]], errors="coerce")
+        if corpus in PRINTED and name(value) in table.index and PRINTED[corpus] in table
         else np.nan
-        for corpus, one in zip(points["corpus"], points[key], strict=True)
+        for corpus, value in zip(points["corpus"], points[key], strict=True)
     ]
     return points.assign(paper=printed)
 
 
 def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
     """A panel a corpus, a line a value of `key`: error with its interval, the paper's numbers hollow."""
-    corpora, names = list(dict.fromkeys(data["corpus"])), [one for one in order if one in set(data[key])]
-    names += [one for one in dict.fromkeys(data[key]) if one not in names]
+    corpora, names = list(dict.fromkeys(data["corpus"])), [name for name in order if name in set(data[key])]
+    names += [name for name in dict.fromkeys(data[key]) if name not in names]
     across = min(len(corpora), 2)
     down = -(-len(corpora) // across)
     with plt.style.context(STYLE):
@@ -99,7 +99,9 @@ def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
             axes.set(title=Path(corpus).name, xlim=(0, None), ylim=(len(names) - 0.5, -0.5), xlabel="test error (%)")
             axes.set_yticks(range(len(names)), names)
         handles = {
-            label: handle for one in panels.flat for handle, label in zip(*one.get_legend_handles_labels(), strict=True)
+            label: handle
+            for panel in panels.flat
+            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
         }
         chart.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return chart

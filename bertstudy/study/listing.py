@@ -20,8 +20,8 @@ Lines = list[tuple[str, str]]
 
 def _choices(*registries: Registry) -> Callable[[], Lines]:
     def lines():
-        found = [(name, registry.find(name)) for registry in registries for name in registry]
-        return [(name, (inspect.getdoc(call) or "").partition("\n")[0]) for name, call in found]
+        choices = [(name, registry.find(name)) for registry in registries for name in registry]
+        return [(name, (inspect.getdoc(call) or "").partition("\n")[0]) for name, call in choices]
 
     return lines
 
@@ -34,9 +34,9 @@ def _encoders() -> Lines:
 
 
 def _corpora() -> Lines:
-    composed = [(name, f"composed, {one.kind}, {len(one.labels)} classes") for name, one in COMPOSED.items()]
+    composed = [(name, f"composed, {corpus.kind}, {len(corpus.labels)} classes") for name, corpus in COMPOSED.items()]
     return composed + [
-        (name, f"{one.title}, {one.kind}, {one.train:,} + {one.test:,}") for name, one in CORPORA.items()
+        (name, f"{corpus.title}, {corpus.kind}, {corpus.train:,} + {corpus.test:,}") for name, corpus in CORPORA.items()
     ]
 
 

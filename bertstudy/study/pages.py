@@ -23,12 +23,12 @@ from .modes import PUBLISHING, REMAKE, STORED
 
 def notebook_path(name: str) -> Path:
     """The notebook of this name, "05_fewshot" or only "05". Raises ValueError where there is none or more than one."""
-    found = [
+    paths = [
         path for path in sorted(notebooks().glob("*.ipynb")) if path.stem == name or path.stem.split("_")[0] == name
     ]
-    if len(found) != 1:
+    if len(paths) != 1:
         raise no_such("notebook", name, [path.stem for path in sorted(notebooks().glob("*.ipynb"))])
-    return found[0]
+    return paths[0]
 
 
 def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any) -> tuple[Path, float]:
@@ -42,8 +42,8 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
     profile = find_profile(parameters.get("profile", "auto")).name
     executed = runs() / "executed" / profile / source.name
     executed.parent.mkdir(parents=True, exist_ok=True)
-    told = {PUBLISHING: source.stem, **({STORED: "1"} if stored else {}), **({REMAKE: remake} if remake else {})}
-    os.environ.update(told)
+    environment = {PUBLISHING: source.stem, **({STORED: "1"} if stored else {}), **({REMAKE: remake} if remake else {})}
+    os.environ.update(environment)
     try:
         papermill.execute_notebook(
             source,
@@ -54,7 +54,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
             extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings say nothing of the study
         )
     finally:
-        for variable in told:
+        for variable in environment:
             del os.environ[variable]
     return render(executed, site() / profile / f"{source.stem}.html"), time.perf_counter() - begin
 
@@ -81,24 +81,24 @@ def render(executed: Path, page: Path) -> Path:
 
 def _shows(source):
     """What the figure of a cell shows."""
-    named = re.search(r"figure\(\"(\w+)\"", source)
-    return figures.shows(named[1] if named else "figure")
+    match = re.search(r"figure\(\"(\w+)\"", source)
+    return figures.shows(match[1] if match else "figure")
 
 
 def redraw() -> list[Path]:
     """Draw every committed figure again from its rows. Gives the paths. Needs neither torch nor the corpora."""
     drawn = []
     for recipe in sorted(reports().glob("*/figures/*.json")):
-        one, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
-        kind = figures.FIGURES[one["figure"]].kind
+        content, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]
+        kind = figures.FIGURES[content["figure"]].kind
         store = Store.of(profile, kind)
-        present = [row_id for row_id in one["rows"] if row_id in store]
+        present = [row_id for row_id in content["rows"] if row_id in store]
         table = rows(profile, present, kind)
-        chart = figures.FIGURES[one["figure"]](table)
-        if len(present) < len(one["rows"]):
-            figures.incomplete(chart, sorted(set(one["rows"]) - set(present)))
+        chart = figures.FIGURES[content["figure"]](table)
+        if len(present) < len(content["rows"]):
+            figures.incomplete(chart, sorted(set(content["rows"]) - set(present)))
         built = site() / profile / "figures" / recipe.stem
-        figures.save(chart, figures.FIGURES[one["figure"]].data(table), recipe.with_suffix(""), built)
+        figures.save(chart, figures.FIGURES[content["figure"]].data(table), recipe.with_suffix(""), built)
         plt.close(chart)
         drawn.append(recipe.with_suffix(".svg"))
     return drawn

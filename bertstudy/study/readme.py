@@ -62,7 +62,7 @@ def _questions(profile: str) -> list[str]:
         for path in sorted((reports() / profile / "figures").glob("*.json"))
     }
     parts = []
-    for experiment in sorted(figures.EXPERIMENTS.values(), key=lambda one: one.notebook):
+    for experiment in sorted(figures.EXPERIMENTS.values(), key=lambda declared: declared.notebook):
         notebook = experiment.notebook
         own = {path: recipe for path, recipe in recipes.items() if recipe["notebook"] == notebook}
         if own:
@@ -75,7 +75,7 @@ def _figure(profile, path, recipe):
     draw, store = figures.FIGURES[recipe["figure"]], Store.of(profile, figures.FIGURES[recipe["figure"]].kind)
     there = [row_id for row_id in recipe["rows"] if row_id in store]
     missing = len(recipe["rows"]) - len(there)
-    told = result_of(draw.data(stored_rows(profile, there, draw.kind)))
+    result = result_of(draw.data(stored_rows(profile, there, draw.kind)))
     incomplete = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
-    alt = f"{figures.shows(path.stem)} {told}".strip()
-    return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{told or figures.shows(path.stem)}{incomplete}"]
+    alt = f"{figures.shows(path.stem)} {result}".strip()
+    return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{result or figures.shows(path.stem)}{incomplete}"]

@@ -38,7 +38,9 @@ def make(
     from ..results.workers import is_small, processes  # here: the index is written where there is no torch
 
     every = sorted(path.stem for path in notebooks().glob("*.ipynb"))
-    names = [notebook_path(name).stem for name in names] or [one for one in every if not (stored and one == OWN_DATA)]
+    names = [notebook_path(name).stem for name in names] or [
+        name for name in every if not (stored and name == OWN_DATA)
+    ]
     chosen = find_profile(profile)
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
     cores = cpu_count() // abreast
@@ -63,7 +65,7 @@ def _figure(place):
         "name": place.stem.replace("_", " "),
         "shows": figures.shows(place.stem),
         "picture": f"data:image/svg+xml;base64,{picture}",
-        "files": [Path(os.path.relpath(one, site())) for one in files if one.is_file()],
+        "files": [Path(os.path.relpath(path, site())) for path in files if path.is_file()],
         "runs": f"{place.parent.parent.name}/runs.html#{place.stem}" if place.parent.name == "figures" else "",
     }
 
@@ -118,12 +120,12 @@ def _claims(profile, rows):
     plt.close(chart)
     lines = []
     for line in table.to_dict("records"):
-        told = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
+        numbers = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
         seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
-        lines.append({**line, **told, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
+        lines.append({**line, **numbers, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
     planted = table[table["planted"] != ""]
-    found = int((planted["verdict"] == "holds").sum())
-    return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": found}
+    confirmed = int((planted["verdict"] == "holds").sum())
+    return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": confirmed}
 
 
 def _section(profile, shows):
@@ -133,7 +135,7 @@ def _section(profile, shows):
     pages = sorted((site() / profile).glob("[0-9][0-9]_*.html"))
     if table.empty and not pages:
         return None
-    told = {page.stem for page in pages}
+    stems = {page.stem for page in pages}
     _runs_page(profile, recipes)
     return {
         "name": profile,
@@ -142,7 +144,7 @@ def _section(profile, shows):
         "newest": "" if table.empty else max(table["made"])[:10],
         "claims": None if table.empty else _claims(profile, table),
         "cards": [_card(page, recipes) for page in pages],
-        "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in told],
+        "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in stems],
     }
 
 
@@ -156,7 +158,7 @@ def _noise():
 
 def index() -> Path:
     """Write reports/site/index.html from the pages, figures and rows that are there. Gives its path."""
-    sections = [section for one in SHOWS.items() if one[0] != "smoke" and (section := _section(*one))]
+    sections = [section for item in SHOWS.items() if item[0] != "smoke" and (section := _section(*item))]
     page = site() / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
     page.write_text(

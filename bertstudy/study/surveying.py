@@ -34,8 +34,8 @@ def stored(run: Run, profile: str, documents: int = DOCUMENTS, library: Library 
     store, survey_id = Store.of(profile, "corpora"), _id(run, documents, library)
     if survey_id not in store:
         corpus = library.of(run)
-        made = survey(corpus, load_tokenizer(run.encoder), run.window, documents)
-        store.write({"id": survey_id, "encoder": run.encoder, "fingerprint": corpus.fingerprint, **made})
+        surveyed = survey(corpus, load_tokenizer(run.encoder), run.window, documents)
+        store.write({"id": survey_id, "encoder": run.encoder, "fingerprint": corpus.fingerprint, **surveyed})
     return store.read(survey_id)
 
 
@@ -65,16 +65,16 @@ def survey_all(
 
     Raises ValueError where none can be had.
     """
-    rows, made, store = [], 0, Store.of(profile, "corpora")
+    rows, written, store = [], 0, Store.of(profile, "corpora")
     for run in plan:
         try:
             new = _id(run, documents, library) not in store
             rows.append(stored(run, profile, documents, library))
-            made += new
+            written += new
         except ValueError as error:
             _left_out(run, error, library)
     if not rows:
         raise ValueError(NONE)
     counted = "1 corpus" if len(rows) == 1 else f"{len(rows)} corpora"
-    LOG.info("%s: %d counted now, %d read from %s.", counted, made, len(rows) - made, shown(store.folder))
+    LOG.info("%s: %d counted now, %d read from %s.", counted, written, len(rows) - written, shown(store.folder))
     return pd.DataFrame(rows)

@@ -48,8 +48,11 @@ def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
 
     def answer(target):
         needed = {arm: documents_for(curve, target) for arm, curve in points.groupby("arm")}
-        words = {arm: f"about {one:,.0f} labelled documents" if one else "not reached" for arm, one in needed.items()}
-        return "<br>".join(f"{escape(arm)}: {told}" for arm, told in words.items())
+        words = {
+            arm: f"about {documents:,.0f} labelled documents" if documents else "not reached"
+            for arm, documents in needed.items()
+        }
+        return "<br>".join(f"{escape(arm)}: {phrase}" for arm, phrase in words.items())
 
     slider = ipywidgets.FloatSlider(value=(low + high) / 2, min=low, max=high + 1e-9, step=0.1, description="error (%)")
     return _answered(slider, answer)
@@ -68,16 +71,18 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
     tokenizer, room = load_tokenizer(run.encoder), run.window - 2
     texts = corpus.train.texts[:MOST_SHOWN]
     ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    long = [one for one, pieces in enumerate(ids) if len(pieces) >= 2 * room] or [0]
+    long = [index for index, pieces in enumerate(ids) if len(pieces) >= 2 * room] or [0]
     number = long[0] if number is None else number
     pieces = tokenizer.convert_ids_to_tokens(ids[number])
     lines = []
     for spec in strategies:
         segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
-        read = {place for segment in segments for place in segment}
-        words = (f"<mark>{escape(one)}</mark>" if place in read else escape(one) for place, one in enumerate(pieces))
+        places = {place for segment in segments for place in segment}
+        words = (
+            f"<mark>{escape(piece)}</mark>" if place in places else escape(piece) for place, piece in enumerate(pieces)
+        )
         counted = "1 segment" if len(segments) == 1 else f"{len(segments)} segments"
-        share = f"{len(read)} of {len(pieces)} pieces in {counted}"
+        share = f"{len(places)} of {len(pieces)} pieces in {counted}"
         lines.append(f"<p><strong>{escape(spec)}</strong>, {share}:<br>{' '.join(words)}</p>")
     return HTML("".join(lines))
 
