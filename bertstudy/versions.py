@@ -20,8 +20,8 @@ STAGES = {
 
 # Rows made before there were numbers have a hash of 13 files instead. Runs made again tell that all of them computed
 # what "1.0" computes. Of 7ff00eef36c4 (words) all 12 rows were made again, bit for bit. For the others the code of
-# commits that have the hash, or that lie before and after it, ran beside today's (MiniLM, IMDb, fp32, one thread): losses
-# and predictions are the same, bit for bit. A hash with a stage that differs would have that stage in its dict.
+# commits that have the hash, or that lie before and after it, ran beside today's (MiniLM, IMDb, fp32, one thread):
+# losses and predictions are the same, bit for bit. A hash with a stage that differs would have that stage in its dict.
 LEGACY: dict[str, dict[str, str]] = {
     "187960c4a5a9": {},
     "6e228d9db4cc": {},
