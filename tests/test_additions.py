@@ -17,6 +17,8 @@ from bertstudy.registry import Registry
 from bertstudy.results import plans
 from bertstudy.training.methods.fine_tune import FineTune
 
+pytestmark = pytest.mark.slow
+
 TIMES = ("seconds", "made", "pieces_per_second", "history")
 
 

@@ -4,6 +4,8 @@ import pytest
 from bertstudy.model.encoder import load_tokenizer
 from bertstudy.study import bench
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("what", ["training", "inference", "pretraining"])
 @pytest.mark.filterwarnings("ignore")

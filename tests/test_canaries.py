@@ -57,6 +57,7 @@ def test_another_eps_of_adam_is_told(monkeypatch):
     assert "stage pretraining computes" in complaint("next sentences")
 
 
+@pytest.mark.slow
 def test_another_share_of_masked_words_is_told(monkeypatch):
     monkeypatch.setattr(examples, "MASKED", 0.3)
     assert "stage pretraining computes something else" in complaint("whole words")

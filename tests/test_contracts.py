@@ -110,6 +110,7 @@ def test_a_data_folder_is_that_study_s_alone(tmp_path, first):
         setup(profile="smoke", corpus="mine")
 
 
+@pytest.mark.slow
 def test_rows_of_a_data_folder_are_made_by_worker_processes_too(tmp_path, tiny, reports):
     from bertstudy.results import plans
     from bertstudy.runs import grid

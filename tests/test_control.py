@@ -33,6 +33,7 @@ def test_sizes_classes_and_noise_are_as_stated(name):
     assert abs(wrong - LABEL_NOISE) < 4 * (LABEL_NOISE / len(drawn)) ** 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COMPOSED)
 def test_no_text_stands_twice_and_no_slot_is_left(name):
     texts = [text for texts, _ in compose(name) for text in texts]
@@ -81,11 +82,12 @@ def test_a_reader_of_nothing_guesses_and_a_reader_of_a_concession_is_misled():
     assert 35 < expected_error("movies", "head", 5) < 51
 
 
+@pytest.mark.slow
 def test_25_000_documents_take_less_than_10_seconds():
     plans.cache_clear()
-    begin = time.perf_counter()
+    begin = time.process_time()  # of this process alone: other work on the machine does not count
     compose("movies")
-    assert time.perf_counter() - begin < 10
+    assert time.process_time() - begin < 10
 
 
 def test_the_bank_is_more_than_a_few_templates():
@@ -108,6 +110,7 @@ def test_domain_words_keep_their_sign():
         assert len(words - known) > 0.4 * len(words)
 
 
+@pytest.mark.slow
 def test_the_general_corpus_lacks_most_of_the_domains_words():
     known = {piece for text in general(5000) for piece in bank.pieces(text)}
     for name in COMPOSED:
@@ -128,6 +131,7 @@ def test_fillers_fill():
     assert re.search(r"\d", line)
 
 
+@pytest.mark.slow
 def test_the_vocabulary_holds_every_piece_whole():
     known = vocabulary()
     for name in COMPOSED:
@@ -141,6 +145,7 @@ def test_the_encoders_are_built():
     assert size < 16 * 2**20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT)
 def test_the_shipped_weights_have_the_loss_their_build_recorded(name):
     record = json.loads((ENCODERS / name / "build.json").read_text())
@@ -158,6 +163,7 @@ def test_the_shipped_weights_have_the_loss_their_build_recorded(name):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BUILT)
 def test_the_tokenizer_cuts_composed_texts_into_the_planned_pieces(name):
     tokenizer = load_tokenizer(name)

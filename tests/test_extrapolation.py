@@ -20,6 +20,7 @@ def test_a_power_law_is_found_again():
     assert (slope, np.exp(intercept)) == pytest.approx((-0.5, 3))
 
 
+@pytest.mark.slow
 def test_the_interval_covers_what_was_planted_nearly_always():
     truth, covered = 100 * 0.4 * (800 / 50) ** -0.5, 0
     for seed in range(40):

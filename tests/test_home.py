@@ -75,6 +75,7 @@ print(json.dumps([
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "imports"),
     [
@@ -206,6 +207,7 @@ def test_transformers_without_torch_still_works_beside_bertstudy(small, tmp_path
     assert python("-c", code, str(tmp_path / "model")).stdout.strip() == "BertstudyConfig"
 
 
+@pytest.mark.slow
 def test_a_classifier_loads_by_its_hub_id(small, tmp_path):
     """From the hub's cache, laid out by hand."""
     classifier = make(small)

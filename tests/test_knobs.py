@@ -103,6 +103,7 @@ def test_every_field_has_an_example():
     assert set(EXAMPLES) | ELSEWHERE == {one.name for one in fields(Run)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_changing_a_field_changes_the_outcome(name, setting):
     small, others = setting

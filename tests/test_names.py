@@ -143,6 +143,7 @@ print(name_of(Run(**json.loads(sys.argv[2]))).id)
 """
 
 
+@pytest.mark.slow
 def test_an_edited_function_or_what_it_calls_is_another_row(small, tmp_path):
     import json
 

@@ -86,6 +86,7 @@ def papermill(path, out, **parameters):
     return subprocess.run(command, capture_output=True, text=True, cwd=out.parent, timeout=300)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=NAMES)
 def test_runs_by_papermill_from_another_folder_and_renders(path, tmp_path):
     done = papermill(path, tmp_path / "out.ipynb")
@@ -126,6 +127,7 @@ def test_a_notebook_runs_by_nbval():
     assert f"{len(code_cells(path))} passed" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("parameters", "says"),
     [
@@ -155,6 +157,7 @@ def test_a_mistake_in_the_parameters_fails_in_the_first_cells(parameters, says, 
     assert len(ran) <= 4
 
 
+@pytest.mark.slow
 def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatch):
     page, seconds = pages.execute("05", profile="smoke", fraction=0.004)
     assert page == reports / "site" / "smoke" / "05_fewshot.html"
@@ -170,6 +173,7 @@ def test_a_report_is_executed_rendered_and_redrawn(tmp_path, reports, monkeypatc
     assert (built / "few_shot.png").read_bytes() != before[built / "few_shot.png"]
 
 
+@pytest.mark.slow
 def test_a_report_of_stored_rows_runs_nothing_and_says_what_is_missing(tmp_path, reports, monkeypatch):
     with pytest.raises(PapermillExecutionError, match="None of the 2 runs of this plan has a row"):
         pages.execute("05", stored=True, profile="smoke", fraction=0.004, seeds=1)
@@ -195,6 +199,7 @@ def test_a_notebook_that_is_not_there_is_told():
         pages.notebook_path("05_fewshots")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "parameter", "more"), [("01", "corpus", {}), ("05", "corpus", {"fraction": 0.5}), ("10", "train", {})]
 )
@@ -207,7 +212,8 @@ def test_names_that_look_like_markup_show_as_text_everywhere(name, parameter, mo
     pd.DataFrame(lines, columns=["<script>text", "<script>label"]).to_csv(file, index=False)
     columns = {"text_column": "<script>text", "label_column": "<script>label"}
     pages.execute(name, profile="smoke", **columns, **more, **{parameter: str(file)})
-    (reports / "smoke").rename(reports / "control")  # the index passes over smoke
+    if name != "10":  # which stores no rows here
+        (reports / "smoke").rename(reports / "control")  # the index passes over smoke
     (reports / "site" / "smoke").rename(reports / "site" / "control")
     report.index()
     readme.write()
@@ -272,6 +278,7 @@ def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(caplog, 
         study.reachable(["sogou"])
 
 
+@pytest.mark.slow
 def test_plans_that_are_run_together_give_a_table_each(reports, caplog):
     caplog.set_level(logging.INFO, "bertstudy")
     study = setup.setup(profile="smoke")

@@ -37,6 +37,7 @@ def test_another_run_or_corpus_or_content_has_another_id():
     assert all(recomputed_id({**row, name: value}) != row["id"] for name, value in changes.items())
 
 
+@pytest.mark.slow
 def test_figures_are_drawn_to_the_same_bytes(tmp_path, monkeypatch):
     """Of the committed rows, all figures: what is committed of each (SVG and CSV)."""
     made = tmp_path / "reports"

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from bertstudy import grid
 from bertstudy.data.control.corpora import expected_error
@@ -10,6 +11,8 @@ from bertstudy.experiments import experiment
 from bertstudy.profiles import profile
 from bertstudy.results import plans
 from bertstudy.stats import mean_interval
+
+pytestmark = pytest.mark.slow
 
 SEEDS = range(5)
 

@@ -207,6 +207,7 @@ print(checkpoint(Pretraining(**given["settings"]), given["texts"], progress=Fals
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", [0, 1, 2])
 def test_killed_at_any_step_it_ends_with_the_same_weights(tiny, tmp_path, moment, monkeypatch):
     wanted, given = settings(tiny(), steps=40), texts()

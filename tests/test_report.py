@@ -96,6 +96,7 @@ def test_the_index_tells_how_much_of_each_of_the_papers_tables_is_beyond_chance(
     assert (place / "noise_floor.csv").is_file()
 
 
+@pytest.mark.slow
 def test_notebooks_are_executed_side_by_side_and_their_pages_written(reports, monkeypatch):
     made = {page.name: (page, seconds) for page, seconds in report.make(["05", "01_long_text"], "smoke")}
     assert set(made) == {"05_fewshot.html", "01_long_text.html"}

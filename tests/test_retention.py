@@ -39,6 +39,7 @@ def test_it_is_the_closed_form_over_gram_matrices():
     assert linear_cka(torch.tensor(first), torch.tensor(second)) == pytest.approx(expected)
 
 
+@pytest.mark.slow
 def test_an_encoder_that_did_not_move_retains_everything(base):
     kept = retained(replace(base, learning_rate=1e-12, epochs=1))
     assert kept["general_after"] == pytest.approx(kept["general_before"], abs=1e-4)
@@ -46,6 +47,7 @@ def test_an_encoder_that_did_not_move_retains_everything(base):
     assert kept["cka"] == pytest.approx([1.0] * 5, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_the_further_it_moved_the_less_it_retains(base):
     little, much = (retained(replace(base, learning_rate=rate, epochs=6)) for rate in (1e-4, 5e-3))
     assert little["general_before"] == much["general_before"] < 2.5

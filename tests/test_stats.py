@@ -130,6 +130,7 @@ def test_mcnemar_without_and_with_nothing_but_disagreement():
     assert stats.mcnemar(*pairs(0, 0, 40, 0)).low == -100
 
 
+@pytest.mark.slow
 def test_mcnemar_covers_as_often_as_it_says_and_finds_no_more_than_it_may():
     random, covered, found = np.random.default_rng(0), [], []
     for _ in range(2000):
@@ -206,6 +207,7 @@ def test_paired_is_quick():
 SETTINGS = [(500, 0.05, 0.8), (500, 0.15, 1.2), (2000, 0.05, 0.8), (2000, 0.3, 0.8)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 5])
 @pytest.mark.parametrize("shift", [0.3, 0.0])
 def test_paired_covers_as_often_as_it_says(seeds, shift):
@@ -272,6 +274,7 @@ def spread_in_simulation(n, over_seeds, taste):
     return 100 * variance**0.5, 100 * across / true_error(0, over_seeds, taste)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seeds", "over_seeds"), [(3, 0.05), (5, 0.05), (5, 0.15)])
 def test_the_smallest_difference_is_found_four_times_in_five(seeds, over_seeds):
     n, taste = 1000, 0.85

@@ -98,6 +98,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert json.loads(path.read_text()) == {"a": 1}
 
 
+@pytest.mark.slow
 def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     code = (
         "import sys, json; from bertstudy import Run, grid; from bertstudy.results import execution, plans;"

@@ -79,6 +79,7 @@ def test_the_parts_of_a_document_have_the_same_dropout_both_times(small):
     assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [2])
 def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
     """Thirteen documents: the batch of eight splits evenly, the last of five does not; then one of one document."""

@@ -125,6 +125,7 @@ def test_stale_rows_are_made_again_and_no_others(small, reports, monkeypatch, ca
         plans.run_all(plan, "smoke", remake="sale")
 
 
+@pytest.mark.slow
 def test_an_encoder_made_by_an_earlier_stage_is_not_taken(small, reports, monkeypatch, tmp_path):
     monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path / "runs"))
     run = replace(small, **PRETRAINED, multitask="movies+questions", multitask_documents=20, multitask_epochs=1)
@@ -150,6 +151,7 @@ def test_every_committed_row_says_how_it_was_made():
     assert codes - {None} <= set(LEGACY)
 
 
+@pytest.mark.slow
 def test_a_report_makes_stale_rows_again(reports, monkeypatch):
     from bertstudy.study import pages
 

@@ -12,6 +12,8 @@ from bertstudy.paths import runs
 from bertstudy.results import execution, plans, workers
 from bertstudy.results.rows import unsqueeze
 
+pytestmark = pytest.mark.slow
+
 PRETRAINED = dict(
     further_pretraining="within_task", pretraining_steps=3, pretraining_window=32, pretraining_batch_size=4
 )

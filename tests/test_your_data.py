@@ -526,6 +526,7 @@ def test_a_run_that_becomes_too_slow_is_stopped(table, written, begun):
     assert data.rows == []
 
 
+@pytest.mark.slow
 def test_from_file_to_classifier(table, written, begun, monkeypatch):
     data = begun(train=written(table))
     seen = []
@@ -571,6 +572,7 @@ def test_from_file_to_classifier(table, written, begun, monkeypatch):
     result_of.save(again, result)
 
 
+@pytest.mark.slow
 def test_row_numbers_are_those_of_the_file_as_it_is_now(table, written, begun):
     longer = pd.concat([table.iloc[[5, 5, 5]], table.assign(text=table["text"])])
     results = []
@@ -675,6 +677,7 @@ def test_of_many_classes_those_with_errors_are_drawn_and_names_without_a_glyph_a
     plt.close(chart)
 
 
+@pytest.mark.slow
 def test_the_page_has_no_text_of_the_documents(table, written, tmp_path, monkeypatch):
     import papermill
 

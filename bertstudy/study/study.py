@@ -97,7 +97,8 @@ class Study:
     def look(self, *names: str) -> Any:
         """Table 1's columns for corpora, or the study's own, and the paper's; a text of those that are composed."""
         runs = [self.reading(name) for name in names or [""]]
-        rows = [surveying.stored(run, self.profile.name, library=self.library) for run in runs]
+        documents = getattr(self.scale, "documents", surveys.DOCUMENTS)
+        rows = [surveying.stored(run, self.profile.name, documents, self.library) for run in runs]
         for corpus in map(self.library.of, runs):
             if corpus.composed:
                 LOG.info("%s, one of them: %s", corpus.name, corpus.train.texts[0])
