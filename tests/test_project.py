@@ -105,8 +105,11 @@ def test_the_readmes_numbers_are_those_of_the_rows():
     assert found.splitlines()[2:] == lines
 
 
-def test_the_walk_of_a_run_names_files_that_are_there_and_goes_down():
+def test_the_walk_of_a_run_names_files_that_are_there_and_goes_one_way():
     walk = (ROOT / "CONTRIBUTING.md").read_text().split("## One run, from text to figure")[1].split("\n## ")[0]
     hops = re.findall(r"^\d\. `([\w/.]+)`", walk, re.MULTILINE)
     assert 5 < len(hops) <= 9
     assert [hop for hop in hops if not (ROOT / hop).is_file()] == []
+    rooms = ["data", "model", "training", "results", "analysis", "experiments"]
+    floors = [rooms.index(hop.split("/")[1]) for hop in hops]
+    assert floors == sorted(floors)

@@ -19,6 +19,7 @@ from bertstudy.data.sentences import split
 from bertstudy.data.sources import source_texts, sources
 from bertstudy.model.batching import pad
 from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
+from bertstudy.paths import ROOT
 from bertstudy.training.examples import examples, mask, masked_batch, pairs, sentence_ids
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, pretrain, split_held_out
 
@@ -219,7 +220,7 @@ def test_killed_at_any_step_it_ends_with_the_same_weights(tiny, tmp_path, moment
         "PATH": "/usr/bin:/bin",
         "OMP_NUM_THREADS": str(torch.get_num_threads()),
     }
-    options = dict(env=environment, cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True)
+    options = dict(env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     running = subprocess.Popen(command, **options)
     wait = random.Random(moment).uniform(0.0, 0.6)
     while not list((tmp_path / "cut").glob("pretrained/*.state")) and running.poll() is None:
