@@ -9,7 +9,7 @@ import ast
 import hashlib
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import partial
@@ -21,6 +21,16 @@ PACKAGE = Path(__file__).parent
 NAME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)*")
 REGISTRIES: dict[str, "Registry"] = {}  # by kind
 PLAIN = (str, int, float, bool, tuple, type(None))
+
+
+def unique(items: Iterable) -> list:
+    """The items, each once, in the order in which they first come."""
+    seen, kept = set(), []
+    for item in items:
+        if item not in seen:
+            seen.add(item)
+            kept.append(item)
+    return kept
 
 
 def no_such(kind: str, value: Any, allowed: Any, error: type[Exception] = ValueError) -> Exception:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..registry import no_such
+from ..registry import no_such, unique
 from ..runs import Run, is_path
 from . import files, hub, sogou
 from .catalogue import CORPORA
@@ -199,7 +199,7 @@ def _load(name, folder, text_column, label_column, _stamps):
     if name in CORPORA:
         return _from_hub(name, CORPORA[name])
     local = [path.name for path in folder.iterdir() if files.find_file(path, "train")] if folder else []
-    raise no_such("corpus", name, dict.fromkeys([*COMPOSED, *CORPORA, *local]))
+    raise no_such("corpus", name, unique([*COMPOSED, *CORPORA, *local]))
 
 
 def _raw_sogou(folder):

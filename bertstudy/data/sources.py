@@ -1,5 +1,6 @@
 """The texts of further pretraining (§5.4.2)."""
 
+from ..registry import unique
 from ..runs import Run
 from .catalogue import peers
 from .control.corpora import general
@@ -38,7 +39,7 @@ def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
     texts = [text for corpus in corpora for text in corpus.train.texts]
     if run.pretraining_unlabelled:
         texts += [text for corpus in corpora for text in corpus.unlabelled]
-    return [text for text in dict.fromkeys(texts) if plain(text) not in taken]
+    return [text for text in unique(texts) if plain(text) not in taken]
 
 
 def texts_of(name: str, library: Library = LIBRARY) -> list[str]:

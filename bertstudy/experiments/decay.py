@@ -86,7 +86,7 @@ def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
 def rates_over_time(rows: pd.DataFrame) -> plt.Figure:
     """The learning rate of each layer over the steps of a run, for the strongest decay in the plan (Equation 2)."""
     data = rates_over_time_data(rows)
-    layers = list(dict.fromkeys(data["layer"]))
+    layers = data["layer"].unique().tolist()
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 4.0))
         for color, layer in zip(sns.color_palette("viridis_r", len(layers)), layers, strict=True):

@@ -81,7 +81,7 @@ def long_text(rows: pd.DataFrame) -> plt.Figure:
             axes.errorbar(group["error"], y, xerr=bars, fmt="o", color=color, capsize=4, label=label)
             if group["planted"].notna().any():
                 axes.plot(group["planted"], y, "|", color=color, markersize=15, markeredgewidth=2, label="planted")
-        for name, marker in zip(dict.fromkeys(map(_printed, data["corpus"])), "os", strict=False):
+        for name, marker in zip(data["corpus"].map(_printed).unique(), "os", strict=False):
             hollow = dict(color="#555555", markerfacecolor="white", label=f"paper: {name}, BERT-base, one run")
             axes.plot(paper.long_text()[name].reindex(order), np.arange(len(order)) - 0.18, marker, **hollow)
         axes.set(xlabel="test error (%)", xlim=(0, None), ylim=(len(order) - 0.5, -0.5))
@@ -114,7 +114,7 @@ def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
 def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
     """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
     data = errors_by_length_data(rows)
-    corpora, order = list(dict.fromkeys(data["corpus"])), _order(data["strategy"])
+    corpora, order = data["corpus"].unique().tolist(), _order(data["strategy"])
     with plt.style.context(STYLE):
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.6), sharey=True, squeeze=False)
         for axes, corpus in zip(panels[0], corpora, strict=True):

@@ -59,7 +59,7 @@ def points_of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
 def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFrame:
     """In the order of corpora as they came and of `order`; names that it lacks stand last."""
     place = {name: number for number, name in enumerate(order)}
-    corpora = list(dict.fromkeys(points["corpus"]))
+    corpora = points["corpus"].unique().tolist()
     ranks = [points["corpus"].map(corpora.index), points[key].map(lambda name: place.get(name, len(place)))]
     return points.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
 
@@ -77,8 +77,8 @@ def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd
 
 def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
     """A panel a corpus, a line a value of `key`: error with its interval, the paper's numbers hollow."""
-    corpora, names = list(dict.fromkeys(data["corpus"])), [name for name in order if name in set(data[key])]
-    names += [name for name in dict.fromkeys(data[key]) if name not in names]
+    corpora, names = data["corpus"].unique().tolist(), [name for name in order if name in set(data[key])]
+    names += [name for name in data[key].unique() if name not in names]
     across = min(len(corpora), 2)
     down = -(-len(corpora) // across)
     with plt.style.context(STYLE):

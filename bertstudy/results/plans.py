@@ -14,7 +14,7 @@ from tqdm.auto import tqdm
 from ..data.corpora import LIBRARY, Library
 from ..paths import runs as runs_folder
 from ..paths import shown
-from ..registry import no_such
+from ..registry import no_such, unique
 from ..runs import Run
 from . import execution
 from .rows import Store, as_table, name_of, stale_stages
@@ -97,7 +97,7 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
 
     The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
     """
-    plan, store = list(dict.fromkeys(plan)), Store.of(profile)
+    plan, store = unique(plan), Store.of(profile)
     ids = [name_of(planned, library).id for planned in plan]
     there = [row_id for row_id in ids if row_id in store]
     lacking = sorted(set(ids) - set(there))

@@ -13,6 +13,7 @@ from transformers import BertConfig, BertForPreTraining, BertTokenizerFast
 from ..data.control.bank import words
 from ..data.control.corpora import general
 from ..paths import PACKAGE
+from ..registry import unique
 from .pretraining import Pretraining, PretrainingModel, pretrain
 
 ENCODERS = PACKAGE / "data" / "control" / "encoders"
@@ -31,7 +32,7 @@ def vocabulary() -> dict[str, int]:
     """Every piece of the composed texts whole, and letters to spell any other word with."""
     marks = "abcdefghijklmnopqrstuvwxyz0123456789'-.,;:!?()\"&%$/。，？！"
     letters = [prefix + mark for mark in marks for prefix in ("", "##")]
-    return {piece: number for number, piece in enumerate(dict.fromkeys([*SPECIAL, *words(), *letters]))}
+    return {piece: number for number, piece in enumerate(unique([*SPECIAL, *words(), *letters]))}
 
 
 def build(name: str, steps: int = STEPS, texts: int = TEXTS, folder: Path | None = None) -> list[dict]:
