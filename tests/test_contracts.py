@@ -87,9 +87,7 @@ def test_only_the_command_line_prints():
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         if any(getattr(call.func, "id", "") == "print" for call in calls):
             printing.append(str(path.relative_to(PACKAGE)))
-    # the study's display writes remarks into notebooks; the command, benchmarks and builders are command lines
-    allowed = {"cli.py", "study/display.py", "study/bench.py", "training/control_encoders.py"}
-    assert set(printing) <= allowed
+    assert set(printing) == {"cli.py", "study/bench.py"}
 
 
 @pytest.mark.parametrize("first", [True, False])

@@ -50,7 +50,8 @@ class _Remarks(logging.Handler):
     """Writes remarks where prints go, so that they stand below the cell that caused them."""
 
     def emit(self, record):
-        print(self.format(record), file=sys.stdout, flush=True)
+        sys.stdout.write(f"{self.format(record)}\n")
+        sys.stdout.flush()
 
 
 def show_remarks() -> None:

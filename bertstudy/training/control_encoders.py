@@ -4,6 +4,7 @@ python -m bertstudy.training.control_encoders
 """
 
 import json
+import logging
 from dataclasses import asdict
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..paths import PACKAGE
 from ..registry import unique
 from .pretraining import Pretraining, PretrainingModel, pretrain
 
+LOG = logging.getLogger(__name__)
 ENCODERS = PACKAGE / "data" / "control" / "encoders"
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 SIZES = {
@@ -60,9 +62,10 @@ def build(name: str, steps: int = STEPS, texts: int = TEXTS, folder: Path | None
 
 def main() -> None:
     """Write all of them into the package."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     for name in SIZES:
         last = build(name)[-1]
-        print(f"{name}: held-out loss {last['loss']:.3f}, {last['seconds']:.0f} s", flush=True)
+        LOG.info("%s: held-out loss %.3f, %.0f s", name, last["loss"], last["seconds"])
 
 
 if __name__ == "__main__":
