@@ -8,8 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.stats import binomtest, nct, norm, t
+from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit
 
 # How many documents two settings judge differently in every seed, as a share of those they get wrong: two settings
 # disagree that much more often than two seeds of one setting do. In 22 pairs of settings with similar errors on the
@@ -43,7 +42,7 @@ def wilson(wrong: float, n: float, confidence: float = 0.95) -> tuple[float, flo
 
     `wrong` need not be whole: it may be the mean of several runs on the same documents.
     """
-    z, share = norm.ppf((1 + confidence) / 2), wrong / n
+    z, share = ndtri((1 + confidence) / 2), wrong / n
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * (share * (1 - share) / n + z**2 / (4 * n**2)) ** 0.5
     # where none or all are wrong, the bound is the error itself, which rounding would miss
@@ -57,7 +56,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
     mean, n = float(values.mean()), len(values)
     if n < 2:
         return mean, float("nan"), float("nan")
-    half = t.ppf((1 + confidence) / 2, n - 1) * values.std(ddof=1) / n**0.5
+    half = stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / n**0.5
     return mean, mean - float(half), mean + float(half)
 
 
@@ -72,7 +71,7 @@ def pooled_intervals(groups: Iterable[Sequence[float]], confidence: float = 0.95
     if freedom == 0:
         return [mean_interval(group) for group in groups]
     spread = (sum(((group - group.mean()) ** 2).sum() for group in groups) / freedom) ** 0.5
-    half = float(t.ppf((1 + confidence) / 2, freedom) * spread)
+    half = float(stdtrit(freedom, (1 + confidence) / 2) * spread)
     means = [(float(group.mean()), half / len(group) ** 0.5) for group in groups]
     return [(mean, mean - width, mean + width) for mean, width in means]
 
@@ -106,8 +105,8 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence
     over_documents = seeds * by_document.var(ddof=1)
     spread = over_seeds + max(0.0, over_documents - rest)
     error, freedom = (spread / (seeds * n)) ** 0.5, _freedom(seeds, over_seeds / spread)
-    half = t.ppf((1 + confidence) / 2, freedom) * error
-    p = 2 * t.sf(abs(mean) / error, freedom)
+    half = stdtrit(freedom, (1 + confidence) / 2) * error
+    p = 2 * stdtr(freedom, -abs(mean) / error)
     return Effect(*(100 * float(value) for value in (mean, mean - half, mean + half)), float(p), seeds, n)
 
 
@@ -135,10 +134,12 @@ def mcnemar(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> 
     is too large rather than too small. The interval is Tango's (1998): all differences that the score test of paired
     proportions does not reject. Where p is near the level the two may part.
     """
+    from scipy.optimize import brentq  # its import takes a third of a second, which worker processes need not spend
+
     difference = _differences([first], [second])[0]
     n, worse, better = len(difference), int((difference > 0).sum()), int((difference < 0).sum())
-    p = binomtest(worse, worse + better).pvalue if worse + better else 1.0
-    effect, z = (worse - better) / n, norm.ppf((1 + confidence) / 2)
+    p = min(1.0, 2 * float(bdtr(min(worse, better), worse + better, 0.5)))
+    effect, z = (worse - better) / n, ndtri((1 + confidence) / 2)
 
     def score(delta):  # standardised, with the likeliest chance of `better` among those that differ by delta
         linear, constant = (2 * n - worse + better) * delta - worse - better, -better * delta * (1 - delta)
@@ -179,9 +180,8 @@ def smallest_difference(
     over_seeds, over_documents = 2 * seed_sd**2 / seeds, 100 * RECURRING * error / n
     spread = over_seeds + over_documents
     freedom = _freedom(seeds, over_seeds / spread) if over_seeds else 1e9
-    least = t.ppf((1 + confidence) / 2, freedom)
-    most = 2 * (least + t.ppf(power, freedom))
-    return spread**0.5 * brentq(lambda shift: nct.sf(least, freedom, shift) - power, 0, most)
+    least = stdtrit(freedom, (1 + confidence) / 2)
+    return spread**0.5 * float(nctdtrinc(freedom, 1 - power, least))
 
 
 def seeds_needed(

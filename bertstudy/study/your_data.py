@@ -1,5 +1,6 @@
 """The beginning of the notebook on a reader's own data."""
 
+from inspect import signature
 from typing import Any
 
 from ..advice import documents
@@ -12,7 +13,7 @@ def begin(**given: Any) -> documents.YourData:
 
     Raises TypeError for a parameter given to papermill that the notebook does not declare.
     """
-    check_declared(given)
+    check_declared(signature(documents.begin).parameters)
     draw_as_svg()
     show_remarks()
     return documents.begin(**given)
