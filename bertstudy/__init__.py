@@ -32,6 +32,7 @@ _NAMES = {
     "execute": "study.pages",
     "render": "study.pages",
     "shown": "study.display",
+    "fit": "advice.fitting",
 }
 _MODULES = {
     "advice": "advice",

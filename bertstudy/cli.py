@@ -49,11 +49,25 @@ def _parser():
     copied = command("notebooks", _notebooks, "notebooks my-study", help="copy the notebooks into a folder")
     copied.add_argument("folder")
     bench = command("bench", _bench, "bench training", help="measure against transformers.Trainer, side by side")
-    bench.add_argument("what", choices=["training", "inference", "pretraining", "layers"])
+    bench.add_argument("what", choices=["training", "inference", "pretraining", "layers", "your-data"])
+    bench.add_argument("--minutes", type=float, nargs="+", default=[2.0, 8.0], help="of your-data: for each contest")
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--encoder", default="minilm")
     bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
+    fit = command("fit", _fit, "fit train.csv --minutes 5 --out model", help="the best classifier of a file of labels")
+    fit.add_argument("train", help="CSV, TSV, JSON, JSON Lines, Parquet or Excel, also .gz")
+    fit.add_argument("--test", default="", help="a second file to test on; without it a fifth is set aside")
+    fit.add_argument("--unlabelled", default="", help="a file of texts without labels, for further pretraining")
+    fit.add_argument("--text-column", default="text", help="such as body, title+body, or premise|hypothesis")
+    fit.add_argument("--label-column", default="label")
+    fit.add_argument("--encoding", default="", help="of files that are not UTF-8, such as cp1252")
+    fit.add_argument("--join-labels", action="store_true", help="labels that differ in case or blanks alone are one")
+    fit.add_argument("--metric", default="", help="error, macro_f1, balanced_error, mcc or log_loss")
+    fit.add_argument("--encoder", default="")
+    fit.add_argument("--profile", default="compact", help="compact, paper or control")
+    fit.add_argument("--minutes", type=float, default=5.0)
+    fit.add_argument("--out", default="", help="the folder to save the classifier in")
     predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
     predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")
     predict.add_argument("file", help="CSV, TSV, JSONL or Parquet")
@@ -128,7 +142,25 @@ def _predict(given):
     predict_file(given.model, given.file, given.text_column, given.out)
 
 
+def _fit(given):
+    from .advice import documents, fitting, result
+
+    names = ("train", "test", "unlabelled", "text_column", "label_column", "encoding", "join_labels", "metric")
+    options = {name: getattr(given, name) for name in (*names, "encoder", "profile")}
+    fitted = fitting.run(documents.begin(**options, budget_minutes=given.minutes, model_dir=given.out))
+    print(fitted.report())
+    print(result.save(fitted.data, fitted.scored).words)
+
+
 def _bench(given):
+    if given.what == "your-data":
+        from .study import bench_your_data
+
+        results = []
+        for result in bench_your_data.run(given.minutes):
+            results.append(result)
+            print(bench_your_data.table(results).tail(1).to_string(header=len(results) == 1, index=False), flush=True)
+        return
     from .study.bench import compare, layers
 
     if given.what == "layers":

@@ -12,14 +12,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .choices.methods import METHODS, PARTS
-from .choices.pooling import SEGMENT_POOLINGS, parse_layers
+from .choices.metrics import METRICS
+from .choices.pooling import PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from .choices.schedules import SCHEDULES
 from .choices.task_sampling import SAMPLINGS
 from .choices.truncation import TRUNCATIONS
 from .registry import REGISTRIES, no_such
 
-FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet")
+FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet", ".json", ".xlsx")  # each also with .gz behind it
 PRECISIONS = ("fp32", "bf16")
+CLASS_WEIGHTS = ("none", "balanced")
 LARGEST_SEED = 2**31
 BOUNDS = {
     "above": (operator.gt, "above {}"),
@@ -30,9 +32,15 @@ BOUNDS = {
 NO_ENCODER = "none"  # what `encoder` is for a method that reads none
 
 
+def file_type(path: str | Path) -> str:
+    """The ending that says how a file is written: ".csv" of "reviews.CSV.gz"."""
+    path = Path(path)
+    return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+
+
 def is_path(corpus: str) -> bool:
     """Whether a corpus is the reader's own file or folder rather than a name."""
-    return Path(corpus).suffix.lower() in FILE_TYPES or os.sep in corpus or "/" in corpus
+    return file_type(corpus) in FILE_TYPES or os.sep in corpus or "/" in corpus
 
 
 class Off(NamedTuple):
@@ -115,6 +123,8 @@ class Run:
     truncation: str = knob("head+tail:128", check=TRUNCATIONS.check, part="segments")
     window: int = knob(512, least=3, part="segments")  # word pieces with [CLS] and [SEP]
     layers: str = knob("last", check=parse_layers, part="encoder")  # "11", "last", "concat:8-11", "mean:0-3"
+    # of a segment's pieces: the state of [CLS], or the mean or maximum of all
+    piece_pooling: str = knob("cls", check=PIECE_POOLINGS.check, part="vector", added=True)
     segment_pooling: str = knob("none", check=SEGMENT_POOLINGS.check, part="segments")  # of several segments
 
     # optimisation (§5.2, §5.3.3, §5.3.4)
@@ -134,6 +144,8 @@ class Run:
     attention_dropout: float = knob(0.0, least=0, below=1, part="fine_tuning")  # the paper's is 0.1; 0 is faster
     head_dropout: float = knob(0.1, least=0, below=1, part="training")
     precision: str = knob("fp32", names=PRECISIONS, part="encoder")
+    # of the classes in the loss: "balanced" gives each as much weight as any other, whatever its number of documents
+    class_weights: str = knob("none", names=CLASS_WEIGHTS, part="training", added=True)
 
     # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
     # ("in_domain"), of all ("cross_domain"), or of corpora by name ("movies+restaurants")
@@ -159,7 +171,8 @@ class Run:
     multitask_learning_rate: float = knob(2e-5, above=0, below=1, part="multitask", off=NO_TASKS, added=True)
     multitask_sampling: str = knob("proportional", check=SAMPLINGS.check, part="multitask", off=NO_TASKS, added=True)
 
-    # what is measured beside the error
+    # what is measured, and what epochs and strengths are chosen by on dev
+    metric: str = knob("error", check=METRICS.check, part="documents", off=NO_DEV, added=True)
     evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # of dev an epoch; the best is kept
     # masked-LM loss in the end on these texts, "general" or a corpus, and the task's
     retention: str = knob("none", part="fine_tuning", corpora=True, added=True)

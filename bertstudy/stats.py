@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit
 
 # How many documents two settings judge differently in every seed, as a share of those they get wrong: two settings
@@ -215,3 +216,27 @@ def binomial_difference(error_a: float, error_b: float, n: int, confidence: floa
     low = difference - ((error_a - low_a) ** 2 + (high_b - error_b) ** 2) ** 0.5
     high = difference + ((high_a - error_a) ** 2 + (error_b - low_b) ** 2) ** 0.5
     return Difference(difference, float(low), float(high), not low <= 0 <= high)
+
+
+def by_class(truth: np.ndarray, predicted: np.ndarray, classes: int, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+    """Precision, recall and F1 of each class in percent, with 95 % intervals: a table of a line a class.
+
+    Columns: documents (of the class in the truth), precision, recall and f1, each with _low and _high. Intervals of the
+    first two are Wilson's; F1's is a bootstrap over the documents. A class without a document has no recall and no F1.
+    """
+    confusion = np.zeros((classes, classes), dtype=int)
+    np.add.at(confusion, (truth, predicted), 1)
+    random, lines = np.random.default_rng(seed), []
+    for number in range(classes):
+        hit, given, taken = confusion[number, number], confusion[number].sum(), confusion[:, number].sum()
+        line = {"documents": int(given)}
+        for name, of in (("precision", taken), ("recall", given)):
+            low, high = wilson(hit, of) if of else (np.nan, np.nan)
+            line |= {name: 100 * hit / of if of else np.nan, f"{name}_low": low, f"{name}_high": high}
+        shares = np.array([hit, given - hit, taken - hit, len(truth) - given - taken + hit]) / len(truth)
+        drawn = random.multinomial(len(truth), shares, size=draws)  # right, missed, taken for it, neither
+        f1 = 200 * drawn[:, 0] / np.maximum(1, 2 * drawn[:, 0] + drawn[:, 1] + drawn[:, 2])
+        low, high = np.quantile(f1, (0.025, 0.975)) if given else (np.nan, np.nan)
+        line |= {"f1": 200 * hit / (given + taken) if given else np.nan, "f1_low": low, "f1_high": high}
+        lines.append(line)
+    return pd.DataFrame(lines)

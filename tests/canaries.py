@@ -14,12 +14,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from bertstudy import Classifier, Run, train
 from bertstudy.data.corpora import Library
 from bertstudy.data.sampling import draw
 from bertstudy.data.sources import source_texts
 from bertstudy.model.batching import pack
+from bertstudy.runs import baseline
 from bertstudy.versions import STAGES
 
 FILE = Path(__file__).with_name("canaries.json")
@@ -62,6 +64,11 @@ CANARIES = {
     "chunks, attention": replace(BASE, **LONG, segment_pooling="attention", max_grad_norm=0.1, weight_decay=0.1),
     "classes": replace(BASE, corpus="topics", seed=1, fraction=0.006),
     "features": replace(BASE, method="features", dropout=Run().dropout),
+    "balanced": replace(
+        BASE, corpus="topics", piece_pooling="max", class_weights="balanced", metric="macro_f1", fraction=0.006
+    ),
+    "embeddings": baseline(replace(BASE, piece_pooling="mean"), "embeddings"),
+    "words": Run(corpus="topics", encoder="none", method="words", fraction=0.01, dev_fraction=0.2, test_size=48),
     "tfidf": Run(corpus="movies", encoder="none", method="tfidf", fraction=0.01, dev_fraction=0.2, test_size=48),
     "next sentences": replace(BASE, **PRETRAINED),
     "whole words": replace(
@@ -82,7 +89,7 @@ def _digest(value):
 
 
 def _losses(history, *names):
-    return [entry[name] for entry in history for name in names if entry[name] is not None]
+    return [entry[name] for entry in history for name in names if entry.get(name) is not None]
 
 
 def trace(run, library):
@@ -98,19 +105,22 @@ def trace(run, library):
         untrained = Classifier.build(run, corpus.labels).eval()
         segments = untrained.segmenter(documents.test.texts[:4])
         values["segments"] = _digest(untrained.segmenter(documents.train.texts))
-        states = untrained.encoder(pack(segments), untrained.layers)
+        batch = pack(segments)
+        states = torch.stack(
+            [untrained.pool_pieces(state, batch.bounds) for state in untrained.encoder(batch, untrained.layers)]
+        )
         values["encoder"] = states.flatten()[:: max(1, states.numel() // 40)].tolist()
     if row.get("pretraining"):
         values["pretraining"] = _losses(row["pretraining"], "loss", "train_loss")
     if row.get("multitasked"):
         values["multitask"] = [loss for one in row["multitasked"]["history"] for loss in one["loss"] if loss]
-    own = next(stage for stage in ("features", "tfidf", "fine_tuning") if stage in row["stages"])
-    names = ("loss", "dev_loss") if run.encoder != "none" else ("dev_loss",)
-    values[own] = [*_losses(row["history"], *names), row["loss"]]
+    own = next(stage for stage in ("features", "tfidf", "words", "embeddings", "fine_tuning") if stage in row["stages"])
+    values[own] = [*_losses(row["history"], "loss", "dev_loss"), row["loss"]]
     if row.get("retention"):
         values["retention"] = [*row["retention"].pop("cka"), *sorted(row["retention"].values())]
-    predict = classifier.predict_proba if run.encoder == "none" else lambda texts: classifier.predict(texts)[1]
-    return values, _predicted(predict(documents.test.texts))
+    texts = documents.test.texts
+    pipeline = own == "tfidf"  # scikit-learn's
+    return values, _predicted(classifier.predict_proba(texts) if pipeline else classifier.predict(texts).probabilities)
 
 
 def _predicted(probabilities):
@@ -162,7 +172,7 @@ def write():
     for name, run in CANARIES.items():
         made[name] = now = dict(zip(("values", "predictions"), trace(run, Library()), strict=True))
         before = written["canaries"].get(name)
-        raised = any(written["stages"][stage] != STAGES[stage] for stage in now["values"])
+        raised = any(written["stages"].get(stage) != STAGES[stage] for stage in now["values"])
         if before and not raised and differing(before, now):
             raise ValueError(complaint(name, before, now, written["stages"]))
     FILE.write_text(json.dumps({"stages": STAGES, "canaries": made}, indent=1) + "\n", encoding="utf-8")

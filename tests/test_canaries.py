@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bertstudy.choices.methods import METHODS
-from bertstudy.choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from bertstudy.choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from bertstudy.choices.schedules import SCHEDULES
 from bertstudy.choices.task_sampling import SAMPLINGS
 from bertstudy.choices.truncation import TRUNCATIONS
@@ -44,6 +44,7 @@ def test_every_choice_and_every_stage_is_passed_by_a_canary():
     passed = {stage for one in WRITTEN["canaries"].values() for stage in one["values"]}
     assert passed == set(STAGES)
     assert {run.truncation.partition(":")[0] for run in runs} == set(TRUNCATIONS)
+    assert {run.piece_pooling for run in runs} == set(PIECE_POOLINGS)
     assert {run.segment_pooling for run in runs} == set(SEGMENT_POOLINGS)
     assert {parse_layers(run.layers)[0] for run in runs} == set(LAYER_POOLINGS)
     assert {run.schedule for run in runs} == set(SCHEDULES)

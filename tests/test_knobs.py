@@ -36,6 +36,7 @@ EXAMPLES = {
     "truncation": ({}, "head"),
     "window": ({}, 20),
     "layers": ({}, "0"),
+    "piece_pooling": ({}, "mean"),
     "segment_pooling": (CHUNKS, "max"),
     "learning_rate": ({}, 1e-4),
     "layer_decay": ({}, 0.5),
@@ -62,6 +63,8 @@ EXAMPLES = {
     "pretraining_seed": (PRETRAINED, 1),
     "next_sentence": (PRETRAINED, False),
     "whole_word": (PRETRAINED, True),
+    "class_weights": ({}, "balanced"),
+    "metric": ({"evaluations": 3}, "log_loss"),
     "evaluations": ({}, 2),
     "method": ({}, "features"),
     "multitask": ({}, "letters+other"),  # names that the fixture puts the paths of the two for

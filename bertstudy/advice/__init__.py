@@ -1,4 +1,4 @@
-"""The reader's own labelled texts: checks, a plan within minutes, what was found, a classifier to keep.
+"""The reader's own labelled texts: checks, a race of methods within minutes, what was found, a classifier to keep.
 
 Functions are loaded when used: `advice.figures` draws stored rows without torch.
 """
@@ -6,9 +6,12 @@ Functions are loaded when used: `advice.figures` draws stored rows without torch
 from importlib import import_module
 
 _FUNCTIONS = {
-    "documents": ("begin", "check", "suspicious", "read", "doubted"),
-    "planner": ("floor", "plan", "run_all", "rows", "figure"),
-    "result": ("outlook", "score", "verdict", "table", "confident_errors", "save", "left_out"),
+    "documents": ("begin", "in_memory"),
+    "checks": ("check", "suspicious", "doubted"),
+    "race": ("words", "embeddings", "plan", "run_all", "rows"),
+    "result": ("outlook", "score", "verdict", "table", "by_class", "confident_errors", "save", "left_out"),
+    "fitting": ("fit",),
+    "figures": ("draw",),
 }
 
 

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 SPARE = 1.25  # an estimate is taken so many times: machines are shared, and runs differ
-HALVINGS = (8, 4, 2, 1)  # of the largest sample, for a learning curve
+FEW = 600  # documents, below which all recipes are tried on all of them
 
 
 class TimeIsUp(Exception):
@@ -52,28 +52,31 @@ class Speed:
         return self.training * training + self.prediction * prediction
 
 
-def largest(
-    cost: Callable[[int], float], seconds: float, most: int, least: float, parts: tuple[int, ...] = (1,)
-) -> list[int]:
-    """The sizes most // part, or of the largest smaller number of which the runs fit; [] where there is none."""
-    top = most
-    while top // parts[0] >= least:
-        sizes = [top // part for part in parts]
-        if SPARE * sum(map(cost, sizes)) <= seconds:
-            return sizes
-        top = min(top - 1, int(0.95 * top))
+class Rung(NamedTuple):
+    """So many recipes, the best so far, are tried on so many labelled documents."""
+
+    recipes: int
+    labelled: int
+
+
+def rungs(cost: Callable[[int, int], float], seconds: float, recipes: int, labelled: int) -> list[Rung]:
+    """Successive halving (Jamieson and Talwalkar, 2016): many recipes on few documents, the best of them on more.
+
+    cost(recipe, labelled): the seconds that a recipe, by its number from 0, takes on so many documents. The last rung
+    is one recipe on all of them. Of few documents there is one rung, all recipes on all. As many recipes are taken as
+    fit into the seconds; [] where not even the first does on all documents.
+    """
+    for number in range(recipes, 0, -1):
+        ladder = _ladder(number, labelled)
+        dearest = [max(cost(recipe, rung.labelled) for recipe in range(number)) * rung.recipes for rung in ladder]
+        if SPARE * sum(dearest) <= seconds:
+            return ladder
     return []
 
 
-def curve(cost: Callable[[int], float], seconds: float, most: int, least: int) -> list[int]:
-    """The sizes of a learning curve, in rising order: each half of the next, none below `least`.
-
-    cost(size) gives the seconds of a run; all runs together take `seconds` at most. There are as many points as leave
-    the largest at least half as large as it could be alone. [] where not even one run of `least` fits.
-    """
-    alone = largest(cost, seconds, most, least) or largest(cost, seconds, least, least)
-    for first in range(len(HALVINGS) - 1):
-        sizes = largest(cost, seconds, most, least, HALVINGS[first:])
-        if sizes and sizes[-1] >= alone[0] / 2:
-            return sizes
-    return alone
+def _ladder(recipes, labelled):
+    if recipes == 1 or labelled < FEW:
+        return [Rung(recipes, labelled)]
+    if recipes < 4:
+        return [Rung(recipes, labelled // 4), Rung(1, labelled)]
+    return [Rung(recipes, labelled // 4), Rung(recipes // 2, labelled // 2), Rung(1, labelled)]

@@ -1,4 +1,4 @@
-"""The reader's own data: its learning curve, the recipes that were tried, and what is taken for what."""
+"""The reader's own data: its learning curve, the recipes that were tried, its classes, what is taken for what."""
 
 from functools import lru_cache
 
@@ -10,74 +10,96 @@ from matplotlib.font_manager import findfont
 from matplotlib.ft2font import FT2Font
 
 from .. import stats
-from ..analysis.drawing import STYLE, bars_of, figure, grid_across
+from ..analysis.drawing import FIGURES, STYLE, bars_of, figure, grid_across
 from ..analysis.extrapolation import extrapolate
+from ..registry import unique
 from ..results.rows import unsqueeze, wrong
+from ..training.metrics import macro_f1
 
-WORDS, DEFAULT = "words (TF-IDF)", "fine-tuned, default recipe"
+WORDS, EMBEDDINGS, TUNED = "words", "embeddings", "fine-tuned"  # what recipes are called
 MOST_CLASSES = 15  # in a picture
 LONGEST_NAME = 18
 
 
-def _measured(rows):
-    """Rows with error in percent and Wilson's interval, of the documents that chose."""
+def draw(name: str, rows: pd.DataFrame) -> plt.Figure:
+    """A registered figure of rows, closed, for a notebook to show."""
+    chart = FIGURES[name](rows)
+    plt.close(chart)
+    return chart
+
+
+def measured(rows: pd.DataFrame) -> pd.DataFrame:
+    """What rows show on the documents scored: recipe, labelled, error in percent with Wilson's interval, macro-F1."""
     lines = []
     for row in rows.to_dict("records"):
-        errors = wrong(row)
+        errors, truth, predicted = wrong(row), unsqueeze(row["truth"]), unsqueeze(row["predictions"])
         low, high = stats.wilson(errors.sum(), len(errors))
         line = {"recipe": row["recipe"], "labelled": row["documents"]["train"]}
-        lines.append(line | {"error": 100 * float(errors.mean()), "low": low, "high": high})
+        line |= {"error": 100 * float(errors.mean()), "low": low, "high": high}
+        lines.append(line | {"macro_f1": macro_f1(truth, predicted, row["loss"])})
     return pd.DataFrame(lines)
 
 
+def chosen(rows: pd.DataFrame) -> pd.Series:
+    """The row that is best by its rank, of each method's on the most labels."""
+    methods = [run["method"] for run in rows["run"]]
+    labelled = pd.Series([documents["train"] for documents in rows["documents"]], index=rows.index)
+    finals = rows[labelled == labelled.groupby(methods).transform("max")]
+    return finals.loc[min(finals.index, key=lambda index: tuple(finals["rank"][index]))]
+
+
 def your_curve_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """The learning curves: recipe, labelled, error with interval, and whether it was measured or extrapolated.
+    """The learning curves of words and of the recipe chosen: recipe, labelled, error with interval, macro-F1, kind.
 
-    Extrapolated is the default recipe, to all labels where not all were trained on, and to twice as many; gain is in
-    points from the law's error at the largest point. Points that are no better than always giving the commonest class
-    are measured, but no part of the law; with fewer than two others nothing is extrapolated.
+    kind: measured or extrapolated. Extrapolated is the recipe chosen, to all labels where not all were trained on, and
+    to twice as many; gain is in points from the law's error at the largest point. Points that are no better than always
+    giving the commonest class are measured, but no part of the law; with fewer than two others nothing is extrapolated.
     """
-    rows = rows[rows["recipe"].isin((WORDS, DEFAULT))]
-    measured = _measured(rows).assign(kind="measured")
-    default = rows[rows["recipe"] == DEFAULT]
-    if default.empty:
-        return measured
-    errors = np.array([wrong(row) for row in default.to_dict("records")])
-    truth = unsqueeze(default["truth"].iloc[0])
+    recipe = chosen(rows)["recipe"]
+    points = measured(rows[rows["recipe"].isin((WORDS, EMBEDDINGS, recipe))]).assign(kind="measured")
+    own = rows[rows["recipe"] == recipe]
+    errors = np.array([wrong(row) for row in own.to_dict("records")])
+    truth = unsqueeze(own["truth"].iloc[0])
     learnt = errors.mean(1) < 1 - np.bincount(truth).max() / len(truth)
-    labelled = np.array([documents["train"] for documents in default["documents"]])[learnt]
+    labelled = np.array([documents["train"] for documents in own["documents"]])[learnt]
     if len(set(labelled)) < 2:
-        return measured
-    all_labels = int(default["available"].iloc[0])
+        return points
+    all_labels = int(own["available"].iloc[0])
     targets = [number for number in (all_labels, 2 * all_labels) if number > labelled.max()]
-    further = extrapolate(labelled, errors[learnt], targets).assign(kind="extrapolated", recipe=DEFAULT)
-    return pd.concat([measured, further], ignore_index=True)
+    further = extrapolate(labelled, errors[learnt], targets).assign(kind="extrapolated", recipe=recipe)
+    return pd.concat([points, further], ignore_index=True)
 
 
-@figure(your_curve_data)
+def can_be_told(point: pd.Series) -> bool:
+    """Whether an extrapolated point says something: within half to twice its error, and a gain that has a sign."""
+    return bool(point["low"] >= point["error"] / 2 and point["high"] <= 2 * point["error"] and point["gain_low"] > 0)
+
+
+@figure(your_curve_data, point="{recipe} with {labelled} labels")
 def your_curve(rows: pd.DataFrame) -> plt.Figure:
-    """Error on the documents set aside against labelled documents, and the default recipe's power law beyond them.
+    """Error on the documents set aside against labelled documents, and the chosen recipe's power law beyond them.
 
-    Bars are Wilson's 95 % intervals; hollow points are extrapolated.
+    Bars are Wilson's 95 % intervals; the hollow point is extrapolated, and drawn only where something can be told.
     """
     data = your_curve_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots()
-        blue, red = sns.color_palette()[:2]
-        for recipe, color in ((WORDS, red), (DEFAULT, blue)):
+        recipes = unique(data["recipe"])
+        for number, recipe in enumerate(recipes):
             points = data[(data["recipe"] == recipe) & (data["kind"] == "measured")].sort_values("labelled")
-            x = points["labelled"] * (0.97 if recipe == WORDS else 1)
+            x, color = points["labelled"] * (1 + 0.02 * (number - 1)), sns.color_palette()[number]
             axes.errorbar(x, points["error"], bars_of(points), color=color, marker="o", capsize=4, label=recipe)
-        beyond = data[data["kind"] == "extrapolated"]
-        if len(beyond):
-            last = data[(data["recipe"] == DEFAULT) & (data["kind"] == "measured")].iloc[-1]
-            x, y = [last["labelled"], *beyond["labelled"]], [last["error"], *beyond["error"]]
-            axes.plot(x, y, color=blue, linestyle=":")
+        beyond = data[data["kind"] == "extrapolated"].tail(1)
+        if len(beyond) and can_be_told(beyond.iloc[-1]):
+            color = sns.color_palette()[recipes.index(beyond["recipe"].iloc[0])]
+            look = dict(color=color, marker="o", markerfacecolor="white", linestyle="none", capsize=4, alpha=0.7)
             bars = bars_of(beyond)
-            look = dict(color=blue, marker="o", markerfacecolor="white", linestyle="none", capsize=4, alpha=0.7)
             axes.errorbar(beyond["labelled"], beyond["error"], bars, label="extrapolated, 95 % interval", **look)
+            data = data[(data["kind"] == "measured") | (data.index == beyond.index[0])]
+        else:
+            data = data[data["kind"] == "measured"]
         axes.set_xscale("log")
-        ticks = sorted(set(data["labelled"]))
+        ticks = sorted(set(data["labelled"].astype(int)))
         spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / tick > 1.25]
         axes.set_xticks(spaced, [f"{tick:,}" for tick in spaced])
         axes.xaxis.set_minor_locator(plt.NullLocator())
@@ -88,19 +110,12 @@ def your_curve(rows: pd.DataFrame) -> plt.Figure:
 
 
 def your_recipes_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """What was tried with the most labels of the default recipe, or more: recipe, labelled, error, interval, chosen.
-
-    Chosen is the first of the lowest errors among those with the most labels.
-    """
-    tuned = rows[rows["recipe"] != WORDS]
-    labelled = pd.Series([documents["train"] for documents in tuned["documents"]], index=tuned.index)
-    most = labelled[tuned["recipe"] == DEFAULT].max()
-    data = _measured(pd.concat([rows[rows["recipe"] == WORDS].tail(1), tuned[labelled >= most]]))
-    candidates = data[(data["recipe"] != WORDS) & (data["labelled"] == labelled.max())]
-    return data.assign(chosen=data.index == candidates["error"].idxmin())
+    """What was tried, a line a recipe at its most labels: recipe, labelled, error, interval, macro-F1, chosen."""
+    data = measured(rows).assign(chosen=rows.index == chosen(rows).name)
+    return data.sort_values("labelled", kind="stable").drop_duplicates("recipe", keep="last").sort_index()
 
 
-@figure(your_recipes_data)
+@figure(your_recipes_data, point="{recipe} with {labelled} labels")
 def your_recipes(rows: pd.DataFrame) -> plt.Figure:
     """Error on the documents set aside of every recipe tried, with Wilson's 95 % interval; the filled one is chosen."""
     data = your_recipes_data(rows)
@@ -108,15 +123,44 @@ def your_recipes(rows: pd.DataFrame) -> plt.Figure:
         chart, axes = plt.subplots(figsize=(7.4, 1.4 + 0.42 * len(data)))
         grid_across(axes)
         for place, row in enumerate(data.to_dict("records")):
-            color = sns.color_palette()[row["recipe"] == WORDS]
+            color = sns.color_palette()[min(2, [WORDS, EMBEDDINGS, row["recipe"]].index(row["recipe"]))]
             face = color if row["chosen"] else "white"
             bars = [[row["error"] - row["low"]], [row["high"] - row["error"]]]
             axes.errorbar(row["error"], place, xerr=bars, color=color, marker="o", markerfacecolor=face, capsize=4)
-        names = [f"{row['recipe']}, chosen" if row["chosen"] else row["recipe"] for row in data.to_dict("records")]
+        names = [
+            f"{row['recipe']}, {row['labelled']:,} labels{', chosen' if row['chosen'] else ''}"
+            for row in data.to_dict("records")
+        ]
         axes.set_yticks(range(len(data)), names)
         axes.invert_yaxis()
         axes.set_xlim(left=0)
         axes.set(xlabel="error on the documents set aside (%)")
+    return chart
+
+
+def your_classes_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """The classes of a result: class, labelled (documents to train on), and what `stats.by_class` tells of it."""
+    row = rows.iloc[0]
+    table = stats.by_class(unsqueeze(row["truth"]), unsqueeze(row["predictions"]), len(row["labels"]))
+    table.insert(0, "class", list(row["labels"]))
+    table.insert(1, "labelled", list(row["sizes"]))
+    return table
+
+
+@figure(your_classes_data, point="{class}", value="f1", what="F1")
+def your_classes(rows: pd.DataFrame) -> plt.Figure:
+    """F1 of each class on test against its number of labelled documents, with 95 % intervals."""
+    data = your_classes_data(rows).dropna(subset=["f1"])
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots()
+        bars = [data["f1"] - data["f1_low"], data["f1_high"] - data["f1"]]
+        axes.errorbar(data["labelled"], data["f1"], bars, marker="o", linestyle="none", capsize=3, alpha=0.7)
+        named = data.sort_values("f1").head(MOST_CLASSES // 3)
+        for line in named.to_dict("records"):
+            name = _shown(list(data["class"]), list(data["class"]).index(line["class"]))
+            axes.annotate(name, (line["labelled"], line["f1"]), (5, 4), textcoords="offset points", parse_math=False)
+        axes.set_xscale("log")
+        axes.set(xlabel="labelled documents of the class, logarithmic", ylabel="F1 on test (%)", ylim=(0, 103))
     return chart
 
 
@@ -144,7 +188,7 @@ def _shown(labels, number):
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-@figure(your_confusion_data)
+@figure(your_confusion_data, point="{given} taken for {predicted}", value="documents", unit="documents")
 def your_confusion(rows: pd.DataFrame) -> plt.Figure:
     """Confusion matrix of the test documents; colours are shares of the given class.
 

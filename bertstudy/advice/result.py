@@ -1,143 +1,206 @@
-"""What was found on the reader's labels: the outlook, one test, the verdict, the classifier to keep."""
+"""What was found on the reader's labels: one test, the verdict, the classes, the outlook, the classifier to keep."""
 
 import json
+from dataclasses import replace
 from math import ceil
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from .. import stats
-from ..data.corpora import Corpus
-from ..data.sampling import Split, draw, stratified_order
+from ..data.sampling import stratified_order
 from ..model.classifier import Classifier
+from ..model.words import WordsClassifier
 from ..paths import ROOT, runs
-from ..results import execution
 from ..results.rows import squeeze, unsqueeze, write_json, wrong
 from ..results.workers import few_threads
 from ..runs import Run
-from ..training.methods.tfidf import USUAL, words_model
+from ..training.metrics import METRICS, macro_f1
 from . import budget
-from .documents import SHOWN, YourData
-from .figures import DEFAULT, WORDS, your_curve_data
+from .checks import SHOWN
+from .documents import YourData
+from .figures import WORDS, can_be_told, your_classes_data, your_curve_data
 from .findings import Finding
-from .planner import TEST_SHARE, best_run, floors, pieces_of
+from .race import TEST_SHARE, best, carry_out, is_stored, pieces_of, seconds_of
 
 LEAST_TEST = 200
 MADE_BY = "row.json"  # beside a saved classifier: the id of the row whose run it is
-FAR = 4  # times the labels, from where on an extrapolation is a guess
+DRAWS = 2000  # of the bootstrap of a metric
 
 
 def outlook(tried: pd.DataFrame) -> Finding:
-    """What more labels would bring, from the rows of all that was tried: in words, and the points as a table.
+    """What more labels would bring, from the rows of all that was tried: in words, and the point as a table.
 
     `values` are those of twice the labels: labelled, error, low, high, gain, gain_low, gain_high; {} where they can't
-    be told.
+    be told, because the interval is wider than from half to twice the error, or the gain may as well be none.
     """
     data = your_curve_data(tried)
     further = data[data["kind"] == "extrapolated"]
-    if further.empty:
-        return Finding(
-            "Fewer than two points of the curve are better than always giving the commonest class: what more labels "
-            "would bring can't be told. Give more minutes or more labels."
-        )
+    unknown = "What more labels would bring can't be told from these runs. More minutes draw a longer curve."
+    if further.empty or not can_be_told(further.iloc[-1]):
+        return Finding(unknown)
     last = further.iloc[-1]
-    text = f"With {last['labelled']:,} labels to train on, twice those there are, an error of {last['error']:.1f} % is "
-    text += f"to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}). "
-    reached = data[(data["kind"] == "measured") & (data["recipe"] == DEFAULT)]["labelled"].max()
-    text += f"That is {-last['gain']:+.1f} points from the law's error at the curve's last point, {reached:,} labels "
-    text += f"({-last['gain_high']:+.1f} to {-last['gain_low']:+.1f}). "
-    if last["gain_low"] <= 0:
-        text += "The interval includes no gain at all: from this curve it can't be told whether more labels help."
-    elif last["high"] - last["low"] > last["error"]:
-        text += "More labels help; how much is known only roughly."
-    else:
-        text += "More labels help."
-    if last["labelled"] > FAR * reached:
-        text += " It is far beyond the curve's last point, though: not much more than a guess."
+    text = f"With {last['labelled']:,.0f} labels to train on, twice those there are, an error of {last['error']:.1f} % "
+    text += f"is to be expected (95 % interval {last['low']:.1f} to {last['high']:.1f}), {last['gain']:.1f} points "
+    text += f"less than today ({last['gain_low']:.1f} to {last['gain_high']:.1f}), by a power law through the "
+    text += f"curve of {last['recipe']}."
     columns = ["labelled", "error", "low", "high", "gain", "gain_low", "gain_high"]
-    return Finding(text, further[columns], last[columns].to_dict())
+    return Finding(text, further[columns].tail(1), last[columns].to_dict())
 
 
-def _winner(data):
-    """The classifier of the best row: in memory, or saved by an earlier execution, or trained again."""
-    if data.classifier is None:
+def _on_all_labels(row: dict, data: YourData) -> Run:
+    """The run of a row on train and dev together, every epoch kept: how the classifier to keep is trained."""
+    run = replace(Run(**row["run"]), corpus=data.base.corpus, fraction=1.0)
+    return replace(run, test_size=1)  # test is scored elsewhere, for its probabilities
+
+
+class Final(NamedTuple):
+    """What is kept of a tried row: its own row, its classifier, and on how many labels it was trained."""
+
+    row: dict
+    classifier: Classifier | WordsClassifier
+    labelled: int
+
+
+def final(row: dict, data: YourData) -> Final:
+    """A tried row as it is kept: trained on train and dev where there is time for it.
+
+    An encoder that was fine-tuned is kept as it is where there is not.
+    """
+    run, corpus = _on_all_labels(row, data), data.whole
+    seconds = seconds_of(run, data, len(corpus.train.texts), 0) if run.method == "fine_tune" else 0.0
+    if not is_stored(run, data, corpus) and not data.clock.fits(seconds) and seconds:
+        run, corpus = replace(Run(**row["run"]), corpus=data.base.corpus), data.corpus
+    made = carry_out(run, data, corpus)
+    return Final(made, _classifier(made, run, data, corpus), made["documents"]["train"])
+
+
+def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
+    """The classifier of a row: in memory, or saved by an earlier execution, or trained again."""
+    if row["id"] not in data.classifiers:
         made_by = data.model_dir / MADE_BY
-        if made_by.is_file() and json.loads(made_by.read_text(encoding="utf-8"))["id"] == data.best["id"]:
-            data.classifier = Classifier.load(data.model_dir)
+        if made_by.is_file() and json.loads(made_by.read_text(encoding="utf-8"))["id"] == row["id"]:
+            data.classifiers[row["id"]] = Classifier.load(data.model_dir)
         else:
-            run = best_run(data)
-            data.classifier = execution.train(run, progress=False, library=data.library)[0]
-    return data.classifier
+            from ..results import execution  # torch's part, which a stored result does not need
 
-
-def _words(data):
-    """The row of the floor with the most labels."""
-    return max(floors(data), key=lambda row: row["documents"]["train"])
-
-
-def _scored(data, test):
-    """Score the winner and the floor on test documents: probabilities (n, classes) and the floor's classes (n)."""
-    classifier = _winner(data)
-    with few_threads(classifier.run):
-        probabilities = classifier.predict(test.texts).probabilities
-    documents = draw(data.corpus, Run(**_words(data)["run"]))
-    model = words_model(USUAL).fit(documents.train.texts, documents.train.classes)
-    return probabilities, model.predict(test.texts)
+            library = data.library(corpus)
+            data.classifiers[row["id"]] = execution.train(run, progress=False, library=library)[0]
+    return data.classifiers[row["id"]]
 
 
 def score(data: YourData) -> dict:
-    """Score the chosen recipe on test, once: its row, kept, and read where these documents were scored before.
+    """Score the best recipe and words on test, once: its row, kept, and read where these documents were scored before.
 
-    The row has truth, predictions and those of the floor (squeezed), the probabilities of the classes predicted, and
-    the rows' present numbers in the reader's file. Of very many documents a stratified sample is scored.
+    Both are first trained on train and dev together (a fine-tuned encoder where there is time for it). The row has
+    truth, predictions and those of words (squeezed), the probabilities of the classes predicted, and the rows' numbers
+    in the reader's file. Of very many documents a stratified sample is scored.
     """
-    whole = Corpus("", *(Split(part.texts, part.classes) for part in (data.train, data.test)), data.labels)
-    path = runs() / "your_data" / "scores" / f"{data.best['id']}-{whole.fingerprint}.json"
+    winner, floor = best(data), max((row for row in data.rows if row["recipe"] == WORDS), key=_labelled)
+    path = runs() / "your_data" / "scores" / f"{winner['id']}-{data.whole.fingerprint}.json"
     order = stratified_order(data.test.classes, np.random.default_rng(0))
     if not path.is_file():
-        each = data.speed.prediction * pieces_of(data, best_run(data))
-        most = max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / each))
-        test = data.test.take(np.sort(order[:most]))
-        probabilities, words = _scored(data, test)
-        row = {"labels": list(data.labels), "recipe": data.best["recipe"], "truth": squeeze(test.classes)}
-        row |= {"predictions": squeeze(probabilities.argmax(1)), "words": squeeze(words)}
+        kept, words = final(winner, data), final(floor, data)
+        test = data.test.take(np.sort(order[: _most(data, winner)]))
+        with few_threads(kept.classifier.run):
+            probabilities = kept.classifier.predict(test.texts).probabilities
+        row = {"labels": list(data.labels), "recipe": winner["recipe"], "truth": squeeze(test.classes)}
+        row |= {"predictions": squeeze(probabilities.argmax(1)), "id": kept.row["id"], "metric": data.metric}
+        row |= {"words": squeeze(words.classifier.predict(test.texts).probabilities.argmax(1))}
         row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
-        labelled = [best["documents"]["train"] for best in (_words(data), data.best)]
-        write_json(path, row | {"documents": len(data.test.texts), "labelled": labelled})
+        loss = -np.log(probabilities[np.arange(len(test.classes)), test.classes] + 1e-12).mean()
+        row |= {
+            "loss": float(loss),
+            "sizes": np.bincount(data.whole.train.classes, minlength=len(data.labels)).tolist(),
+        }
+        write_json(path, row | {"documents": len(data.test.texts), "labelled": [words.labelled, kept.labelled]})
     row = json.loads(path.read_text(encoding="utf-8"))
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
 
 
-def verdict(result: dict) -> Finding:
-    """What test says: a table (recipe, wrong, of, error, interval), and in words which is better.
+def _labelled(row):
+    return row["documents"]["train"]
 
-    `values`: better, worse (documents that only one of the two is right about) and p (exact McNemar test).
+
+def _most(data, winner):
+    """How many test documents are scored: all, but for the minutes."""
+    run = Run(**winner["run"])
+    if run.method == "words":
+        return len(data.test.texts)
+    return max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / (data.speed.prediction * pieces_of(data, run))))
+
+
+def difference(metric: str, truth: np.ndarray, ours: np.ndarray, words: np.ndarray) -> tuple[float, float, float]:
+    """How much better (positive) a classifier is than words by a metric: (difference, low, high), 95 % bootstrap."""
+    sign = 1 if METRICS.entry(metric).higher else -1
+    measure = METRICS.find(metric)
+    random = np.random.default_rng(0)
+
+    def gain(chosen):
+        first, second = (measure(truth[chosen], predicted[chosen], 0.0) for predicted in (ours, words))
+        return sign * (first - second)
+
+    drawn = [gain(random.integers(len(truth), size=len(truth))) for _ in range(DRAWS)]
+    return gain(np.arange(len(truth))), *np.quantile(drawn, (0.025, 0.975))
+
+
+def warnings(result: dict) -> str:
+    """What has to be said first of a result: that it predicts one class only, or is no better than doing so; or ""."""
+    truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
+    counts = np.bincount(truth)
+    commonest = result["labels"][counts.argmax()]
+    if len(set(predicted)) == 1:
+        return f"This classifier gives every document the class {result['labels'][predicted[0]]!r}: don't use it. "
+    if (predicted == truth).sum() <= counts.max():
+        return f"This classifier errs no less than always saying {commonest!r} does: don't use it. "
+    return ""
+
+
+def verdict(result: dict) -> Finding:
+    """What test says: a table (recipe, labelled, wrong, of, error, interval, macro-F1), and in words which is better.
+
+    `values`: gain, low, high (over words, by the metric that chose; points of error where that is a loss or the error
+    itself), better, worse (documents that only one of the two is right about) and p (exact McNemar test).
     """
     truth, ours, words = (unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
-    lines, text = [], ""
+    lines, text = [], warnings(result)
     if len(truth) < result["documents"]:
-        text = f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
-    recipes = zip((WORDS, result["recipe"]), result["labelled"], (words, ours), strict=True)
+        text += f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
+    recipes = [(WORDS, result["labelled"][0], words)]
+    recipes += [(result["recipe"], result["labelled"][1], ours)] if result["recipe"] != WORDS else []
     for name, labelled, predicted in recipes:
         errors = int((predicted != truth).sum())
-        lines.append((name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth))))
-    better, worse = ((ours == truth) & (words != truth)).sum(), ((ours != truth) & (words == truth)).sum()
-    chance = stats.mcnemar(words != truth, ours != truth).p
-    text += f"Fine-tuning is right where words are wrong {better} times, wrong where they are right {worse} times"
-    sure = f"(p = {chance:.3f})" if chance >= 0.001 else "(p < 0.001)"
-    if chance > 0.05:
-        text += f": no difference that these documents can show {sure}."
-    elif better > worse:
-        text += f": fine-tuning is better {sure}."
-    else:
-        text += f": words are better {sure}. Use them, or try a larger encoder, more labels, more minutes."
-    table = pd.DataFrame(lines, columns=["recipe", "labelled", "wrong", "of", "error", "low", "high"])
-    return Finding(text, table, {"better": int(better), "worse": int(worse), "p": float(chance)})
+        line = (name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth)))
+        lines.append((*line, macro_f1(truth, predicted, 0.0)))
+    columns = ["recipe", "labelled", "wrong", "of", "error", "low", "high", "macro_f1"]
+    table = pd.DataFrame(lines, columns=columns)
+    better, worse = int(((ours == truth) & (words != truth)).sum()), int(((ours != truth) & (words == truth)).sum())
+    effect = stats.mcnemar(words != truth, ours != truth)
+    values = {"better": better, "worse": worse, "p": float(effect.p)}
+    if result["recipe"] == WORDS:
+        text += f"{WORDS.capitalize()} were the best on the documents set aside, and are what is kept."
+        return Finding(text, table, values | {"gain": 0.0, "low": 0.0, "high": 0.0})
+    metric, unit = result["metric"], "points of error"
+    gain, low, high = effect.effect, effect.low, effect.high
+    if metric not in ("error", "log_loss"):
+        gain, low, high = difference(metric, truth, ours, words)
+        unit = f"of {metric}" if metric == "mcc" else f"points of {metric.replace('_', '-')}"
+    text += f"{result['recipe'].capitalize()} was the best on the documents set aside, and is what is kept. On test it "
+    text += f"is {abs(gain):.3g} {unit} {'better' if gain > 0 else 'worse'} than words (95 % interval of the gain "
+    text += f"{low:.3g} to {high:.3g}): "
+    text += "better." if low > 0 else "worse; keep words instead." if high < 0 else "a difference these can't show."
+    return Finding(text, table, values | {"gain": float(gain), "low": float(low), "high": float(high)})
 
 
 def table(result: dict) -> pd.DataFrame:
     """A result as a table of one row, for figures."""
     return pd.DataFrame([result])
+
+
+def by_class(result: dict) -> pd.DataFrame:
+    """The classes of a result: class, labelled, documents of test, precision, recall, F1 in percent with intervals."""
+    return your_classes_data(table(result))
 
 
 def confident_errors(result: dict) -> pd.DataFrame:
@@ -150,14 +213,20 @@ def confident_errors(result: dict) -> pd.DataFrame:
     return errors.head(SHOWN)
 
 
+def keep(data: YourData, result: dict) -> tuple[Classifier | WordsClassifier, dict[str, Any]]:
+    """The classifier of a result, and its row with the documents and the error of test, as a model card tells them."""
+    dev, errors = best(data), wrong(result)
+    kept = final(dev, data)
+    documents = {"train": kept.labelled, "dev": len(data.dev.texts), "test": len(errors)}
+    told = {"documents": documents, "error": 100 * float(errors.mean())}
+    return kept.classifier, {**kept.row, **told, "history": [{"dev_error": dev["error"]}]}
+
+
 def save(data: YourData, result: dict) -> Finding:
-    """Save the chosen classifier in data.model_dir with its error on test; the words say how to load it."""
-    errors = wrong(result)
-    scored = data.best["documents"]  # those that chose are its test documents
-    documents = {"train": scored["train"], "dev": scored["test"], "test": len(errors)}
-    numbers = {"documents": documents, "error": 100 * float(errors.mean())}
-    _winner(data).save(data.model_dir, {**data.best, **numbers, "history": [{"dev_error": data.best["error"]}]})
-    write_json(data.model_dir / MADE_BY, {"id": data.best["id"]})
+    """Save the classifier of a result in data.model_dir with its error on test; the words say how to load it."""
+    classifier, row = keep(data, result)
+    classifier.save(data.model_dir, row)
+    write_json(data.model_dir / MADE_BY, {"id": row["id"]})
     in_project = data.model_dir.is_relative_to(ROOT)
     place = data.model_dir.relative_to(ROOT) if in_project else data.model_dir
     from_here = ", from the folder of the project" if in_project else ""

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -16,14 +17,32 @@ STYLE = Path(__file__).with_name("figures.mplstyle")
 FIGURES = {}
 
 
-def figure(data: Callable[[pd.DataFrame], pd.DataFrame], kind: str = "rows") -> Callable:
+class Told(NamedTuple):
+    """How a figure's numbers are told in a sentence: which number, what it is, its unit, and the name of a point."""
+
+    point: str  # a template of columns, such as "{arm}, {labelled} labels"
+    value: str
+    what: str
+    unit: str
+
+
+def figure(
+    data: Callable[[pd.DataFrame], pd.DataFrame],
+    point: str = "",
+    value: str = "error",
+    what: str = "",
+    unit: str = "%",
+    kind: str = "rows",
+) -> Callable:
     """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table.
 
-    kind: what it is drawn from, "rows" of runs or surveys of "corpora" (see `store.rows`).
+    point, value, what, unit: see `Told`; `what` is the column `value` itself where it is not given. kind: what it is
+    drawn from, "rows" of runs or surveys of "corpora" (see `store.rows`).
     """
 
     def register(draw):
         FIGURES[draw.__name__], draw.data, draw.kind = draw, data, kind
+        draw.told = Told(point, value, what or value, unit)
         return draw
 
     return register
@@ -92,8 +111,6 @@ def incomplete(chart: plt.Figure, missing: list[str]) -> plt.Figure:
     return chart
 
 
-# Columns of a figure's numbers that say how a point came out, not which one it is.
-NUMBERS = ("seeds", "error", "low", "high", "planted", "paper", "documents", "minutes", "documents_per_second", "steps")
 TABLES = {".md": "github", ".tex": "latex_booktabs"}  # endings, and what tabulate calls these formats
 
 
@@ -120,18 +137,19 @@ def _table(data, kind):
     return tabulate(cells, headers="keys", tablefmt=kind, floatfmt=".5g", showindex=False) + "\n"
 
 
-def result_of(data: pd.DataFrame) -> str:
-    """The lowest and the highest error in the numbers of a figure, with intervals, in a sentence; "" without errors."""
-    if not {"error", "low", "high"} <= set(data) or data["error"].isna().all():
+def result_of(name: str, data: pd.DataFrame) -> str:
+    """The lowest and the highest number of a registered figure in a sentence, with intervals where it has them."""
+    point, value, what, unit = FIGURES[name].told
+    ordered = data.dropna(subset=[value]).sort_values(value, kind="stable").to_dict("records")
+    if not ordered:
         return ""
-    names = [name for name in data if data[name].nunique() > 1 and name not in NUMBERS]
 
     def told(line):
-        where = ", ".join(f"{line[name]:g}" if isinstance(line[name], float) else str(line[name]) for name in names)
-        return f"{where or 'all'}: {line['error']:.1f} % [{line['low']:.1f}, {line['high']:.1f}]"
+        known = "low" in line and not math.isnan(line["low"])
+        interval = f" [{line['low']:.1f}, {line['high']:.1f}]" if known else ""
+        number = f"{line[value]:.1f}" if unit == "%" else f"{line[value]:.3g}"
+        return f"{point.format(**line)}: {number}{f' {unit}'.rstrip()}{interval}"
 
-    ordered = data.dropna(subset=["error"]).sort_values("error", kind="stable")
-    first, last = ordered.iloc[0], ordered.iloc[-1]
     if len(ordered) == 1:
-        return f"{told(first)}."
-    return f"Lowest error: {told(first)}. Highest: {told(last)}."
+        return f"{what.capitalize()} of {told(ordered[0])}."
+    return f"Lowest {what}: {told(ordered[0])}. Highest: {told(ordered[-1])}."

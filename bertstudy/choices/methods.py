@@ -7,6 +7,6 @@ of the documents (see `versions.STAGES`). To add one, write such a file, or deco
 
 from ..registry import Registry
 
-PARTS = ("documents", "segments", "encoder", "training", "fine_tuning", "pretraining", "multitask")
+PARTS = ("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask")
 
 METHODS = method = Registry("method", home="bertstudy.training.methods:method", reads=PARTS, stages=())

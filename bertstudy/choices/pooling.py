@@ -1,4 +1,4 @@
-"""The poolings of a recipe, over layers (§5.3.2) and over segments (§5.3.1), and how `layers` names the first kind.
+"""The poolings of a recipe: over a segment's pieces, over layers (§5.3.2), over segments (§5.3.1); what `layers` names.
 
 They are modules and stand in model/pooling.py; here only their names are known, so that a Run needs no torch.
 """
@@ -7,6 +7,7 @@ import re
 
 from ..registry import Registry, no_such
 
+PIECE_POOLINGS = Registry("piece_pooling", home="bertstudy.model.pooling:piece_pooling")
 LAYER_POOLINGS = Registry("layers", home="bertstudy.model.pooling:layer_pooling")
 SEGMENT_POOLINGS = Registry("segment_pooling", home="bertstudy.model.pooling:segment_pooling", many=True)
 

@@ -1,115 +1,42 @@
-"""Tables of texts from the reader's own files, with errors that say which row, which column, and what to do."""
+"""Texts and labels from the reader's own files: columns to documents, with errors that say which row and what to do."""
 
-import csv
-import json
 import logging
-import sys
-from collections.abc import Hashable
+import re
+from collections.abc import Hashable, Iterable
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from ..registry import no_such
 from ..runs import FILE_TYPES
+from .tables import read_table
 
 LOG = logging.getLogger(__name__)
+PAIR = "\x1f"  # between the two texts of a pair; no text has it in it, since control characters are removed
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+class Labelled(NamedTuple):
+    """The documents of a file: row numbers from 1 (the header not counted), texts, class names, rows left out."""
+
+    numbers: list[int]
+    texts: list[str]
+    names: list[str]
+    empty: int
 
 
 def find_file(folder: Path | str, stem: str) -> Path | None:
-    """The file of a split in a folder, `<stem>.parquet`, `.csv`, `.tsv` or `.jsonl`; None where there is none."""
-    return next((path for kind in FILE_TYPES if (path := Path(folder) / f"{stem}{kind}").is_file()), None)
+    """The file of a split in a folder, `<stem>.csv` or of another of FILE_TYPES; None where there is none."""
+    endings = [*FILE_TYPES, *(f"{kind}.gz" for kind in FILE_TYPES)]
+    return next((path for kind in endings if (path := Path(folder) / f"{stem}{kind}").is_file()), None)
 
 
-def _json_lines(path):
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            rows.append(json.loads(line))
-            json.dumps(rows[-1], ensure_ascii=False).encode()
-        except json.JSONDecodeError as error:
-            raise ValueError(f"{path}, line {number}: not JSON ({error.msg}). Each line is one object.") from None
-        except UnicodeEncodeError:
-            raise ValueError(f"{path}, line {number}: half a character (a lone surrogate). Write it anew.") from None
-        if not isinstance(rows[-1], dict):
-            raise ValueError(f'{path}, line {number}: expected an object such as {{"text": …, "label": …}}.')
-    return pd.DataFrame(rows)
-
-
-def _separator(path):
-    """The mark between cells: a tab in a TSV; in a CSV a comma, or a semicolon or a tab if its header has no comma."""
-    with path.open(encoding="utf-8-sig") as file:
-        header = file.readline()
-    return "\t" if path.suffix.lower() == ".tsv" else next((mark for mark in ",;\t" if mark in header), ",")
-
-
-def _lines(path, separator, quoting=csv.QUOTE_MINIMAL):
-    """The cells of each row, with the number of the line on which it ends.
-
-    Quotation marks around cells have to close, so that no rows become one; where they don't in a TSV, they are letters.
-    """
-    csv.field_size_limit(sys.maxsize)  # a document may be longer than 131,072 characters
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.reader(file, delimiter=separator, quoting=quoting, strict=True)
-        try:
-            return [(reader.line_num, cells) for cells in reader]
-        except csv.Error as error:
-            if path.suffix.lower() == ".tsv" and quoting != csv.QUOTE_NONE:
-                return _lines(path, separator, csv.QUOTE_NONE)
-            raise ValueError(
-                f"{path}, line {reader.line_num}: a quotation mark that begins a cell here or above is not closed at "
-                f'its end ({error}). Put such cells in quotes, with each mark inside doubled: """Good"" film",label'
-            ) from None
-
-
-def _separated(path):
-    """A CSV or TSV with every cell as text: "NA" and "null" are words like others, only an empty cell is missing.
-
-    Blank lines before the header and at the end are passed over; others are rows without a text.
-    """
-    lines = _lines(path, _separator(path))
-    filled = [number for number, (_, cells) in enumerate(lines) if len(cells) > 1 or "".join(cells).strip()]
-    if not filled:
-        raise ValueError(f"{path}: the file has no columns. It needs a header and rows.")
-    (_, header), *rows = lines[filled[0] : filled[-1] + 1]
-    for number, cells in rows:
-        if len(cells) > len(header):
-            raise ValueError(
-                f"{path}: not a table (line {number} has {len(cells)} cells, the header {len(header)}). Texts with "
-                f"commas or line ends need quotes."
-            )
-    padded = [[cell or None for cell in cells] + [None] * (len(header) - len(cells)) for _, cells in rows]
-    return pd.DataFrame(padded, columns=header, dtype=object)
-
-
-def read_table(path: Path | str) -> pd.DataFrame:
-    """A CSV, TSV, JSONL or Parquet file as a DataFrame. Raises ValueError that says what is wrong with the file."""
-    path = Path(path)
-    kind = path.suffix.lower()
-    if kind not in FILE_TYPES:
-        raise no_such("file type", path.suffix, FILE_TYPES)
-    if not path.is_file():
-        raise ValueError(f"{path}: there is no such file.")
-    if path.stat().st_size == 0:
-        raise ValueError(f"{path}: the file is empty. It needs a header and rows.")
-    readers = {".parquet": pd.read_parquet, ".jsonl": _json_lines}
-    try:
-        return readers.get(kind, _separated)(path)
-    except UnicodeDecodeError:
-        coding = "UTF-16" if path.read_bytes()[:2] in (b"\xff\xfe", b"\xfe\xff") else "WINDOWS-1252"
-        raise ValueError(
-            f"{path}, line {_first_bad_line(path)}: not UTF-8. Convert the file, for example: "
-            f"iconv -f {coding} -t UTF-8 {path.name} > utf8{path.suffix}"
-        ) from None
-
-
-def _first_bad_line(path):
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError:
-            return number
+def without_control(texts: Iterable[str]) -> tuple[list[str], int]:
+    """Texts without control characters (line ends and tabs stay), and how many texts had some."""
+    cleaned = [(CONTROL.sub("", text), bool(CONTROL.search(text))) for text in texts]
+    return [text for text, _ in cleaned], sum(had for _, had in cleaned)
 
 
 def _column(table, name, path, field):
@@ -134,31 +61,54 @@ def _filled(cells):
     return cells.notna() & cells.astype(str).str.strip().astype(bool)
 
 
-def read_rows(path: Path | str, text_column: str = "text") -> list[str | None]:
-    """The text of each row of a file, in its order; None where a row has none."""
-    texts = _column(read_table(path), text_column, path, "text_column")
-    return [str(text) if there else None for text, there in zip(texts, _filled(texts), strict=True)]
+def _text_of(cells, path, name):
+    """A column of texts as strings, "" where there is none. Raises ValueError for a list or an object in a cell."""
+    for number, cell in enumerate(cells, 1):
+        if isinstance(cell, (list, dict, tuple, np.ndarray)):
+            raise ValueError(
+                f"{path}, column {name!r}, data row {number}: a {type(cell).__name__}, not a text. Make one text of "
+                f"it first."
+            )
+    return cells.where(_filled(cells), "").astype(str)
 
 
-def read_texts(path: Path | str, text_column: str = "text") -> list[str]:
-    """The texts of an unlabelled file, empty ones left out."""
-    return [text for text in read_rows(path, text_column) if text is not None]
+def _texts(table, spec, path):
+    """The texts that a text_column names: a column, several joined ("title+body"), or a pair ("premise|hypothesis").
 
-
-def read_numbered(
-    path: Path | str, text_column: str = "text", label_column: str = "label"
-) -> tuple[list[int], list[str], list[str], int]:
-    """Row numbers, texts and class names of a file, three lists of equal length, and how many rows were left out.
-
-    Data rows count from 1, the header not counted. Rows without a text are left out; a row without a label is an
-    error, as is a file without rows.
+    Gives a Series of texts, "" where a row has none.
     """
-    table = read_table(path)
-    texts = _column(table, text_column, path, "text_column")
+    if spec in table.columns:
+        return _text_of(_column(table, spec, path, "text_column"), path, spec)
+    halves = []
+    for half in spec.split("|"):
+        parts = [_text_of(_column(table, name, path, "text_column"), path, name) for name in half.split("+")]
+        halves.append(pd.Series(["\n".join(filter(None, row)) for row in zip(*parts, strict=True)], index=table.index))
+    if len(halves) > 2:
+        raise ValueError(f"text_column={spec!r}: a pair has two parts, as in 'premise|hypothesis'.")
+    return halves[0] if len(halves) == 1 else halves[0].where(halves[0] + halves[1] == "", halves[0] + PAIR + halves[1])
+
+
+def read_rows(path: Path | str, text_column: str = "text", encoding: str = "") -> list[str | None]:
+    """The text of each row of a file, in its order; None where a row has none."""
+    texts = _texts(read_table(path, encoding), text_column, path)
+    return [text or None for text in texts]
+
+
+def read_texts(path: Path | str, text_column: str = "text", encoding: str = "") -> list[str]:
+    """The texts of an unlabelled file, empty ones left out."""
+    return [text for text in read_rows(path, text_column, encoding) if text is not None]
+
+
+def labelled_of(table: pd.DataFrame, text_column: str, label_column: str, path: Path | str = "the table") -> Labelled:
+    """The documents of a table: Labelled. Rows without a text are left out.
+
+    Raises ValueError for a row without a label, a label that is no single value, and a table without rows or texts.
+    """
+    texts = _texts(table, text_column, path)
     labels = _column(table, label_column, path, "label_column")
     if table.empty:
         raise ValueError(f"{path}: a header but no rows.")
-    filled, unlabelled = _filled(texts), ~_filled(labels)
+    filled, unlabelled = texts.astype(bool), ~_filled(labels)
     if (filled & unlabelled).any():
         first = [int(row) + 1 for row in (filled & unlabelled).to_numpy().nonzero()[0][:5]]
         raise ValueError(
@@ -172,7 +122,18 @@ def read_numbered(
         names = [_as_label(label) for label in labels[filled]]
     except ValueError as error:
         raise ValueError(f"{path}, column {label_column!r}: {error}") from None
-    return numbers, texts[filled].astype(str).tolist(), names, len(table) - len(numbers)
+    return Labelled(numbers, texts[filled].tolist(), names, len(table) - len(numbers))
+
+
+def read_numbered(
+    path: Path | str,
+    text_column: str = "text",
+    label_column: str = "label",
+    encoding: str = "",
+    split: str = "train",
+) -> Labelled:
+    """The documents of a file, see `labelled_of`; encoding and split as in `tables.read_table`."""
+    return labelled_of(read_table(path, encoding, split), text_column, label_column, path)
 
 
 def read_labelled(
@@ -182,7 +143,7 @@ def read_labelled(
 
     Rows without a text are left out, and it is remarked.
     """
-    _, texts, labels, left_out = read_numbered(path, text_column, label_column)
-    if left_out:
-        LOG.warning("%s: %d rows without a text are left out.", path, left_out)
-    return texts, labels
+    labelled = read_numbered(path, text_column, label_column)
+    if labelled.empty:
+        LOG.warning("%s: %d rows without a text are left out.", path, labelled.empty)
+    return labelled.texts, labelled.names

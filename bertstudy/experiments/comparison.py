@@ -25,7 +25,7 @@ def comparison_data(rows: pd.DataFrame) -> pd.DataFrame:
     return beside(points, "arm", paper.comparison(), lambda arm: arm if arm.startswith("BERT") else f"BERT-{arm}")
 
 
-@figure(comparison_data)
+@figure(comparison_data, point="{arm} on {corpus}")
 def comparison(rows: pd.DataFrame) -> plt.Figure:
     """Table 6: test error of each way, a panel a corpus, with 95 % intervals whose variance a corpus's arms share."""
     return panels(comparison_data(rows), "arm", ARMS)
@@ -66,7 +66,7 @@ def gains_data(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=columns)
 
 
-@figure(gains_data)
+@figure(gains_data, point="{arm}", value="gain", what="gain over BERT-Feat")
 def gains(rows: pd.DataFrame) -> plt.Figure:
     """Mean gain over BERT-Feat, in percent of its error, and what it costs: minutes to train, documents a second.
 

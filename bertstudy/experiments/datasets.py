@@ -27,7 +27,13 @@ def lengths_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-@figure(lengths_data, kind="corpora")
+@figure(
+    lengths_data,
+    point="{from} to {to} pieces in {corpus}",
+    value="percent",
+    what="share of the documents",
+    kind="corpora",
+)
 def lengths(rows: pd.DataFrame) -> plt.Figure:
     """Lengths of documents in word pieces, a panel a corpus; the share beyond the window (shaded) in its title.
 
@@ -73,7 +79,13 @@ def balance_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-@figure(balance_data, kind="corpora")
+@figure(
+    balance_data,
+    point="{label} in {corpus}",
+    value="train_percent",
+    what="share of the training documents",
+    kind="corpora",
+)
 def balance(rows: pd.DataFrame) -> plt.Figure:
     """The share of each class in train and test, two bars a corpus, the classes in the corpus's order.
 

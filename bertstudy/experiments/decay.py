@@ -30,7 +30,7 @@ def decay_grid_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.assign(paper=[lookup.get(key, np.nan) for key in keys])
 
 
-@figure(decay_grid_data)
+@figure(decay_grid_data, point="learning rate {learning_rate:g} and ξ = {layer_decay:g} with {train} documents")
 def decay_grid(rows: pd.DataFrame) -> plt.Figure:
     """Table 4: test error by base rate and ξ, a panel a number of training documents; in brackets the paper's.
 
@@ -82,7 +82,7 @@ def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(layer_decay=row["layer_decay"])
 
 
-@figure(rates_over_time_data)
+@figure(rates_over_time_data, point="{layer} after {steps:.0f} steps", value="rate", what="learning rate", unit="")
 def rates_over_time(rows: pd.DataFrame) -> plt.Figure:
     """The learning rate of each layer over the steps of a run, for the strongest decay in the plan (Equation 2)."""
     data = rates_over_time_data(rows)

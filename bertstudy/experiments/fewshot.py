@@ -37,7 +37,7 @@ def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.merge(theirs, on=["arm", "fraction"], how="left")
 
 
-@figure(few_shot_data)
+@figure(few_shot_data, point="{arm} with {labelled} labels")
 def few_shot(rows: pd.DataFrame) -> plt.Figure:
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 

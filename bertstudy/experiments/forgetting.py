@@ -32,7 +32,7 @@ def rate_curves_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).groupby(["learning_rate", "step"], as_index=False).mean()
 
 
-@figure(rate_curves_data)
+@figure(rate_curves_data, point="learning rate {learning_rate:g} at step {step}", value="dev", what="error on dev")
 def rate_curves(rows: pd.DataFrame) -> plt.Figure:
     """Figure 2: error on training documents (dashed) and on dev (solid) against steps, a panel a learning rate.
 
@@ -71,7 +71,13 @@ def retained_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).groupby(["learning_rate", "layer"], as_index=False).mean()
 
 
-@figure(retained_data)
+@figure(
+    retained_data,
+    point="learning rate {learning_rate:g}",
+    value="general_after",
+    what="masked-LM loss on general texts",
+    unit="nats",
+)
 def retained(rows: pd.DataFrame) -> plt.Figure:
     """Left: the masked-LM loss of the fine-tuned encoder under its pretrained head; dotted: before fine-tuning.
 
@@ -114,7 +120,7 @@ def rescues_data(rows: pd.DataFrame) -> pd.DataFrame:
     return table.mean().assign(seeds=table.size(), learning_rate=rate).reset_index()
 
 
-@figure(rescues_data)
+@figure(rescues_data, point="{change}", what="error on dev")
 def rescues(rows: pd.DataFrame) -> plt.Figure:
     """Dev error after the last step at the highest rate, when one thing is changed (after Mosbach et al., 2021)."""
     data = rescues_data(rows)

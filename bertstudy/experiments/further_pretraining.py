@@ -21,7 +21,7 @@ def pretraining_steps_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.assign(held_out_loss=points["pretraining_steps"].map(loss))
 
 
-@figure(pretraining_steps_data)
+@figure(pretraining_steps_data, point="{pretraining_steps} steps")
 def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
     """Figure 3: test error after fine-tuning, against the steps of further pretraining within the task.
 
@@ -82,7 +82,7 @@ def pretraining_sources_data(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@figure(pretraining_sources_data)
+@figure(pretraining_sources_data, point="{further_pretraining} before {corpus}")
 def pretraining_sources(rows: pd.DataFrame) -> plt.Figure:
     """Table 5: test error by pretraining corpus and task; the colour is the gain over no further pretraining."""
     data = pretraining_sources_data(rows)

@@ -44,7 +44,7 @@ def _printed_way(way):
     return f"{PRINTED_ENCODERS[encoder]}{plus}{suffix}" if encoder in PRINTED_ENCODERS else ""
 
 
-@figure(larger_data)
+@figure(larger_data, point="{way} on {corpus}")
 def larger(rows: pd.DataFrame) -> plt.Figure:
     """Table 8: test error of a smaller and a larger encoder, as they are and further pretrained within the task."""
     return panels(larger_data(rows), "way", _encoders(rows)[1])

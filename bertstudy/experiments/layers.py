@@ -34,7 +34,7 @@ def layer_depth_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.assign(seconds=points["layer"].map(seconds), paper=[printed[name] for name in theirs])
 
 
-@figure(layer_depth_data)
+@figure(layer_depth_data, point="layer {layer}")
 def layer_depth(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's single layers: test error and training time by how deep the encoder is read and computed.
 
@@ -86,7 +86,7 @@ def layer_pooling_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.sort_values("reading", key=lambda column: column.map(order), ignore_index=True)
 
 
-@figure(layer_pooling_data)
+@figure(layer_pooling_data, point="{reading}")
 def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
     data = layer_pooling_data(rows)

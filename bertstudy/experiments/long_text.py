@@ -60,7 +60,7 @@ def long_text_data(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@figure(long_text_data)
+@figure(long_text_data, point="{strategy} on {corpus}")
 def long_text(rows: pd.DataFrame) -> plt.Figure:
     """Table 2: test error by strategy and corpus, with 95 % intervals.
 
@@ -110,7 +110,7 @@ def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["corpus", "strategy", "windows", "documents", "error", "low", "high"])
 
 
-@figure(errors_by_length_data)
+@figure(errors_by_length_data, point="{strategy} on documents of {windows} windows")
 def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
     """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
     data = errors_by_length_data(rows)
@@ -153,7 +153,7 @@ def head_share_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.assign(planted=[_planted(*key) for key in keys])
 
 
-@figure(head_share_data)
+@figure(head_share_data, point="{head} pieces from the head on {corpus}")
 def head_share(rows: pd.DataFrame) -> plt.Figure:
     """Test error against how many of the window's pieces are taken from the head; the rest is tail."""
     data = head_share_data(rows)

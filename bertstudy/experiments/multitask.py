@@ -21,7 +21,7 @@ def multitask_data(rows: pd.DataFrame) -> pd.DataFrame:
     return beside(points, "arm", paper.multitask(), "BERT-{}".format)
 
 
-@figure(multitask_data)
+@figure(multitask_data, point="{arm} on {corpus}")
 def multitask(rows: pd.DataFrame) -> plt.Figure:
     """Table 7: test error with and without fine-tuning on all tasks together before, a panel a task."""
     return panels(multitask_data(rows), "arm", ARMS)

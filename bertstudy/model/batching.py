@@ -1,7 +1,7 @@
 """Segments into one batch without padding: all pieces in a row, and the bounds between the segments."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -55,6 +55,14 @@ def pack(documents: list[Document], labels: list[int] | None = None) -> Batch:
         documents=_starts([len(document) for document in documents]),
         labels=None if labels is None else torch.as_tensor(labels),
     )
+
+
+def with_types(batch: Batch, mark: int) -> Batch:
+    """The batch with types: in each segment 0 up to the first piece `mark` ([SEP]), and 1 behind it."""
+    marks = (batch.ids[0] == mark).long()
+    before = marks.cumsum(0) - marks  # marks before each piece, over the whole row
+    at_start = torch.repeat_interleave(before[batch.bounds[:-1].to(before.device)], batch.lengths.to(before.device))
+    return replace(batch, types=(before > at_start).long()[None])
 
 
 def pad(batch: Batch, padding: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,32 +1,25 @@
-"""The classifier: an encoder, a pooling over layers, a pooling over segments, dropout, a linear head (§3)."""
+"""The classifier: an encoder, poolings over pieces, layers and segments, dropout, a linear head (§3)."""
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
 from ..choices.methods import METHODS
-from ..choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from ..runs import Run
 from . import saving
-from .batching import Batch, pack, size, within
+from .batching import Batch, pack, size, with_types, within
 from .encoder import Encoder, encoder_config, load_tokenizer
+from .predictions import Predictions, checked_texts, reads_pairs
 from .segments import Document, Segmenter
 
 # Word pieces computed at once: on a CPU few enough for its caches (measured fastest of 1,024 to 16,384), on a GPU
 # enough to keep it busy. A batch of 24 documents that fill the paper's window has 12,288.
 CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
-
-
-class Predictions(NamedTuple):
-    """labels: n names; probabilities: (n, classes) floats, in the order of the classifier's `labels`."""
-
-    labels: list[str]
-    probabilities: np.ndarray
 
 
 class Classifier(nn.Module):
@@ -35,9 +28,10 @@ class Classifier(nn.Module):
     def __init__(self, encoder: Encoder, tokenizer: Any, run: Run, labels: Iterable[str]):
         super().__init__()
         self.run, self.labels, self.tokenizer = run, list(labels), tokenizer
-        self.segmenter = Segmenter(tokenizer, run.truncation, run.window)
+        self.segmenter = Segmenter(tokenizer, run.truncation, run.window, reads_pairs(run))
         self.encoder = encoder
         pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
+        self.pool_pieces = PIECE_POOLINGS.find(run.piece_pooling)(encoder.config.hidden_size)
         self.pool_layers = LAYER_POOLINGS.find(pooling)(len(self.layers), encoder.config.hidden_size)
         method = METHODS.find(run.method)()
         self.reader = method.reader(self.pool_layers.width)
@@ -83,11 +77,14 @@ class Classifier(nn.Module):
 
     def vectors(self, batch: Batch) -> torch.Tensor:
         """A vector a segment: (segments, width)."""
+        if reads_pairs(self.run) and getattr(self.encoder.config, "type_vocab_size", 0) > 1:
+            batch = with_types(batch, self.tokenizer.sep_token_id)
         with self._precision():
             if self.reader is None:
-                return self.pool_layers(self.encoder(batch, self.layers))
+                states = self.encoder(batch, self.layers)
+                return self.pool_layers(torch.stack([self.pool_pieces(state, batch.bounds) for state in states]))
             with torch.no_grad():
-                states = self.pool_layers(torch.stack(self.encoder.pieces(batch, self.layers)))
+                states = self.pool_layers(torch.stack(self.encoder(batch, self.layers)))
         return self.reader(states.float(), batch.bounds)
 
     def classify(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
@@ -100,27 +97,33 @@ class Classifier(nn.Module):
         """How many word pieces to compute at once on this device."""
         return CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
 
-    @torch.inference_mode()
     def logits(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
         """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
+        return self._in_batches(self, documents, len(self.labels), budget)
+
+    def embed(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
+        """The vectors (n, width), on the CPU, that the head reads of n documents of segments, without dropout."""
+        pooled = lambda batch: self.pool_segments(self.vectors(batch), batch.documents).float()  # noqa: E731
+        return self._in_batches(pooled, documents, self.head.in_features, budget)
+
+    @torch.inference_mode()
+    def _in_batches(self, compute, documents, width, budget):
+        """What compute(batch) gives for each document, (n, width): documents of like length together."""
         training = self.training
         self.eval()
         order = sorted(range(len(documents)), key=lambda index: size(documents[index]))
-        result = torch.empty(len(documents), len(self.labels))
+        result = torch.empty(len(documents), width)
         for group in within(documents, order, budget or self.budget):
-            result[group] = self(pack([documents[index] for index in group]).to(self.device)).cpu()
+            result[group] = compute(pack([documents[index] for index in group]).to(self.device)).cpu()
         self.train(training)
         return result
 
     def predict(self, texts: list[str] | str) -> Predictions:
-        """Labels and probabilities of a list of texts, truncated as in training.
+        """Labels and probabilities of a list of texts, or of one, truncated as in training.
 
-        Raises TypeError for a single string and for anything that is not text.
+        Raises TypeError for anything that is not text.
         """
-        texts = [texts] if isinstance(texts, str) else list(texts)
-        for number, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"predict takes texts; number {number} is {text!r}, of type {type(text).__name__}.")
+        texts = checked_texts(texts, self.run)
         probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
 

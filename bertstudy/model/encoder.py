@@ -1,21 +1,20 @@
 """Load an encoder and run it on padding-free batches. The only file that knows Hugging Face's models by name.
 
 A padding-free batch is one row of all word pieces. Everything in BERT but attention treats pieces one by one,
-so the row goes through unchanged, and the attention function registered here keeps each segment to itself.
+so the row goes through unchanged, and attention (attention.py) keeps each segment to itself.
 """
 
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import scaled_dot_product_attention
 from transformers import (
-    AttentionInterface,
     AutoConfig,
     AutoModel,
     AutoModelForMaskedLM,
@@ -29,12 +28,11 @@ from transformers.utils import logging as transformers_logging
 
 from ..data import hub
 from ..registry import no_such
+from .attention import PADDING_FREE
 from .batching import Batch, pad
 from .locations import where
 
 LOG = logging.getLogger(__name__)
-PADDING_FREE = "bertstudy_padding_free"
-
 # Model types whose padding-free hidden states the tests compare with padded ones, and what is added to positions.
 PLAIN, AFTER_PADDING = (lambda config: 0), (lambda config: config.pad_token_id + 1)
 PROVEN = {
@@ -57,69 +55,6 @@ DROPOUTS = {
     "dropout": ("hidden_dropout_prob", "dropout"),
     "attention_dropout": ("attention_probs_dropout_prob", "attention_dropout"),
 }
-
-
-def _apart(query, key, value, lengths, dropout, scaling):
-    """One call a segment: no padding anywhere. Fastest on the CPU, whose fused kernel knows no segments."""
-    cut = [tensor.split(lengths, dim=2) for tensor in (query, key, value)]
-    parts = [
-        scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling) for q, k, v in zip(*cut, strict=True)
-    ]
-    return torch.cat(parts, dim=2).transpose(1, 2)
-
-
-def _squared(query, key, value, lengths, dropout, scaling):
-    """Padding inside attention only: the way to dropout on the attention weights on CUDA."""
-    longest, device = max(lengths), query.device
-    lengths = torch.tensor(lengths, device=device)
-    mask = torch.arange(longest, device=device) < lengths[:, None]
-
-    def square(tensor):  # (1, heads, pieces, size) to (segments, heads, longest, size)
-        rows = tensor.new_zeros(*mask.shape, tensor.shape[1], tensor.shape[3])
-        rows[mask] = tensor[0].transpose(0, 1)
-        return rows.transpose(1, 2)
-
-    attended = scaled_dot_product_attention(
-        square(query), square(key), square(value), attn_mask=mask[:, None, None], dropout_p=dropout, scale=scaling
-    )
-    return attended.transpose(1, 2)[mask][None]
-
-
-def _fused(query, key, value, lengths, dropout, scaling):
-    """FlashAttention over segments of any length: CUDA, half precision, no dropout on the attention weights."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    bounds = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(query.device)
-    rows = [tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value)]
-    return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)[None]
-
-
-def padding_free_attention(
-    module: nn.Module,
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    attention_mask: torch.Tensor | None,
-    dropout: float = 0.0,
-    scaling: float | None = None,
-    lengths: list[int] | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """Attention within each segment of a packed row; an `AttentionInterface` function of transformers.
-
-    query, key, value: (1, heads, pieces, head size); lengths: the pieces of each segment, a list of ints.
-    Gives (1, pieces, heads, head size) and no weights.
-    """
-    if query.device.type == "cpu":
-        attend = _apart
-    elif dropout == 0 and query.dtype in (torch.bfloat16, torch.float16):
-        attend = _fused
-    else:
-        attend = _squared
-    return attend(query, key, value, lengths, dropout, scaling), None
-
-
-AttentionInterface.register(PADDING_FREE, padding_free_attention)
 
 
 def _explained(load, name, *arguments, **options):
@@ -201,8 +136,8 @@ def _settings(config, dropouts):
 class Encoder(nn.Module):
     """A BERT cut off above the highest layer that is read.
 
-    forward(batch, layers) gives the [CLS] states (len(layers), segments, hidden), layer 0 being the first block;
-    pieces(batch, layers) those of all pieces.
+    forward(batch, layers) gives the states of all pieces, a list of (pieces, hidden), one a layer, layer 0 being the
+    first block.
     Where the model type is proven equal (PROVEN) no padding is computed; elsewhere the batch is padded, said once.
     """
 
@@ -259,16 +194,13 @@ class Encoder(nn.Module):
         """The encoder's blocks, from the bottom."""
         return max((m for m in self.model.modules() if isinstance(m, nn.ModuleList)), key=len)
 
-    def forward(self, batch: Batch, layers: Sequence[int]) -> torch.Tensor:
-        first = batch.bounds[:-1].to(batch.ids.device)
-        return torch.stack([state[first] for state in self.pieces(batch, layers)])
-
-    def pieces(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
-        """The states of all pieces of a batch, a list of (pieces, hidden), one a layer."""
+    def forward(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         options = {"output_hidden_states": len(layers) > 1}
         if self.padding_free:
             return [state[0] for state in _read(self.row(batch, **options), layers)]
         ids, mask = pad(batch, self.config.pad_token_id or 0)
+        if batch.types is not None:
+            options["token_type_ids"] = pad(replace(batch, ids=batch.types), 0)[0]
         return [
             state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **options), layers)
         ]
@@ -279,7 +211,7 @@ class Encoder(nn.Module):
             input_ids=batch.ids,
             position_ids=batch.positions + self.offset,
             token_type_ids=batch.types,
-            lengths=batch.lengths.tolist(),
+            lengths=tuple(batch.lengths.tolist()),
             **options,
         )
 

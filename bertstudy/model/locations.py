@@ -1,6 +1,7 @@
 """Where encoders are: the embedded ones, one that a package brings, folders, the hub. Needs no torch."""
 
 import hashlib
+import json
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,6 +27,12 @@ def where(name: str) -> str:
 def is_folder(name: str) -> bool:
     """Whether an encoder is one of the reader's own, in a folder."""
     return name not in (*CONTROL, *PACKAGED) and Path(name).expanduser().is_dir()
+
+
+def reads_mean(name: str) -> bool:
+    """Whether an encoder says that it was trained to be read by the mean of its pieces, as sentence encoders do."""
+    pooling = Path(where(name)) / "1_Pooling" / "config.json"
+    return pooling.is_file() and json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens", False)
 
 
 def weights_hash(name: str) -> str:

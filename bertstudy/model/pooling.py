@@ -1,13 +1,15 @@
-"""From hidden states to one vector a document: over layers (§5.3.2), then over segments (§5.3.1).
+"""From hidden states to one vector a document: over pieces, over layers (§5.3.2), then over segments (§5.3.1).
 
-What is pooled is the raw [CLS] state of each segment, without BERT's tanh pooler, as in the authors' code. To add a
-pooling, decorate a module here, or anywhere else.
+The paper reads the raw [CLS] state of each segment, without BERT's tanh pooler, as in the authors' code; encoders that
+were trained to be read by their mean are read so (piece_pooling="mean"). To add a pooling, decorate a module here, or
+anywhere else.
 """
 
 import torch
 from torch import nn
 
 from ..choices.pooling import LAYER_POOLINGS as layer_pooling
+from ..choices.pooling import PIECE_POOLINGS as piece_pooling
 from ..choices.pooling import SEGMENT_POOLINGS as segment_pooling
 
 
@@ -47,48 +49,55 @@ class LayerMax(LayerPooling):
         return states.max(0).values
 
 
-def _owners(documents, device):
-    """For each segment the document it belongs to: (segments)."""
-    return torch.repeat_interleave(documents.diff()).to(device)
+def _owners(bounds, device):
+    """For each row the run of rows that it belongs to: (rows)."""
+    return torch.repeat_interleave(bounds.diff()).to(device)
 
 
-class SegmentPooling(nn.Module):
-    """Base of the segment poolings: forward(vectors (segments, width), documents (n + 1)) gives (n, width)."""
+class Pooling(nn.Module):
+    """Base of the poolings over pieces and over segments: of each run of rows one vector.
+
+    forward(rows (n, width), bounds (m + 1)) gives (m, width): run r is rows[bounds[r]:bounds[r + 1]], the pieces of a
+    segment or the segments of a document.
+    """
 
     def __init__(self, width: int):
         super().__init__()
 
 
+@piece_pooling("cls")
 @segment_pooling("none", many=False)
-class First(SegmentPooling):
-    """One segment a document: nothing to pool."""
+class First(Pooling):
+    """The first of each run: a segment's [CLS], or a document's only segment."""
 
-    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
-        return vectors[documents[:-1].to(vectors.device)]
+    def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+        return rows[bounds[:-1].to(rows.device)]
 
 
+@piece_pooling("mean")
 @segment_pooling("mean")
-class Mean(SegmentPooling):
-    """The mean of a document's segments."""
+class Mean(Pooling):
+    """The mean of a run: of a segment's pieces, [CLS] and [SEP] among them, or of a document's segments."""
 
-    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
-        sums = vectors.new_zeros(len(documents) - 1, vectors.shape[1])
-        sums = sums.index_add(0, _owners(documents, vectors.device), vectors)
-        return sums / documents.diff().to(vectors.device)[:, None]
+    def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+        sums = rows.new_zeros(len(bounds) - 1, rows.shape[1])
+        sums = sums.index_add(0, _owners(bounds, rows.device), rows)
+        return sums / bounds.diff().to(rows.device)[:, None]
 
 
+@piece_pooling("max")
 @segment_pooling("max")
-class Max(SegmentPooling):
-    """The largest over a document's segments, feature by feature."""
+class Max(Pooling):
+    """The largest of a run, feature by feature."""
 
-    def forward(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
-        owners = _owners(documents, vectors.device)[:, None].expand_as(vectors)
-        lowest = vectors.new_zeros(len(documents) - 1, vectors.shape[1])
-        return lowest.scatter_reduce(0, owners, vectors, "amax", include_self=False)
+    def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+        owners = _owners(bounds, rows.device)[:, None].expand_as(rows)
+        lowest = rows.new_zeros(len(bounds) - 1, rows.shape[1])
+        return lowest.scatter_reduce(0, owners, rows, "amax", include_self=False)
 
 
 @segment_pooling("attention")
-class Attention(SegmentPooling):
+class Attention(Pooling):
     """A weighted mean whose weights are softmax(w · tanh(W h)) over a document's segments (Lin et al. 2017)."""
 
     def __init__(self, width: int):

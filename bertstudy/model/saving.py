@@ -2,12 +2,10 @@
 
 import copy
 import csv
+import json
 import logging
-import os
-import re
 import sys
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,32 +18,16 @@ from transformers import AutoConfig, AutoTokenizer
 
 from ..data import hub
 from ..data.files import read_rows
-from ..runs import Run, identity, is_path, with_corpora
+from ..runs import identity
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
 from .encoder import quiet
+from .predictions import check_row, portable
+from .words import TYPE, WordsClassifier
 
 LOG = logging.getLogger(__name__)
 NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
-
-
-def _base(path):
-    return Path(os.path.abspath(os.path.expanduser(path))).name
-
-
-def _corpus_name(corpus):
-    """The name of the reader's own file, or of a folder with a "/", by which a Run still knows it as a path."""
-    if not is_path(corpus):
-        return corpus
-    return _base(corpus) if is_path(_base(corpus)) else f"{_base(corpus)}/"
-
-
-def portable(run: Run) -> Run:
-    """The run without paths of this machine: of files and folders the names are left."""
-    is_hub_id = HUB_ID.fullmatch(run.encoder) and not Path(run.encoder).is_dir()
-    return with_corpora(replace(run, encoder=run.encoder if is_hub_id else _base(run.encoder)), _corpus_name)
 
 
 def save(
@@ -58,7 +40,7 @@ def save(
     """Write config, weights, tokenizer and model card into a folder: see `Classifier.save`."""
     folder, run = Path(folder), portable(classifier.run)
     if row is not None:
-        _check_row(row, classifier, run)
+        check_row(row, run, classifier.labels)
     if (folder / "README.md").exists() and not (folder / "model.safetensors").exists():
         raise ValueError(f"{folder}: its README.md is not a model card, and would be lost. Give a folder of its own.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -91,14 +73,6 @@ def _without_limit(tokenizer):
     return tokenizer
 
 
-def _check_row(row, classifier, run):
-    """That a row of results is of this classifier's run; else ValueError."""
-    theirs = portable(type(run)(**row["run"]))
-    if theirs != run or row["labels"] != classifier.labels:
-        names = [name for name, value in vars(run).items() if getattr(theirs, name) != value] or ["labels"]
-        raise ValueError(f"The row is of another run than the classifier: they differ in {', '.join(names)}.")
-
-
 def load(name: Path | str) -> Any:
     """The Classifier in a folder or on the hub: see `Classifier.load`."""
     place = Path(name).expanduser()
@@ -107,6 +81,8 @@ def load(name: Path | str) -> Any:
             raise FileNotFoundError(f"{name}: no config.json in it; give a folder written by Classifier.save.")
     else:
         hub.reachable()
+    if _type_of(place) == TYPE:
+        return WordsClassifier.load(place)
     source = place if place.is_dir() else str(name)
     try:
         config = AutoConfig.from_pretrained(source)
@@ -132,6 +108,14 @@ def load(name: Path | str) -> Any:
     return model.classifier
 
 
+def _type_of(folder):
+    """The model type in a folder's config.json; None where that can't be read, which is told later."""
+    try:
+        return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
 def _first_line(error):
     return str(error).strip().partition("\n")[0]
 
@@ -147,7 +131,7 @@ def push_to_hub(
     """Upload what `save` writes into a model repository: see `Classifier.push_to_hub`."""
     api = huggingface_hub.HfApi()
     with TemporaryDirectory() as folder:
-        save(classifier, folder, row, license, language)
+        classifier.save(folder, row, license, language)
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
         if private and not api.model_info(repo_id).private:  # one that was there keeps its visibility
             raise ValueError(f"{repo_id} exists and is public. Make it private on the hub, or choose another name.")
@@ -168,7 +152,7 @@ def predict_file(name: Path | str, file: Path | str, text_column: str = "text", 
     if out:
         _check_out(Path(out), file)
     classifier = load(name)
-    if torch.cuda.is_available():
+    if torch.cuda.is_available() and hasattr(classifier, "to"):
         classifier.to("cuda")
     labels, probabilities = classifier.predict([texts[index] for index in filled])
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..choices.truncation import TRUNCATIONS
+from ..data.files import PAIR
 
 Document = list[list[int]]  # segments of ids
 
@@ -14,10 +15,13 @@ class Segmenter:
     `tokenizer` is a Hugging Face tokenizer, `spec` a truncation ("head+tail:128"), `window` the word pieces of
     a segment with its [CLS] and [SEP]. Calling it on a list of n texts gives n lists of segments, each a list
     of ids of length 2 to `window`. An empty text is the one segment [CLS] [SEP].
+
+    With pairs=True each text is two, with data.files.PAIR between them. They become one segment, [CLS] first [SEP]
+    second [SEP], of which the longer text is cut until both fit.
     """
 
-    def __init__(self, tokenizer: Any, spec: str, window: int):
-        self.tokenizer, self.spec, self.window = tokenizer, spec, window
+    def __init__(self, tokenizer: Any, spec: str, window: int, pairs: bool = False):
+        self.tokenizer, self.spec, self.window, self.pairs = tokenizer, spec, window, pairs
         self.cut, self.several = TRUNCATIONS.find(spec), TRUNCATIONS.entry(spec).many
         self.cut([], window - 2)  # an argument that does not fit the window fails here, not mid-way
 
@@ -26,7 +30,16 @@ class Segmenter:
 
     def pieces(self, texts: list[str]) -> list[list[int]]:
         """The ids of n texts, whole: n lists."""
-        return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"] if len(texts) else []
+        if not len(texts):
+            return []
+        if not self.pairs:
+            return self.tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        halves = [text.partition(PAIR) for text in texts]
+        first, second = (
+            self.tokenizer([half[place] for half in halves], add_special_tokens=False, verbose=False)["input_ids"]
+            for place in (0, 2)
+        )
+        return [[*before, self.tokenizer.sep_token_id, *after] for before, after in zip(first, second, strict=True)]
 
     def segments(self, pieces: Iterable[list[int]]) -> list[Document]:
         """Documents of segments from the whole texts' ids. Raises ValueError for a truncation that breaks its word."""
@@ -34,7 +47,7 @@ class Segmenter:
 
     def _document(self, ids):
         first, last, room = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.window - 2
-        segments = self.cut(ids, room)
+        segments = [self._pair(ids, room)] if self.pairs else self.cut(ids, room)
         if len(segments) > 1 and not self.several:
             raise ValueError(
                 f"truncation={self.spec!r} gave {len(segments)} segments of one document: register it with many=True."
@@ -42,3 +55,13 @@ class Segmenter:
         if not segments or max(map(len, segments)) > room:
             raise ValueError(f"truncation={self.spec!r}: each segment takes at most {room} pieces, and one is needed.")
         return [[first, *segment, last] for segment in segments]
+
+    def _pair(self, ids, room):
+        """Two texts with [SEP] between them, the longer one cut until both fit."""
+        between = ids.index(self.tokenizer.sep_token_id)
+        first, second = ids[:between], ids[between + 1 :]
+        room -= self.tokenizer.num_special_tokens_to_add(pair=True) - 2  # RoBERTa's types have two marks between
+        shorter = min(len(first), len(second), room // 2)
+        first, second = first[: max(shorter, room - len(second))], second[: max(shorter, room - len(first))]
+        marks = [self.tokenizer.sep_token_id] * (self.tokenizer.num_special_tokens_to_add(pair=True) - 2)
+        return [*first, *marks, *second[: room - len(first)]]

@@ -74,7 +74,7 @@ def device_of(classifier: Any) -> str:
 def _told(done: Outcome, documents: Documents) -> dict:
     """What a row tells of an outcome."""
     has_dev, history = bool(documents.dev.texts), done.history
-    chosen = min(history, key=lambda entry: (entry["dev_error"], entry["dev_loss"])) if has_dev else history[-1]
+    chosen = min(history, key=lambda entry: (entry["dev_rank"], entry["dev_loss"])) if has_dev else history[-1]
     arrays = {"truth": documents.test.classes, "predictions": done.predicted}
     return {
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},

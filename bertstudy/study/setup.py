@@ -17,7 +17,7 @@ from .display import draw_as_svg, show_remarks
 from .study import Study
 
 
-def _injected():
+def injected_names() -> list[str]:
     """The names that papermill put into this kernel: those assigned in cells that it wrote."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cells = shell.user_ns.get("In", []) if shell else []
@@ -33,7 +33,7 @@ def _injected():
 
 def check_declared(names: Iterable[str]) -> None:
     """Raise TypeError for a parameter given to papermill that is not among these: papermill itself goes on without."""
-    for name in _injected():
+    for name in injected_names():
         if name not in names:
             raise no_such("parameter", name, names, TypeError)
 

@@ -22,6 +22,7 @@ from ..model.batching import pack, size, within
 from ..model.classifier import Classifier
 from ..model.segments import Document
 from ..runs import Run
+from .metrics import rank
 from .optim import Optimizer, parameter_groups
 
 Labelled = tuple[list[Document], list[int]]
@@ -92,10 +93,28 @@ def _in_parts(classifier, document, most, loss_of):
     return loss_and_logits
 
 
+def class_weights(run: Run, labels: Sequence[int], classes: int) -> torch.Tensor | None:
+    """Each class's weight in the loss, (classes): documents / (classes there are * its documents); None: all alike.
+
+    Over the training documents the weights have a mean of 1, as in scikit-learn's "balanced".
+    """
+    if run.class_weights == "none":
+        return None
+    counts = np.bincount(labels, minlength=classes)
+    return torch.tensor(len(labels) / ((counts > 0).sum() * np.maximum(counts, 1)), dtype=torch.float32)
+
+
 def backward(
-    accelerator: Accelerator, model: nn.Module, documents: list[Document], labels: list[int], budget: int
+    accelerator: Accelerator,
+    model: nn.Module,
+    documents: list[Document],
+    labels: list[int],
+    budget: int,
+    weights: torch.Tensor | None = None,
 ) -> list[float]:
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
+
+    weights: of the classes in the loss (`class_weights`), on the model's device.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
     than LONG budgets is computed in parts where there is one process), and over
@@ -112,7 +131,9 @@ def backward(
                 forward = partial(_in_parts, model, documents[group[0]], LONG * budget)
             else:
                 forward = partial(_at_once, model, pack([documents[index] for index in group]).to(accelerator.device))
-            loss, logits = forward(lambda logits, truth=truth: weight * cross_entropy(logits, truth, reduction="sum"))
+            loss, logits = forward(
+                lambda logits, truth=truth: weight * cross_entropy(logits, truth, weights, reduction="sum")
+            )
         wrong = weight * (logits.argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
     return accelerator.reduce(total, "mean").tolist()
@@ -138,13 +159,14 @@ class Watch:
 
     def look(self, epoch: int, optimizer: Optimizer) -> None:
         """Score dev, keep the weights if they are the best so far, and write down how things stand."""
-        error, loss, _ = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
-        if self.dev and (error, loss) < self.best:
-            self.best = (error, loss)
+        error, loss, predicted = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
+        score = rank(self.classifier.run.metric, np.array(self.dev[1]), predicted, loss) if self.dev else None
+        if self.dev and (score, loss) < self.best:
+            self.best = (score, loss)
             self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
         entry = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
         entry |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
-        entry |= {"dev_error": error, "dev_loss": loss}
+        entry |= {"dev_error": error, "dev_loss": loss, "dev_rank": score}
         self.history.append(entry | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
         self.recent = []
 
@@ -159,13 +181,14 @@ def fit(
 ) -> list[dict]:
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
-    train, dev: (documents of segments, classes as ints). The best epoch has the lowest dev error, among equals the
-    lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the result: see
-    `backward`. `at_end` is called after the last step, before the best weights are put back.
+    train, dev: (documents of segments, classes as ints). The best epoch is that by run.metric on dev, among equals
+    that of the lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the
+    result: see `backward`. `at_end` is called after the last step, before the best weights are put back.
 
     Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
     train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
-    dev_error (percent), dev_loss, seconds and pieces (word pieces trained on) since the start.
+    dev_error (percent), dev_loss, dev_rank (see `metrics.rank`), seconds and pieces (word pieces trained on) since the
+    start.
     """
     (documents, labels), run, accelerator = train, classifier.run, Accelerator()
     classifier.to(accelerator.device)
@@ -174,7 +197,8 @@ def fit(
     model = accelerator.prepare(classifier)
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
-    watch = Watch(classifier, dev)
+    watch, weights = Watch(classifier, dev), class_weights(run, labels, len(classifier.labels))
+    weights = weights if weights is None else weights.to(accelerator.device)
     per_epoch = math.ceil(len(documents) / run.batch_size)
     marks = {math.ceil(per_epoch * part / run.evaluations) for part in range(1, run.evaluations + 1)}
     show = progress and accelerator.is_main_process
@@ -185,7 +209,7 @@ def fit(
                 model.train()
                 batch = order[start : start + run.batch_size]
                 chosen, classes = [documents[index] for index in batch], [labels[index] for index in batch]
-                watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget))
+                watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget, weights))
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
                 if optimizer.taken % TRIM_EVERY == 0:

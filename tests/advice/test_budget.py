@@ -36,25 +36,32 @@ def test_speed_gives_seconds():
     assert budget.Speed(0.01, 0.002).of(100, 500) == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize("seconds", [20, 100, 400, 4000])
-def test_a_curve_keeps_to_its_seconds_and_takes_the_most_documents_that_fit(seconds):
-    def cost(size):
-        return 1 + 0.1 * size
-
-    sizes = budget.curve(cost, seconds, most=1000, least=20)
-    assert budget.SPARE * sum(map(cost, sizes)) <= seconds
-    assert all(after // 2 == before for before, after in zip(sizes, sizes[1:], strict=False))
-    assert sizes[0] >= 20
-    assert sizes[-1] == 1000 or budget.SPARE * sum(map(cost, sizes)) > 0.8 * seconds
-    assert (sizes[-1] == 1000) == (seconds >= 400)
+def cost(recipe, labelled):
+    return 1 + 0.1 * labelled * (1 + (recipe == 3))  # the fourth is twice as dear
 
 
-def test_where_every_run_takes_its_time_the_curve_has_fewer_points_and_not_fewer_documents():
-    sizes = budget.curve(lambda size: max(50, 0.08 * size), 130, most=10_000, least=20)
-    assert len(sizes) == 2
-    assert sizes[-1] >= 600
+def spent(ladder):
+    return sum(max(cost(one, rung.labelled) for one in range(ladder[0].recipes)) * rung.recipes for rung in ladder)
 
 
-def test_a_curve_is_one_point_or_none_where_hardly_anything_fits():
-    assert budget.curve(lambda size: size, 26, most=1000, least=20) == [20]
-    assert budget.curve(lambda size: size, 24, most=1000, least=20) == []
+@pytest.mark.parametrize("seconds", [100, 130, 200, 400, 4000])
+def test_rungs_keep_to_their_seconds_and_end_with_one_recipe_on_all_labels(seconds):
+    ladder = budget.rungs(cost, seconds, recipes=8, labelled=1000)
+    if seconds < budget.SPARE * cost(0, 1000):
+        assert ladder == []
+        return
+    assert ladder[-1] == budget.Rung(1, 1000)
+    assert budget.SPARE * spent(ladder) <= seconds
+    if ladder[0].recipes < 8:
+        more = budget.rungs(cost, 1e9, recipes=ladder[0].recipes + 1, labelled=1000)
+        assert budget.SPARE * spent(more) > seconds
+
+
+def test_many_recipes_are_tried_on_few_labels_and_the_better_half_on_more():
+    ladder = budget.rungs(cost, 1e9, recipes=6, labelled=1000)
+    assert ladder == [budget.Rung(6, 250), budget.Rung(3, 500), budget.Rung(1, 1000)]
+    assert budget.rungs(cost, 1e9, recipes=3, labelled=1000) == [budget.Rung(3, 250), budget.Rung(1, 1000)]
+
+
+def test_of_few_labels_all_recipes_are_tried_on_all():
+    assert budget.rungs(cost, 1e9, recipes=6, labelled=200) == [budget.Rung(6, 200)]

@@ -87,8 +87,6 @@ FAILS = {
     "not utf-8": ("a.csv", CSV.encode() + "caf\u00e9,good\n".encode("latin-1"), "line 12: not UTF-8.*iconv"),
     "not a table": ("a.csv", CSV + "one,two,three,four\n", "not a table .*line 12.*quotes"),
     "commas without quotes in all rows": ("a.csv", CSV.replace("d\n", "d,more\n"), "line 2 has 3 cells, the header 2"),
-    "a comma at the end of all rows": ("a.csv", CSV.replace("d\n", "d,\n"), "line 2 has 3 cells, the header 2.*quotes"),
-    "utf-16": ("a.csv", CSV.encode("utf-16"), "not UTF-8.*iconv -f UTF-16"),
     "two columns of one name": ("a.csv", CSV.replace("text,label", "label,label"), "text_column='text' is unknown"),
     "two columns of labels": (
         "a.csv",
@@ -106,7 +104,7 @@ FAILS = {
     "broken json": ("a.jsonl", '{"text": "a", "label": 1}\n{"text": \n', "line 2: not JSON"),
     "json without objects": ("a.jsonl", "[1, 2]\n", "line 1: expected an object"),
     "the same text again and again": ("a.csv", "text,label\n" + "same,x\nsame,y\n" * 9, "too few different texts"),
-    "a type nobody reads": ("a.xlsx", "x", "unknown"),
+    "a type nobody reads": ("a.docx", "x", "unknown"),
 }
 
 

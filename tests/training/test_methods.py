@@ -8,7 +8,6 @@ import torch
 
 from bertstudy import Classifier, run
 from bertstudy.data.sampling import Documents, Split
-from bertstudy.model.batching import pack
 from bertstudy.runs import baseline
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods.features import Reader
@@ -69,18 +68,6 @@ def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
     assert not any(same[name] for name in same if "encoder." not in name and "bias" not in name)
     assert history[-1]["loss"] < history[0]["loss"] / 2
     assert not classifier.train().encoder.training
-
-
-@pytest.mark.parametrize("kind", ["bert", "distilbert"])
-def test_an_encoders_pieces_begin_with_its_cls_states(tiny, kind):
-    from bertstudy.model.encoder import Encoder
-
-    encoder = Encoder.load(tiny(kind)).eval()
-    batch = pack([[[2, 7, 8, 3]], [[2, 9, 3]]])
-    with torch.no_grad():
-        pieces, first = encoder.pieces(batch, range(1, 3)), encoder(batch, range(1, 3))
-    assert [state.shape[0] for state in pieces] == [7, 7]
-    assert torch.allclose(torch.stack(pieces)[:, [0, 4]], first)
 
 
 def test_rows_of_baselines_stand_beside_the_others(small):

@@ -9,17 +9,17 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from ...choices.methods import method
 from ...data.sampling import Documents, Split
+from ...model.words import SETTINGS
 from ..job import Job, Outcome
+from ..metrics import rank
 
-WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
 STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the fit to the training documents (scikit-learn's C), to try on dev
 USUAL = 10.0  # where there is no dev part
 
 
 def words_model(strength: float = USUAL) -> Pipeline:
     """TF-IDF of words and pairs of words with logistic regression: a scikit-learn pipeline, not fitted yet."""
-    vectors = TfidfVectorizer(token_pattern=WORDS, ngram_range=(1, 2), sublinear_tf=True, dtype=np.float32)
-    return make_pipeline(vectors, LogisticRegression(C=strength, max_iter=1000))
+    return make_pipeline(TfidfVectorizer(**SETTINGS), LogisticRegression(C=strength, max_iter=1000))
 
 
 def score(model: Pipeline, split: Split, classes: int) -> tuple[float, float, np.ndarray]:
@@ -34,20 +34,22 @@ def score(model: Pipeline, split: Split, classes: int) -> tuple[float, float, np
     return 100 * float((predicted != split.classes).mean()), float(loss), predicted
 
 
-def floor(documents: Documents, classes: int) -> tuple[Pipeline, list[dict]]:
-    """Fit words_model at several strengths to Documents and keep the best on dev.
+def floor(documents: Documents, classes: int, metric: str = "error") -> tuple[Pipeline, list[dict]]:
+    """Fit words_model at several strengths to Documents and keep the best on dev by a metric.
 
-    Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss and
-    seconds since the start; without a dev part one strength, USUAL.
+    Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss,
+    dev_rank and seconds since the start; without a dev part one strength, USUAL.
     """
     begin, best, history = time.perf_counter(), None, []
     for number, strength in enumerate(STRENGTHS if documents.dev.texts else (USUAL,), 1):
         model = words_model(strength).fit(documents.train.texts, documents.train.classes)
-        error, loss, _ = score(model, documents.dev, classes) if documents.dev.texts else (None, None, None)
+        dev = documents.dev
+        error, loss, predicted = score(model, dev, classes) if dev.texts else (None, None, None)
+        placed = rank(metric, dev.classes, predicted, loss) if dev.texts else None
         history.append({"epoch": number, "strength": strength, "dev_error": error, "dev_loss": loss})
-        history[-1]["seconds"] = time.perf_counter() - begin
-        if best is None or (error, loss) < best[0]:
-            best = (error, loss), model
+        history[-1] |= {"dev_rank": placed, "seconds": time.perf_counter() - begin}
+        if best is None or (placed, loss) < best[0]:
+            best = (placed, loss), model
     return best[1], history
 
 
@@ -60,7 +62,7 @@ class Tfidf:
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit to the job's documents and score its test documents."""
-        model, history = floor(job.documents, len(job.corpus.labels))
+        model, history = floor(job.documents, len(job.corpus.labels), job.run.metric)
         begin = time.perf_counter()
         error, loss, predicted = score(model, job.documents.test, len(job.corpus.labels))
         return Outcome(model, history, error, loss, predicted, seconds={"test": time.perf_counter() - begin})

@@ -1,0 +1,69 @@
+"""What all classifiers share: what they predict, and a run without paths of this machine. Needs no torch."""
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..data.files import PAIR
+from ..runs import Run, is_path, with_corpora
+
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class Predictions(NamedTuple):
+    """labels: n names; probabilities: (n, classes) floats, in the order of the classifier's `labels`."""
+
+    labels: list[str]
+    probabilities: np.ndarray
+
+
+def reads_pairs(run: Run) -> bool:
+    """Whether the documents of a run are pairs of texts (text_column="premise|hypothesis")."""
+    return "|" in run.text_column
+
+
+def checked_texts(texts: list[str] | list[tuple[str, str]] | str, run: Run) -> list[str]:
+    """A list of texts, of one text a list of it; pairs become one text each, with a mark between the two.
+
+    Raises TypeError for what is not text, and where a run of pairs is given no pairs.
+    """
+    texts, pairs = [texts] if isinstance(texts, str) else list(texts), reads_pairs(run)
+    for number, text in enumerate(texts):
+        if pairs and not (isinstance(text, str) and PAIR in text):
+            if not (isinstance(text, (tuple, list)) and len(text) == 2 and all(isinstance(half, str) for half in text)):
+                raise TypeError(
+                    f"predict takes pairs of texts here, such as ('one', 'two'); number {number} is {text!r}."
+                )
+            texts[number] = PAIR.join(half.replace(PAIR, "") for half in text)
+        elif not isinstance(text, str):
+            raise TypeError(f"predict takes texts; number {number} is {text!r}, of type {type(text).__name__}.")
+    return texts
+
+
+def _base(path):
+    return Path(os.path.abspath(os.path.expanduser(path))).name
+
+
+def _corpus_name(corpus):
+    """The name of the reader's own file, or of a folder with a "/", by which a Run still knows it as a path."""
+    if not is_path(corpus):
+        return corpus
+    return _base(corpus) if is_path(_base(corpus)) else f"{_base(corpus)}/"
+
+
+def portable(run: Run) -> Run:
+    """The run without paths of this machine: of files and folders the names are left."""
+    is_hub_id = HUB_ID.fullmatch(run.encoder) and not Path(run.encoder).is_dir()
+    return with_corpora(replace(run, encoder=run.encoder if is_hub_id else _base(run.encoder)), _corpus_name)
+
+
+def check_row(row: dict[str, Any], run: Run, labels: list[str]) -> None:
+    """That a row of results is of this portable run with these labels; else ValueError."""
+    theirs = portable(Run(**row["run"]))
+    if theirs != run or row["labels"] != labels:
+        names = [name for name, value in vars(run).items() if getattr(theirs, name) != value] or ["labels"]
+        raise ValueError(f"The row is of another run than the classifier: they differ in {', '.join(names)}.")

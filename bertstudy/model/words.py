@@ -1,0 +1,78 @@
+"""A classifier of words: TF-IDF and a linear layer, with the interface of `Classifier`. Needs no torch to predict."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from scipy.special import softmax
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from ..runs import Run, identity
+from . import card
+from .predictions import Predictions, check_row, checked_texts, portable
+
+TYPE = "bertstudy-words"  # in config.json
+WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
+SETTINGS = {"token_pattern": WORDS, "ngram_range": (1, 2), "sublinear_tf": True, "dtype": np.float32}
+
+
+class WordsClassifier:
+    """Texts to labels by their words and pairs of words.
+
+    run, labels: as in `Classifier`. vocabulary: the features' names; idf (features): their inverse document
+    frequencies; weights (classes, features) and bias (classes): those of the linear layer.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        labels: Any,
+        vocabulary: list[str],
+        idf: np.ndarray,
+        weights: np.ndarray,
+        bias: np.ndarray,
+    ):
+        self.run, self.labels, self.vocabulary = run, list(labels), vocabulary
+        self.idf = np.asarray(idf, dtype=np.float32)
+        self.weights, self.bias = np.asarray(weights, np.float32), np.asarray(bias, np.float32)
+        self.vectorizer = TfidfVectorizer(**SETTINGS, vocabulary={name: place for place, name in enumerate(vocabulary)})
+        self.vectorizer.idf_ = self.idf
+
+    def predict(self, texts: list[str] | str) -> Predictions:
+        """Labels and probabilities of a list of texts, or of one. Raises TypeError for anything that is not text."""
+        vectors = self.vectorizer.transform(checked_texts(texts, self.run))
+        probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
+        return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
+
+    def save(
+        self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
+    ) -> None:
+        """Write config, vocabulary, weights and model card into a folder, without pickle: see `Classifier.save`."""
+        folder, run = Path(folder), portable(self.run)
+        if row is not None:
+            check_row(row, run, self.labels)
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {"model_type": TYPE, "labels": self.labels, "run": identity(run)}
+        for name, value in (("config.json", config), ("vocabulary.json", self.vocabulary)):
+            (folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        arrays = {"idf": self.idf, "weights": self.weights, "bias": self.bias}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "model.safetensors")
+        card.model_card(run, self.labels, row, license, language).save(folder / "README.md")
+
+    @classmethod
+    def load(cls, folder: Path | str) -> "WordsClassifier":
+        """A saved classifier of words. Raises ValueError for a folder whose files do not belong together."""
+        folder = Path(folder)
+        try:
+            config, vocabulary = (
+                json.loads((folder / name).read_text(encoding="utf-8")) for name in ("config.json", "vocabulary.json")
+            )
+            arrays = load_file(folder / "model.safetensors")
+            shape = len(config["labels"]), len(vocabulary)
+            if arrays["weights"].shape != shape or arrays["idf"].shape != shape[1:]:
+                raise ValueError(f"model.safetensors has weights of shape {arrays['weights'].shape}, not {shape}")
+            return cls(Run(**config["run"]), config["labels"], vocabulary, **arrays)
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{folder}: the saved classifier can't be read. {error}") from error

@@ -1,0 +1,65 @@
+"""Frozen embeddings with a linear head: what fine-tuning is to be compared with where labels are few."""
+
+import hashlib
+import time
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch.nn.functional import cross_entropy
+
+from ...choices.methods import method
+from ...model.classifier import Classifier
+from ..job import Job, Outcome
+from ..linear import LOGISTIC, fit_linear
+from .fine_tune import FineTune, untrained
+
+
+@lru_cache(maxsize=1)
+def _known(_settings):
+    """The vectors of texts that were read by the encoder with these settings, by the digest of a text."""
+    return {}
+
+
+def embedded(classifier: Classifier, texts: list[str], encoder: str) -> np.ndarray:
+    """The vectors (n, width) of n texts; each text is read once as long as `encoder` and the settings stay the same."""
+    run = classifier.run
+    known = _known((encoder, run.truncation, run.window, run.layers, run.piece_pooling, run.segment_pooling))
+    keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
+    new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    vectors = classifier.embed(classifier.segmenter(list(new.values()))).numpy()
+    known.update(zip(new, vectors, strict=True))
+    return np.stack([known[key] for key in keys])
+
+
+@method(
+    "embeddings",
+    reads=("documents", "segments", "encoder", "vector", "pretraining", "multitask"),
+    stages=("segments", "encoder", "embeddings"),
+)
+class Embeddings(FineTune):
+    """Logistic regression on the encoder's vectors, its strength the best on dev, fitted to train and dev."""
+
+    def carry_out(self, job: Job) -> Outcome:
+        """Fit the head to the job's documents and score its test documents."""
+        classifier, pretrained, shared = untrained(job.run, job.corpus, job.library, job.progress)
+        train, dev, test = job.documents
+        encoder = str(shared or pretrained or job.run.encoder) + job.run.precision
+        watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
+        try:
+            vectors = embedded(classifier, [*train.texts, *dev.texts], encoder)
+            options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
+            classes, unit = np.concatenate([train.classes, dev.classes]), float(vectors.std())
+            model, history = fit_linear(vectors / unit, classes, len(job.corpus.labels), LOGISTIC, **options)
+            with torch.no_grad():
+                classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
+                classifier.head.bias.copy_(torch.from_numpy(model.bias))
+            begin = time.perf_counter()
+            logits = classifier.head(torch.from_numpy(embedded(classifier, test.texts, encoder))).detach()
+        finally:
+            if watched:
+                watched.remove()
+        predicted, truth = logits.argmax(-1).numpy(), torch.from_numpy(test.classes)
+        error = 100 * float((predicted != test.classes).mean())
+        seconds = {"test": time.perf_counter() - begin}
+        return Outcome(classifier, history, error, cross_entropy(logits, truth).item(), predicted, seconds)
