@@ -41,6 +41,7 @@ _MODULES = {
     "encoder": "model.encoder",
     "figures": "experiments",
     "paper": "analysis.paper",
+    "sklearn": "sklearn",
     "stats": "stats",
     "survey": "analysis.surveys",
     "widgets": "study.widgets",

@@ -1,4 +1,4 @@
-"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, bench, predict."""
+"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, bench, fit, predict."""
 
 import argparse
 import shutil
@@ -45,7 +45,9 @@ def _parser():
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
     kinds = command("list", _list, "list truncations", help="what there is of a kind, a line each")
-    kinds.add_argument("kind", help="truncations, poolings, schedules, methods, encoders, corpora, claims, notebooks")
+    kinds.add_argument(
+        "kind", help="truncations, poolings, schedules, methods, metrics, encoders, corpora, claims, notebooks"
+    )
     copied = command("notebooks", _notebooks, "notebooks my-study", help="copy the notebooks into a folder")
     copied.add_argument("folder")
     bench = command("bench", _bench, "bench training", help="measure against transformers.Trainer, side by side")
@@ -70,8 +72,9 @@ def _parser():
     fit.add_argument("--out", default="", help="the folder to save the classifier in")
     predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
     predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")
-    predict.add_argument("file", help="CSV, TSV, JSONL or Parquet")
+    predict.add_argument("file", help="CSV, TSV, JSON, JSON Lines, Parquet or Excel, also .gz")
     predict.add_argument("--text-column", default="text")
+    predict.add_argument("--encoding", default="", help="of a file that is not UTF-8, such as cp1252")
     predict.add_argument("--out", help="the CSV file to write; without it the table goes to stdout")
     return parser
 
@@ -139,7 +142,7 @@ def _notebooks(given):
 def _predict(given):
     from .model.saving import predict_file
 
-    predict_file(given.model, given.file, given.text_column, given.out)
+    predict_file(given.model, given.file, given.text_column, given.out, given.encoding)
 
 
 def _fit(given):

@@ -10,11 +10,11 @@ STAGES = {
     "documents": "1.0",  # corpora, samples, dev parts, test documents, the texts of further pretraining
     "segments": "1.0",  # word pieces, truncation
     "encoder": "1.0",  # hidden states, poolings, the head
-    "fine_tuning": "1.0",  # optimizer, schedules, loop, choice of the epoch
-    "pretraining": "1.0",  # sentences, pairs, masks, its loop
-    "multitask": "1.0",  # task sampling, its loop
+    "fine_tuning": "1.1",  # optimizer, schedules, loop, choice of the epoch
+    "pretraining": "1.1",  # sentences, pairs, masks, its loop
+    "multitask": "1.1",  # task sampling, its loop
     "retention": "1.0",  # masked-LM losses before and after, CKA
-    "features": "1.0",  # the reader on a frozen encoder
+    "features": "1.1",  # the reader on a frozen encoder
     "embeddings": "1.0",  # the linear head on a frozen encoder
     "words": "1.0",  # words and pairs of words, the best of several linear classifiers
     "tfidf": "1.0",  # words and pairs of words, logistic regression

@@ -12,6 +12,8 @@ from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from .dropout import mask_like
+
 PADDING_FREE = "bertstudy_padding_free"
 TOGETHER = 1024  # pieces of the segments that are attended together: their scores stay in a processor's cache
 LIKE, SHORT = 0.88, 8  # segments are alike from this share of the longest on, or from so many pieces less
@@ -67,7 +69,7 @@ class _Attend(torch.autograd.Function):
             weights = _softmax(
                 torch.matmul(q * scale, k.transpose(-1, -2)), group
             )  # (heads, segments, longest, longest)
-            mask = torch.empty_like(weights).bernoulli_(1 - dropout).div_(1 - dropout) if dropout else None
+            mask = mask_like(weights, dropout) if dropout else None
             attended = torch.matmul(weights if mask is None else weights * mask, v)
             _scatter(result, attended.flatten(1, 2).transpose(0, 1), group)
             kept += [weights] if mask is None else [weights, mask]

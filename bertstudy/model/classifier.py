@@ -13,6 +13,7 @@ from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, 
 from ..runs import Run
 from . import saving
 from .batching import Batch, pack, size, with_types, within
+from .dropout import Dropout
 from .encoder import Encoder, encoder_config, load_tokenizer
 from .predictions import Predictions, checked_texts, reads_pairs
 from .segments import Document, Segmenter
@@ -37,7 +38,7 @@ class Classifier(nn.Module):
         self.reader = method.reader(self.pool_layers.width)
         width = self.reader.width if self.reader else self.pool_layers.width
         self.pool_segments = SEGMENT_POOLINGS.find(run.segment_pooling)(width)
-        self.dropout = nn.Dropout(run.head_dropout)
+        self.dropout = Dropout(run.head_dropout)
         self.head = nn.Linear(width, len(self.labels))
         nn.init.normal_(self.head.weight, std=0.02)  # as BERT's own weights
         nn.init.zeros_(self.head.bias)

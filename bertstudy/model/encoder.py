@@ -30,6 +30,7 @@ from ..data import hub
 from ..registry import no_such
 from .attention import PADDING_FREE
 from .batching import Batch, pad
+from .dropout import with_fast_dropout
 from .locations import where
 
 LOG = logging.getLogger(__name__)
@@ -107,7 +108,9 @@ def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
     with quiet():
         model, info = _explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
-    return model, any("predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"])
+    return with_fast_dropout(model), any(
+        "predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"]
+    )
 
 
 @contextmanager
@@ -183,7 +186,7 @@ class Encoder(nn.Module):
     def _bare(cls, model: nn.Module) -> "Encoder":
         if hasattr(model, "pooler"):
             model.pooler = None  # the raw [CLS] is read, as in the authors' code
-        return cls(model)
+        return cls(with_fast_dropout(model))
 
     @property
     def config(self) -> PreTrainedConfig:

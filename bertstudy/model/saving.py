@@ -17,13 +17,13 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoTokenizer
 
 from ..data import hub
-from ..data.files import read_rows
+from ..data.files import read_rows, without_control
 from ..runs import identity
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
 from .encoder import quiet
-from .predictions import check_row, portable
+from .predictions import check_row, portable, reads_pairs
 from .words import TYPE, WordsClassifier
 
 LOG = logging.getLogger(__name__)
@@ -139,13 +139,19 @@ def push_to_hub(
     return repo_id
 
 
-def predict_file(name: Path | str, file: Path | str, text_column: str = "text", out: Path | str | None = None) -> None:
-    """Predict the texts of a CSV, TSV, JSONL or Parquet file and write a CSV table, to stdout where `out` is None.
+def predict_file(
+    name: Path | str,
+    file: Path | str,
+    text_column: str = "text",
+    out: Path | str | None = None,
+    encoding: str = "",
+) -> None:
+    """Predict the texts of a file (see `tables.read_table`) and write a CSV table, to stdout where `out` is None.
 
     Its columns are row (data rows count from 1), label, and the probability of each class under the class's name. A
     row without a text keeps its place and stays empty. Raises ValueError or OSError that says what is wrong.
     """
-    texts = read_rows(file, text_column)
+    texts = read_rows(file, text_column, encoding)
     filled = [index for index, text in enumerate(texts) if text is not None]
     if not filled:
         raise ValueError(f"{file}: the column {text_column!r} has no text in it.")
@@ -154,7 +160,10 @@ def predict_file(name: Path | str, file: Path | str, text_column: str = "text", 
     classifier = load(name)
     if torch.cuda.is_available() and hasattr(classifier, "to"):
         classifier.to("cuda")
-    labels, probabilities = classifier.predict([texts[index] for index in filled])
+    there = [texts[index] for index in filled]
+    if not reads_pairs(classifier.run):
+        there, _ = without_control(there)
+    labels, probabilities = classifier.predict(there)
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]
     for index, label, row in zip(filled, labels, probabilities, strict=True):
         cells[index] = [label, *(f"{probability:.7g}" for probability in row)]

@@ -5,7 +5,8 @@ import json
 from collections.abc import Callable
 
 from ..choices.methods import METHODS
-from ..choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS
+from ..choices.metrics import METRICS
+from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS
 from ..choices.schedules import SCHEDULES
 from ..choices.truncation import TRUNCATIONS
 from ..data.catalogue import CORPORA
@@ -51,9 +52,10 @@ def _notebooks() -> Lines:
 
 KINDS: dict[str, Callable[[], Lines]] = {
     "truncations": _choices(TRUNCATIONS),
-    "poolings": _choices(LAYER_POOLINGS, SEGMENT_POOLINGS),
+    "poolings": _choices(PIECE_POOLINGS, LAYER_POOLINGS, SEGMENT_POOLINGS),
     "schedules": _choices(SCHEDULES),
     "methods": _choices(METHODS),
+    "metrics": _choices(METRICS),
     "encoders": _encoders,
     "corpora": _corpora,
     "claims": _claims,

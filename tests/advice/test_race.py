@@ -96,7 +96,8 @@ def test_embeddings_are_cut_shorter_and_then_left_out_where_minutes_are_few(many
     data.speed = budget.Speed(1.0, 0.24 * 600 / (960 * 64))
     race.embeddings(data)
     assert data.rows[-1]["run"]["window"] == 64
-    data.rows, data.speed = [], budget.Speed(1.0, 1.0)
+    data = with_clock(begun(train=written(many.iloc[2:])), 600, speed=1.0)
+    race.words(data)
     told = race.embeddings(data)
     assert told.empty
     assert (data.left_out[0]["recipe"], data.left_out[0]["why"]) == (EMBEDDINGS, "not enough minutes")

@@ -387,7 +387,7 @@ def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys, caplog)
     ("arguments", "says"),
     [
         (["nowhere.csv"], "nowhere.csv: there is no such file"),
-        (["texts.xlsx"], "file type='.xlsx' is unknown"),
+        (["texts.docx"], "file type='.docx' is unknown"),
         (["texts.csv", "--text-column", "txt"], "text_column='txt' is unknown. Did you mean 'text'"),
         (["none.csv"], "the column 'text' has no text in it"),
         (["texts.csv", "--out", "nowhere/out.csv"], "there is no folder nowhere"),

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
+from sklearn.svm import LinearSVC
+
+from bertstudy.choices.metrics import METRICS
+from bertstudy.training.linear import cross_entropy, fit_linear
+from bertstudy.training.metrics import rank
+
+
+def clouds(size, classes=3, distance=2.0, seed=0):
+    """Points about as many centres, (size, 8), and their classes."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(classes, size=size)
+    centres = distance * np.random.default_rng(9).standard_normal((classes, 8))
+    return centres[truth] + random.standard_normal((size, 8)), truth
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logits_are_those_of_the_estimator_and_probabilities_fit(classes):
+    vectors, truth = clouds(300, classes, distance=0.6)
+    model, history = fit_linear(vectors, truth, classes, [LinearSVC(C=1.0), LogisticRegression(C=1e-6)])
+    assert history[0]["dev_rank"] < history[1]["dev_rank"]  # the second hardly learns
+    theirs = LinearSVC(C=1.0).fit(vectors, truth)
+    new, true = clouds(2000, classes, distance=0.6, seed=1)
+    assert (model.logits(new).argmax(1) == theirs.predict(new)).mean() > 0.999
+    loss = cross_entropy(model.logits(new), true)
+    for factor in (0.25, 4.0):  # the scale is that of the smallest loss, about
+        assert loss < cross_entropy(factor * model.logits(new), true)
+
+
+def test_no_error_among_few_is_no_certainty():
+    vectors, truth = clouds(60, 2, distance=4.0)
+    model, history = fit_linear(vectors, truth, 2, [LinearSVC()])
+    assert history[0]["dev_error"] == 0
+    surest = 1 / (1 + np.exp(-np.abs(np.diff(model.logits(vectors), axis=1))))
+    assert np.median(surest) < 0.999
+
+
+def test_strengths_are_chosen_on_the_dev_part_and_fitted_to_all():
+    vectors, truth = clouds(200)
+    flipped = np.concatenate([truth[:150], (truth[150:] + 1) % 3])  # what dev says decides
+    model, history = fit_linear(vectors, flipped, 3, [LinearSVC(C=1.0), LinearSVC(C=1e-7)], dev_size=50)
+    assert history[0]["dev_error"] > 80
+    counts = np.bincount(flipped[:150], minlength=3)
+    assert history[1]["dev_rank"] <= history[0]["dev_rank"]
+    assert counts.sum() == 150
+    model, history = fit_linear(vectors, truth, 3, [LinearSVC(C=1.0)], dev_size=50)
+    expected = LinearSVC(C=1.0).fit(vectors[:150], truth[:150]).predict(vectors[150:])
+    assert history[0]["dev_error"] == pytest.approx(100 * (expected != truth[150:]).mean())
+
+
+def test_classes_that_were_not_shown_are_never_predicted():
+    vectors, truth = clouds(120, 2)
+    model, _ = fit_linear(vectors, truth, 5, [LinearSVC()])
+    assert model.weights.shape == (5, 8)
+    assert set(model.logits(vectors).argmax(1)) <= {0, 1}
+
+
+def test_the_metric_decides():
+    random = np.random.default_rng(0)
+    truth = (random.random(600) < 0.08).astype(int)
+    vectors = random.standard_normal((600, 4)) + truth[:, None] * 0.9
+    candidates = [LogisticRegression(), LogisticRegression(class_weight="balanced")]
+    by_error = fit_linear(vectors, truth, 2, candidates)[1]
+    by_class = fit_linear(vectors, truth, 2, candidates, metric="balanced_error")[1]
+    assert by_error[0]["dev_rank"] < by_error[1]["dev_rank"]
+    assert by_class[1]["dev_rank"] < by_class[0]["dev_rank"]
+
+
+def test_metrics_are_scikit_learns():
+    random = np.random.default_rng(0)
+    truth, predicted = random.integers(4, size=300), random.integers(4, size=300)
+    predicted[:150] = truth[:150]
+    expected = {
+        "error": 100 * (truth != predicted).mean(),
+        "macro_f1": 100 * f1_score(truth, predicted, average="macro"),
+        "balanced_error": 100 - 100 * balanced_accuracy_score(truth, predicted),
+        "mcc": matthews_corrcoef(truth, predicted),
+        "log_loss": 0.7,
+    }
+    assert set(expected) == set(METRICS)
+    for name, value in expected.items():
+        assert METRICS.find(name)(truth, predicted, 0.7) == pytest.approx(value)
+        assert rank(name, truth, predicted, 0.7) == pytest.approx(-value if METRICS.entry(name).higher else value)
