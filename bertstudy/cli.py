@@ -55,6 +55,8 @@ def _parser():
     bench.add_argument("--minutes", type=float, nargs="+", default=[2.0, 8.0], help="of your-data: for each contest")
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
+    bench.add_argument("--window", type=int, default=512, help="word pieces that are read of a document")
+    bench.add_argument("--contest", action="append", help="hold this contest alone, such as 'Trainer at its best'")
     bench.add_argument("--encoder", default="minilm")
     bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
     fit = command("fit", _fit, "fit train.csv --minutes 5 --out model", help="the best classifier of a file of labels")
@@ -169,4 +171,5 @@ def _bench(given):
     if given.what == "layers":
         layers(given.documents, given.rounds)
     else:
-        compare(given.what, given.documents, given.rounds, given.encoder, given.corpus)
+        options = (given.encoder, given.corpus, given.window, given.contest)
+        compare(given.what, given.documents, given.rounds, *options)

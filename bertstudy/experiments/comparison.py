@@ -15,7 +15,7 @@ from ..analysis.drawing import STYLE, figure, grid_across, names, span
 from ..analysis.experiment import declare, whole, words
 from ..data.catalogue import peers
 from ..runs import Run, baseline
-from .ways import ARMS, PRINTED, REFERENCE, beside, ordered, panels, points_of, with_arms
+from .ways import ARMS, PRINTED, REFERENCE, beside, floors, ordered, panels, points_of, with_arms
 
 
 def comparison_data(rows: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +113,7 @@ ALL_REACHES = ["within_task", "in_domain", "cross_domain"]
 
 
 def arms(study: Any, run: Run) -> list[Run]:
-    """Table 6's ways beside a run: TF-IDF, features, the run itself, and after each further pretraining.
+    """Table 6's ways beside a run: words, embeddings, features, the run itself, and after each further pretraining.
 
     Pretraining in the domain is left out where no other corpus is of the same.
     """
@@ -123,7 +123,7 @@ def arms(study: Any, run: Run) -> list[Run]:
         for reach in study.scale.reaches
         if reach == "within_task" or len(peers(run.corpus, reach)) > 1
     ]
-    return [baseline(run, "tfidf"), features, run, *further]
+    return [baseline(run, "tfidf"), *floors(run), features, run, *further]
 
 
 EXPERIMENT = declare(

@@ -12,23 +12,22 @@ from ..analysis import paper
 from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 from ..analysis.experiment import declare
+from .ways import with_arms
 
 LOG = logging.getLogger(__name__)
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
 
-PAPER_ARMS = {"none": "FiT", "within_task": "ITPT-FiT", "in_domain": "IDPT-FiT", "cross_domain": "CDPT-FiT"}
-ARMS = {"FiT": "FiT (fine-tuned)", "ITPT-FiT": "ITPT-FiT (further pretrained first)"}
-
-
-def arm_of(further_pretraining: str) -> str:
-    """The paper's name for a row: FiT, ITPT-FiT, IDPT-FiT, CDPT-FiT; corpora by name stay as they are."""
-    return PAPER_ARMS.get(further_pretraining, f"{further_pretraining}, then FiT")
+ARMS = {
+    "FiT": "FiT (fine-tuned)",
+    "ITPT-FiT": "ITPT-FiT (further pretrained first)",
+    "Words": "words (TF-IDF, linear)",
+    "Embeddings": "frozen embeddings, linear",
+}
 
 
 def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
-    rows = rows.assign(
-        arm=rows["further_pretraining"].map(arm_of),
+    rows = with_arms(rows).assign(
         labelled=[round(documents["train"] + documents["dev"]) for documents in rows["documents"]],
     )
     rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # dev loses a few duplicates
@@ -42,27 +41,30 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
     A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's
-    where there is one seed). The second arm is drawn a little to the left. Hollow points are the paper's (IMDb,
-    BERT-base, single runs).
+    where there is one seed). The second arm is drawn a little to the left. Words and frozen embeddings are dashed.
+    Hollow points are the paper's (IMDb, BERT-base, single runs).
     """
-    ours, theirs = few_shot_data(rows), paper.few_shot()
+    ours, theirs, rows = few_shot_data(rows), paper.few_shot(), with_arms(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots()
-        for arm, color, shift in zip(ARMS, sns.color_palette(), (1.0, 0.93), strict=False):
+        for arm, color, shift in zip(ARMS, sns.color_palette(), (1.0, 0.93, 1.0, 1.0), strict=False):
             points, reference = ours[ours["arm"] == arm], theirs[theirs["arm"] == arm]
-            x, y = reference["documents"], reference["error"]
-            axes.plot(x, y, color=color, alpha=0.5, linewidth=1, linestyle=":")
-            name = f"paper: {arm}, IMDb, BERT-base, one run"
-            axes.plot(x, y, "o", color=color, markerfacecolor="white", markersize=7, label=name)
+            if len(reference):
+                x, y = reference["documents"], reference["error"]
+                axes.plot(x, y, color=color, alpha=0.5, linewidth=1, linestyle=":")
+                name = f"paper: {arm}, IMDb, BERT-base, one run"
+                axes.plot(x, y, "o", color=color, markerfacecolor="white", markersize=7, label=name)
             if points.empty:
                 continue
-            seeds = rows[rows["further_pretraining"].map(arm_of) == arm].merge(points[["fraction", "labelled"]])
+            name = f"{ARMS[arm]}: mean of {span(points['seeds'])}, 95 % interval"
+            x, y, bars = shift * points["labelled"], points["error"], bars_of(points)
+            if reference.empty:
+                axes.errorbar(x, y, bars, color=color, marker="s", markersize=4, capsize=2, linestyle="--", label=name)
+                continue
+            axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)
+            seeds = rows[rows["arm"] == arm].merge(points[["fraction", "labelled"]])
             x, y = 1.04 * shift * seeds["labelled"], seeds["error"]
             axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
-            bars = bars_of(points)
-            name = f"{ARMS[arm]}: mean of {span(points['seeds'])}, 95 % interval"
-            x, y = shift * points["labelled"], points["error"]
-            axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)
         axes.set_xscale("log")
         ticks = sorted({*theirs["documents"], *ours["labelled"]})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])

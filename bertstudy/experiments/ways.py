@@ -1,6 +1,7 @@
 """What Tables 6, 7 and 8 share: ways to use an encoder beside each other, over several corpora."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -9,14 +10,21 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis.drawing import STYLE, bars_of, grid_across, per_point, span
+from ..runs import Run, baseline
 
-BASELINES = {"tfidf": "TF-IDF", "features": "BERT-Feat"}
+BASELINES = {"tfidf": "TF-IDF", "words": "Words", "embeddings": "Embeddings", "features": "BERT-Feat"}
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
-ARMS = ("TF-IDF", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT", "MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
+ARMS = ("TF-IDF", "Words", "Embeddings", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT")
+ARMS += ("MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
 REFERENCE = "BERT-Feat"  # of Table 6's mean gains
 PRINTED = {"imdb": "IMDb", "yelp_polarity": "Yelp P.", "yelp_full": "Yelp F.", "trec": "TREC", "ag_news": "AG"}
 PRINTED |= {"yahoo_answers": "Yah. A.", "dbpedia": "DBP", "sogou": "Sogou"}  # the paper's column of a corpus
 PRINTED_ENCODERS = {"bert-base-uncased": "BERT-base", "bert-large-uncased": "BERT-large"}  # and its row of an encoder
+
+
+def floors(run: Run) -> list[Run]:
+    """What any way is to be compared with on a run's documents: words at their best, and frozen embeddings."""
+    return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
 
 
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:

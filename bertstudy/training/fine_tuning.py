@@ -145,17 +145,19 @@ class Watch:
     def __init__(self, classifier: Classifier, dev: Labelled | None):
         self.classifier, self.dev, self.history = classifier, dev, []
         self.best, self.weights = (math.inf, math.inf), None
-        self.recent, self.pieces, self.begin = [], 0, time.perf_counter()
+        self.sums, self.documents = np.zeros(2), 0  # of loss and error since the last look
+        self.pieces, self.begin = 0, time.perf_counter()
 
     def saw(self, documents: list[Document], loss: float, error: float) -> None:
         """A batch has been trained on."""
-        self.recent += [(loss, error)] * len(documents)
+        self.sums += len(documents) * np.array([loss, error])
+        self.documents += len(documents)
         self.pieces += sum(map(size, documents))
 
     @property
     def loss(self) -> float:
         """Mean loss of the documents since the last look."""
-        return float(np.mean(self.recent, axis=0)[0])
+        return float(self.sums[0] / self.documents)
 
     def look(self, epoch: int, optimizer: Optimizer) -> None:
         """Score dev, keep the weights if they are the best so far, and write down how things stand."""
@@ -165,10 +167,10 @@ class Watch:
             self.best = (score, loss)
             self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
         entry = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
-        entry |= {"loss": self.loss, "train_error": float(np.mean(self.recent, axis=0)[1])}
+        entry |= {"loss": self.loss, "train_error": float(self.sums[1] / self.documents)}
         entry |= {"dev_error": error, "dev_loss": loss, "dev_rank": score}
         self.history.append(entry | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
-        self.recent = []
+        self.sums, self.documents = np.zeros(2), 0
 
 
 def fit(

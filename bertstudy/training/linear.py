@@ -61,7 +61,7 @@ def cross_entropy(logits: np.ndarray, truth: np.ndarray) -> float:
 def _scale(logits, truth):
     """The factor on the logits whose probabilities fit best: a support vector machine's margins are none by nature.
 
-    As in Platt's method, one document in n is taken to be of another class, so that no error among few is not certainty.
+    As in Platt's method one document in n is taken to be of another class, so that no error among few is no certainty.
     """
     doubt = 1 / (len(truth) + 2)
 

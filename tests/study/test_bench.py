@@ -16,7 +16,7 @@ def test_both_sides_run_and_the_ratio_is_printed(what, tiny, capsys):
     assert all(ratio > 0 for ratio in ratios.values())
     for name, ratio in ratios.items():
         assert f"  {name} (" in printed
-        assert f", {ratio:.1f}x" in printed
+        assert f", {ratio:.2f}x (" in printed
 
 
 def test_composed_texts_are_as_long_as_imdbs(tiny):
