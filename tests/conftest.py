@@ -112,3 +112,41 @@ def real_data():
     if not Path(REAL_DATA).is_dir():
         pytest.skip("no real corpora here: set BERTSTUDY_DATA to a folder with imdb/train.parquet and so on")
     return Path(REAL_DATA)
+
+
+@pytest.fixture
+def table():
+    """A table of 120 texts of letters in two classes."""
+    import pandas as pd
+    from letters import texts_of
+
+    texts, labels = texts_of(120)
+    return pd.DataFrame({"text": texts, "label": labels})
+
+
+@pytest.fixture
+def written(tmp_path):
+    """A function: a table -> the path of it as CSV."""
+
+    def write(frame, name="mine.csv"):
+        frame.to_csv(tmp_path / name, index=False)
+        return str(tmp_path / name)
+
+    return write
+
+
+@pytest.fixture
+def begun(tmp_path, tiny, monkeypatch):
+    """A function: parameters -> YourData with a tiny encoder, whose runs and classifier are the test's own."""
+    from dataclasses import replace
+
+    from bertstudy.advice import documents
+
+    monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path / "runs"))
+
+    def begin(**parameters):
+        data = documents.begin(profile="smoke", **{"encoder": tiny()} | parameters)
+        data.base = replace(data.base, learning_rate=1.5e-3, window=24, truncation="head+tail:8", batch_size=8)
+        return data
+
+    return begin

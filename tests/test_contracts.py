@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from bertstudy.choices.methods import METHODS
-from bertstudy.choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS
+from bertstudy.choices.metrics import METRICS
+from bertstudy.choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS
 from bertstudy.choices.schedules import SCHEDULES
 from bertstudy.choices.task_sampling import SAMPLINGS
 from bertstudy.choices.truncation import TRUNCATIONS
@@ -18,12 +19,21 @@ from bertstudy.paths import PACKAGE, ROOT
 from bertstudy.runs import DEFAULTS, PRECISIONS, Run, fields_of
 from bertstudy.study.setup import setup
 
-REGISTRIES = (METHODS, LAYER_POOLINGS, SEGMENT_POOLINGS, SCHEDULES, SAMPLINGS, TRUNCATIONS)
-CHOICES = {name for registry in REGISTRIES for name in registry} - {"none"}
+REGISTRIES = (METHODS, METRICS, PIECE_POOLINGS, LAYER_POOLINGS, SEGMENT_POOLINGS, SCHEDULES, SAMPLINGS, TRUNCATIONS)
+CHOICES = {name for registry in REGISTRIES for name in registry} - {"none", "error"}  # a column of tables, too
 # Where the paper's arms are told by name: its claims, its figures, what its tables call them.
 BY_NAME = {"analysis", "experiments"}
 COMPOSER = Path("data/control/corpora.py")  # whose verdicts stand at a review's head or tail
-FIELDS = {"truncation", "segment_pooling", "layers", "schedule", "multitask_sampling", "method"}
+FIELDS = {
+    "truncation",
+    "piece_pooling",
+    "metric",
+    "segment_pooling",
+    "layers",
+    "schedule",
+    "multitask_sampling",
+    "method",
+}
 
 
 def python(code):

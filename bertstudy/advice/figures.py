@@ -44,7 +44,8 @@ def chosen(rows: pd.DataFrame) -> pd.Series:
     """The row that is best by its rank, of each method's on the most labels."""
     methods = [run["method"] for run in rows["run"]]
     labelled = pd.Series([documents["train"] for documents in rows["documents"]], index=rows.index)
-    finals = rows[labelled == labelled.groupby(methods).transform("max")]
+    most = labelled.groupby(methods).max()
+    finals = rows[labelled == [most[name] for name in methods]]
     return finals.loc[min(finals.index, key=lambda index: tuple(finals["rank"][index]))]
 
 

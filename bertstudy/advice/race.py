@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from ..choices.methods import METHODS
+from ..choices.metrics import METRICS
 from ..choices.truncation import TRUNCATIONS
 from ..data.corpora import Corpus
 from ..model.batching import size
@@ -92,6 +94,11 @@ def rows(data: YourData) -> pd.DataFrame:
 def tried(data: YourData) -> pd.DataFrame:
     """What has been tried so far, a line a recipe at its most labels: recipe, labelled, error, interval, macro-F1."""
     return your_recipes_data(rows(data))
+
+
+def is_tuned(method: str) -> bool:
+    """Whether a method trains the encoder, which takes minutes."""
+    return "fine_tuning" in METHODS.entry(method).reads
 
 
 def _leave_out(data, recipe, labelled, seconds, why):
@@ -216,11 +223,12 @@ def recipes(data: YourData) -> list[Recipe]:
     """
     rate = data.base.learning_rate
     default = replace(data.base, learning_rate=RATES[0] * rate)
-    if data.metric != "error":
+    balanced = METRICS.entry(data.metric).balanced
+    if balanced:
         default = replace(default, class_weights="balanced")
     changes = [("", {})]
     changes += [(f"learning rate {factor * rate:g}", {"learning_rate": factor * rate}) for factor in RATES[1:]]
-    if data.metric != "error":
+    if balanced:
         changes.append(("unweighted classes", {"class_weights": "none"}))
     longer = 2 * default.window
     if beyond(data, default.window) > BEYOND and longer <= data.profile.base.window:
@@ -234,8 +242,8 @@ def recipes(data: YourData) -> list[Recipe]:
     if len(data.train.texts) < FEW:
         doubled = {"epochs": 2 * default.epochs, "min_steps": 2 * default.min_steps}
         changes.insert(1, ("twice the epochs", doubled))
-    other = "mean" if default.piece_pooling == "cls" else "cls"
-    changes.append(({"mean": "mean over pieces", "cls": "[CLS]"}[other], {"piece_pooling": other}))
+    vectors = {"mean": "mean over pieces", "cls": "[CLS]"}
+    changes += [(told, {"piece_pooling": name}) for name, told in vectors.items() if name != default.piece_pooling]
     names = [TUNED, *(f"{TUNED}, {name}" for name, _ in changes[1:])]
     return [Recipe(name, replace(default, **change)) for name, (_, change) in zip(names, changes, strict=True)]
 
@@ -332,6 +340,24 @@ def run_all(data: YourData) -> pd.DataFrame:
         results = [(recipe, _try(recipe, data, rung.labelled)) for recipe in running[: rung.recipes]]
         done = [(row["rank"], number) for number, (_, row) in enumerate(results) if row]
         running = [results[number][0] for _, number in sorted(done)] or running
+    _use_what_is_left(data)
     left = max(0, data.clock.left) / 60
     LOG.info("%d runs; the best on dev: %s. %.1f minutes are left.", len(data.rows), best(data)["recipe"], left)
     return rows(data)
+
+
+def _use_what_is_left(data):
+    """Try recipes that the plan had no room for, on all labels, where runs were faster than planned.
+
+    Time to train the best once more, on the documents set aside too, is not touched.
+    """
+    total, names = len(data.train.texts), {row["recipe"] for row in data.rows}
+    if not data.plan or data.plan[-1].labelled < total:
+        return
+    for recipe in recipes(data):
+        seconds = seconds_of(recipe.run, data, total, len(data.dev.texts))
+        again = seconds if is_tuned(best(data)["run"]["method"]) else 0.0
+        if recipe.name not in names and data.clock.fits(seconds + again):
+            _try(recipe, data, total)
+            tried = {(row["recipe"], row["documents"]["train"]) for row in data.rows}
+            data.left_out = [line for line in data.left_out if (line["recipe"], line["labelled"]) not in tried]

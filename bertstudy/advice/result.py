@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .. import stats
+from ..choices.methods import METHODS
 from ..data.sampling import stratified_order
 from ..model.classifier import Classifier
 from ..model.words import WordsClassifier
@@ -22,7 +23,7 @@ from .checks import SHOWN
 from .documents import YourData
 from .figures import WORDS, can_be_told, your_classes_data, your_curve_data
 from .findings import Finding
-from .race import TEST_SHARE, best, carry_out, is_stored, pieces_of, seconds_of
+from .race import TEST_SHARE, best, carry_out, is_stored, is_tuned, pieces_of, seconds_of
 
 LEAST_TEST = 200
 MADE_BY = "row.json"  # beside a saved classifier: the id of the row whose run it is
@@ -69,7 +70,7 @@ def final(row: dict, data: YourData) -> Final:
     An encoder that was fine-tuned is kept as it is where there is not.
     """
     run, corpus = _on_all_labels(row, data), data.whole
-    seconds = seconds_of(run, data, len(corpus.train.texts), 0) if run.method == "fine_tune" else 0.0
+    seconds = seconds_of(run, data, len(corpus.train.texts), 0) if is_tuned(run.method) else 0.0
     if not is_stored(run, data, corpus) and not data.clock.fits(seconds) and seconds:
         run, corpus = replace(Run(**row["run"]), corpus=data.base.corpus), data.corpus
     made = carry_out(run, data, corpus)
@@ -126,7 +127,7 @@ def _labelled(row):
 def _most(data, winner):
     """How many test documents are scored: all, but for the minutes."""
     run = Run(**winner["run"])
-    if run.method == "words":
+    if "encoder" not in METHODS.entry(run.method).reads:  # it takes no time
         return len(data.test.texts)
     return max(LEAST_TEST, int(TEST_SHARE * data.clock.seconds / (data.speed.prediction * pieces_of(data, run))))
 
@@ -183,9 +184,9 @@ def verdict(result: dict) -> Finding:
         return Finding(text, table, values | {"gain": 0.0, "low": 0.0, "high": 0.0})
     metric, unit = result["metric"], "points of error"
     gain, low, high = effect.effect, effect.low, effect.high
-    if metric not in ("error", "log_loss"):
+    if METRICS.entry(metric).balanced:
         gain, low, high = difference(metric, truth, ours, words)
-        unit = f"of {metric}" if metric == "mcc" else f"points of {metric.replace('_', '-')}"
+        unit = f"{'points ' if METRICS.entry(metric).unit else ''}of {metric.replace('_', '-')}"
     text += f"{result['recipe'].capitalize()} was the best on the documents set aside, and is what is kept. On test it "
     text += f"is {abs(gain):.3g} {unit} {'better' if gain > 0 else 'worse'} than words (95 % interval of the gain "
     text += f"{low:.3g} to {high:.3g}): "

@@ -2,4 +2,4 @@
 
 from ..registry import Registry
 
-METRICS = Registry("metric", home="bertstudy.training.metrics:metric", unit="%", higher=False)
+METRICS = Registry("metric", home="bertstudy.training.metrics:metric", unit="%", higher=False, balanced=False)

@@ -79,7 +79,7 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     return [run for *_, run in sorted(levels, key=lambda ranked: ranked[:2])]
 
 
-def _packed() -> bytes:
+def _packed() -> list[tuple[str, bytes]]:
     """All that was registered outside the package, to be sent to other processes: the functions themselves.
 
     Raises ValueError for one that can't be sent, and says why.
@@ -100,13 +100,13 @@ def _packed() -> bytes:
         finally:
             if by_value:
                 cloudpickle.unregister_pickle_by_value(module)
-    return cloudpickle.dumps(packed)
+    return packed
 
 
 def _begin(settings, packed):
     os.environ.update(settings)
-    for kind, entry in cloudpickle.loads(packed):
-        entry = cloudpickle.loads(entry)
+    for kind, pickled in packed:
+        entry = cloudpickle.loads(pickled)
         REGISTRIES[kind][entry.name] = entry
 
 

@@ -76,7 +76,7 @@ def contest(name: str, minutes: float, **settings: Any) -> dict[str, Any]:
     metric = result.data.metric
     measure = METRICS.find(metric)
     effect = stats.mcnemar(theirs != test.classes, ours != test.classes)
-    gain = effect[:3] if metric == "error" else difference(metric, test.classes, ours, theirs)
+    gain = difference(metric, test.classes, ours, theirs) if METRICS.entry(metric).balanced else effect[:3]
     return {
         "corpus": name,
         "minutes": minutes,

@@ -1,7 +1,8 @@
 """Numbers that say how good a classifier is. To add one, decorate a function here, or anywhere else.
 
-Each is given the truth (n), the predicted classes (n) and the mean cross-entropy of the probabilities; `higher` says
-that a higher number is better, `unit` what it is in. Classes without a document in the truth do not count.
+Each is given the truth (n), the predicted classes (n) and the mean cross-entropy of the probabilities. `higher` says
+that a higher number is better, `unit` what it is in, `balanced` that a small class counts as much as a large one.
+Classes without a document in the truth do not count.
 """
 
 import numpy as np
@@ -17,19 +18,19 @@ def error(truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     return 100 * float((truth != predicted).mean())
 
 
-@metric("macro_f1", higher=True)
+@metric("macro_f1", higher=True, balanced=True)
 def macro_f1(truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     """The mean over classes of F1, in percent: a small class counts as much as a large one."""
     return 100 * float(f1_score(truth, predicted, labels=np.unique(truth), average="macro", zero_division=0))
 
 
-@metric("balanced_error")
+@metric("balanced_error", balanced=True)
 def balanced_error(truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     """The mean over classes of the share of a class's documents that are given another class, in percent."""
     return 100 - 100 * float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
 
 
-@metric("mcc", unit="", higher=True)
+@metric("mcc", unit="", higher=True, balanced=True)
 def mcc(truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     """Matthews' correlation coefficient, -1 to 1; 0 is what always giving one class reaches."""
     return float(matthews_corrcoef(truth, predicted))

@@ -242,3 +242,16 @@ def test_other_texts_or_stages_are_other_results(table, written, begun, monkeypa
     race.words(again)
     assert [row["id"] for row in again.rows] == [row["id"] for row in data.rows]
     assert not kept & {row["made"] for row in again.rows}
+
+
+def test_minutes_that_are_left_try_what_the_plan_had_no_room_for(many, written, begun, monkeypatch):
+    data = with_clock(begun(train=written(many)), 600)
+    ran = fake_runs(monkeypatch, lambda run: 40)
+    race.words(data)
+    data.speed = budget.Speed(2e-3, 1e-4)
+    race.plan(data)
+    assert 0 < data.plan[0].recipes < len(race.recipes(data))
+    race.run_all(data)
+    assert {run.learning_rate for run in ran if run.fraction == 1.0} > {ran[0].learning_rate}
+    assert len({row["recipe"] for row in data.rows}) == 1 + len(race.recipes(data))
+    assert data.left_out == []

@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import bertstudy.advice.figures  # noqa: F401 - which registers figures too
 from bertstudy import figures, stats
 from bertstudy.analysis.drawing import FIGURES
 from bertstudy.data.control.corpora import expected_error
@@ -226,5 +227,5 @@ def test_the_same_rows_give_the_same_bytes(name, request, tmp_path):
 
 def test_every_figure_is_tested_in_one_of_the_files_of_figures_or_of_what_they_show():
     further = {"few_shot", "pretraining_steps", "pretraining_sources", "lengths", "balance"}
-    yours = {"your_curve", "your_recipes", "your_confusion"}
+    yours = {"your_curve", "your_recipes", "your_confusion", "your_classes"}
     assert set(FIGURES) == {*DRAWN, *further, *yours, "comparison", "gains", "multitask", "larger"}

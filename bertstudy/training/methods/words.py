@@ -1,6 +1,7 @@
 """Words with a linear classifier, at its best: what a practitioner would do instead, in seconds."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -28,7 +29,9 @@ def _vectors(texts, classes):
     return vectorizer, vectors
 
 
-def fit_words(documents: Documents, labels: tuple[str, ...], run: Run, stop=None) -> tuple[WordsClassifier, list[dict]]:
+def fit_words(
+    documents: Documents, labels: tuple[str, ...], run: Run, stop: Callable[[], None] | None = None
+) -> tuple[WordsClassifier, list[dict]]:
     """A WordsClassifier fitted to train and dev of Documents, chosen as `fit_linear` does; and its history."""
     train, dev = documents.train, documents.dev
     classes = np.concatenate([train.classes, dev.classes])
