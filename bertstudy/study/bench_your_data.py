@@ -39,16 +39,12 @@ CONTESTS = {
 
 
 def _some(split: Split, size: int, shares: tuple[float, ...] | None = None) -> Split:
-    """A stratified sample of at most `size` documents, of which each class keeps its share."""
-    order = stratified_order(split.classes, np.random.default_rng(0))
+    """A stratified sample of at most `size` documents, after each class has been cut to its share of itself."""
     if shares:
-        limits = (np.array(shares) * np.bincount(split.classes)).astype(int)
-        ranks = np.zeros(len(order), dtype=int)
-        for number in range(len(shares)):
-            own = order[split.classes[order] == number]
-            ranks[own] = np.arange(len(own))
-        order = order[ranks[order] < limits[split.classes[order]]]
-    return split.take(np.sort(order[:size]))
+        members = [np.flatnonzero(split.classes == number) for number in range(len(shares))]
+        cut = [own[: int(share * len(own))] for own, share in zip(members, shares, strict=True)]
+        split = split.take(np.sort(np.concatenate(cut)))
+    return split.take(np.sort(stratified_order(split.classes, np.random.default_rng(0))[:size]))
 
 
 def five_lines(train: Split, test: Split) -> np.ndarray:
