@@ -320,14 +320,14 @@ def _try(recipe, data, labelled):
     """The row of a recipe on so many labels if there is time for it, else None, and it is noted as left out."""
     run = _sample(recipe.run, data, labelled)
     seconds = seconds_of(run, data, labelled, len(data.dev.texts))
-    if not is_stored(run, data, data.corpus):
-        if not data.clock.fits(seconds / budget.SPARE):
-            return _leave_out(data, recipe.name, labelled, seconds, "not enough minutes")
-        data.classifiers = {key: kept for key, kept in data.classifiers.items() if not hasattr(kept, "encoder")}
+    if not is_stored(run, data, data.corpus) and not data.clock.fits(seconds / budget.SPARE):
+        return _leave_out(data, recipe.name, labelled, seconds, "not enough minutes")
     try:
         row = _tried(run, data, recipe.name, data.clock.stop)
     except budget.TimeIsUp:
         return _leave_out(data, recipe.name, labelled, seconds, "stopped: the machine has become slower")
+    kept = best(data)["id"]  # of encoders, which are large, the best alone stays in memory
+    data.classifiers = {key: one for key, one in data.classifiers.items() if key == kept or not hasattr(one, "encoder")}
     last = row["history"][-1]
     data.speed = budget.Speed(last["seconds"] / last["pieces"], data.speed.prediction)
     return row

@@ -248,10 +248,22 @@ def test_minutes_that_are_left_try_what_the_plan_had_no_room_for(many, written, 
     data = with_clock(begun(train=written(many)), 600)
     ran = fake_runs(monkeypatch, lambda run: 40)
     race.words(data)
-    data.speed = budget.Speed(2e-3, 1e-4)
+    data.speed = budget.Speed(1e-2, 1e-4)
     race.plan(data)
     assert 0 < data.plan[0].recipes < len(race.recipes(data))
     race.run_all(data)
     assert {run.learning_rate for run in ran if run.fraction == 1.0} > {ran[0].learning_rate}
     assert len({row["recipe"] for row in data.rows}) == 1 + len(race.recipes(data))
     assert data.left_out == []
+
+
+def test_the_best_encoder_stays_in_memory_and_no_other(table, written, begun, monkeypatch):
+    data = with_clock(begun(train=written(table)), 600)
+    race.words(data)
+    slow, fast = (race.Recipe(f"{TUNED}, {rate:g}", replace(data.base, learning_rate=rate)) for rate in (1e-7, 2e-3))
+    monkeypatch.setattr(race, "recipes", lambda data: [fast, slow])
+    monkeypatch.setattr(race, "chosen", lambda rows: rows.loc[rows["loss"].where(rows["recipe"] != WORDS).idxmin()])
+    data.plan = [budget.Rung(2, len(data.train.texts))]
+    race.run_all(data)
+    encoders = [key for key, kept in data.classifiers.items() if hasattr(kept, "encoder")]
+    assert encoders == [race.best(data)["id"]]
