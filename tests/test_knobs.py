@@ -63,7 +63,7 @@ EXAMPLES = {
     "pretraining_seed": (PRETRAINED, 1),
     "next_sentence": (PRETRAINED, False),
     "whole_word": (PRETRAINED, True),
-    "class_weights": ({}, "balanced"),
+    "class_weights": ({"label_column": "second_label"}, "balanced"),
     "metric": ({"evaluations": 3}, "log_loss"),
     "evaluations": ({}, 2),
     "method": ({}, "features"),

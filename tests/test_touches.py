@@ -61,7 +61,7 @@ print(row["error"], row["made_from"])
         ),
         (
             "model/pooling.py",
-            '\n\n@segment_pooling("first")\nclass FirstOfMany(SegmentPooling):\n    """The first segment."""\n\n'
+            '\n\n@segment_pooling("first")\nclass FirstOfMany(Pooling):\n    """The first segment."""\n\n'
             "    def forward(self, vectors, documents):\n        return vectors[documents[:-1]]\n",
             'truncation="chunks", segment_pooling="first"',
         ),

@@ -148,6 +148,8 @@ def result_of(name: str, data: pd.DataFrame) -> str:
         known = "low" in line and not math.isnan(line["low"])
         interval = f" [{line['low']:.1f}, {line['high']:.1f}]" if known else ""
         number = f"{line[value]:.1f}" if unit == "%" else f"{line[value]:.3g}"
+        if "corpus" in line:  # a reader's own is a path
+            line = {**line, "corpus": Path(line["corpus"]).name}
         return f"{point.format(**line)}: {number}{f' {unit}'.rstrip()}{interval}"
 
     if len(ordered) == 1:

@@ -77,6 +77,7 @@ def _trainer(run, model, data, folder, arguments, **options):
         per_device_eval_batch_size=run.batch_size,
         learning_rate=run.learning_rate,
         report_to=[],
+        use_cpu=not torch.cuda.is_available(),  # else it refuses bf16 there
         save_strategy="no",
         logging_strategy="no",
         disable_tqdm=True,

@@ -81,7 +81,7 @@ def render(executed: Path, page: Path) -> Path:
 
 def _shows(source):
     """What the figure of a cell shows."""
-    match = re.search(r"figure\(\"(\w+)\"", source)
+    match = re.search(r"(?:figure|draw)\(\"(\w+)\"", source)
     return figures.shows(match[1] if match else "figure")
 
 

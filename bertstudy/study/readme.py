@@ -1,6 +1,7 @@
 """reports/README.md: what the study shows, where its code is read, without a build."""
 
 import json
+from html import escape
 from pathlib import Path
 
 import pandas as pd
@@ -75,7 +76,7 @@ def _figure(profile, path, recipe):
     draw, store = figures.FIGURES[recipe["figure"]], Store.of(profile, figures.FIGURES[recipe["figure"]].kind)
     there = [row_id for row_id in recipe["rows"] if row_id in store]
     missing = len(recipe["rows"]) - len(there)
-    result = result_of(path.stem, draw.data(stored_rows(profile, there, draw.kind)))
+    result = escape(result_of(path.stem, draw.data(stored_rows(profile, there, draw.kind))), quote=False)
     incomplete = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
     alt = f"{figures.shows(path.stem)} {result}".strip()
     return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{result or figures.shows(path.stem)}{incomplete}"]
