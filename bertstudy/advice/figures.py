@@ -76,6 +76,15 @@ def can_be_told(point: pd.Series) -> bool:
     return bool(point["low"] >= point["error"] / 2 and point["high"] <= 2 * point["error"] and point["gain_low"] > 0)
 
 
+def _log_ticks(axes, values):
+    """A logarithmic x axis whose ticks are the values themselves, as many as there is room for."""
+    axes.set_xscale("log")
+    ticks = sorted(set(values.astype(int)))
+    spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / max(1, tick) > 1.25]
+    axes.set_xticks(spaced, [f"{tick:,}" for tick in spaced])
+    axes.xaxis.set_minor_locator(plt.NullLocator())
+
+
 @figure(your_curve_data, point="{recipe} with {labelled} labels")
 def your_curve(rows: pd.DataFrame) -> plt.Figure:
     """Error on the documents set aside against labelled documents, and the chosen recipe's power law beyond them.
@@ -99,11 +108,7 @@ def your_curve(rows: pd.DataFrame) -> plt.Figure:
             data = data[(data["kind"] == "measured") | (data.index == beyond.index[0])]
         else:
             data = data[data["kind"] == "measured"]
-        axes.set_xscale("log")
-        ticks = sorted(set(data["labelled"].astype(int)))
-        spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / tick > 1.25]
-        axes.set_xticks(spaced, [f"{tick:,}" for tick in spaced])
-        axes.xaxis.set_minor_locator(plt.NullLocator())
+        _log_ticks(axes, data["labelled"])
         axes.set(xlabel="labelled documents, logarithmic", ylabel="error on the documents set aside (%)")
         axes.set_ylim(bottom=0)
         chart.legend(loc="outside lower center", ncols=2)
@@ -160,7 +165,7 @@ def your_classes(rows: pd.DataFrame) -> plt.Figure:
         for line in named.to_dict("records"):
             name = _shown(list(data["class"]), list(data["class"]).index(line["class"]))
             axes.annotate(name, (line["labelled"], line["f1"]), (5, 4), textcoords="offset points", parse_math=False)
-        axes.set_xscale("log")
+        _log_ticks(axes, data["labelled"])
         axes.set(xlabel="labelled documents of the class, logarithmic", ylabel="F1 on test (%)", ylim=(0, 103))
     return chart
 
