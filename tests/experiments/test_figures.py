@@ -17,6 +17,8 @@ def row(fraction, seed, error, size=100, source="none", steps=0):
         "corpus": "made",
         "fraction": fraction,
         "seed": seed,
+        "method": "fine_tune",
+        "multitask": "none",
         "further_pretraining": source,
         "pretraining_steps": steps,
     }
@@ -49,7 +51,7 @@ def test_both_arms_are_told_apart(pretrained):
     arms = data.set_index("arm")
     assert arms.loc["FiT", "error"] == 29.0
     assert arms.loc["ITPT-FiT", ["error", "paper"]].tolist() == [19.5, 9.23]
-    assert arms.loc["questions, then FiT", "error"] == 29.0
+    assert arms.loc["questions, FiT", "error"] == 29.0
 
 
 def test_the_numbers_of_the_steps_figure(pretrained):

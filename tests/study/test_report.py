@@ -70,7 +70,7 @@ def test_the_same_rows_give_the_same_bytes(place):
 def test_it_does_without_torch(place):
     code = NO_TORCH + "from bertstudy.study.report import index; print(index())"
     environment = {"BERTSTUDY_REPORTS": str(place), "PATH": "/usr/bin:/bin"}
-    root = Path(report.__file__).parents[1]
+    root = Path(report.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=root, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert str(place) in done.stdout
