@@ -49,9 +49,9 @@ _MODULES = {
 }
 __all__ = [*_NAMES, *_MODULES]
 
-_AUTO = "transformers.models.auto"
-register_post_import_hook(lambda _: import_module(".model.auto_config", __name__), f"{_AUTO}.configuration_auto")
-register_post_import_hook(lambda _: import_module(".model.auto_model", __name__), f"{_AUTO}.modeling_auto")
+register_post_import_hook(
+    lambda _: import_module(".model.auto_config", __name__), "transformers.models.auto.configuration_auto"
+)
 
 
 def __getattr__(name):

@@ -99,10 +99,14 @@ def profile(name: str = "auto") -> Profile:
 
     Raises ValueError for an unknown name.
     """
-    import torch  # here: the names of profiles are known without
-
     if name == "auto":
-        name = os.environ.get("BERTSTUDY_PROFILE") or ("paper" if torch.cuda.is_available() else "control")
+        name = os.environ.get("BERTSTUDY_PROFILE") or _of_this_machine()
     if name not in PROFILES:
         raise no_such("profile", name, ["auto", *PROFILES])
     return PROFILES[name]
+
+
+def _of_this_machine():
+    import torch  # here: the names of profiles are known without
+
+    return "paper" if torch.cuda.is_available() else "control"

@@ -143,6 +143,7 @@ class Run:
     dropout: float = knob(0.1, least=0, below=1, part="fine_tuning")  # on hidden states
     attention_dropout: float = knob(0.0, least=0, below=1, part="fine_tuning")  # the paper's is 0.1; 0 is faster
     head_dropout: float = knob(0.1, least=0, below=1, part="training")
+    # bf16: half precision where the hardware multiplies in it, else float32; the row tells which it was
     precision: str = knob("fp32", names=PRECISIONS, part="encoder")
     # of the classes in the loss: "balanced" gives each as much weight as any other, whatever its number of documents
     class_weights: str = knob("none", names=CLASS_WEIGHTS, part="training", added=True)

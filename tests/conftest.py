@@ -90,6 +90,14 @@ def letters(tmp_path):
 
 
 @pytest.fixture
+def half_everywhere(monkeypatch):
+    """Half precision on any processor, however slow there."""
+    from bertstudy.model import precision
+
+    monkeypatch.setattr(precision, "half_precision", lambda device: torch.bfloat16)
+
+
+@pytest.fixture
 def small(tiny, letters):
     """A Run that takes a second: tiny BERT on the letters."""
     from bertstudy import Run

@@ -108,7 +108,7 @@ def test_every_field_has_an_example():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_changing_a_field_changes_the_outcome(name, setting):
+def test_changing_a_field_changes_the_outcome(name, setting, half_everywhere):
     small, others = setting
     common, value = EXAMPLES[name]
     together = f"{small.corpus}+{others['corpus']}"

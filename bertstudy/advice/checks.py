@@ -9,7 +9,7 @@ import pandas as pd
 from .. import stats
 from ..data.catalogue import CHINESE
 from ..data.sampling import stratified_order
-from ..model.encoder import load_tokenizer
+from ..model.loading import load_tokenizer
 from ..training.methods.tfidf import USUAL, words_model
 from .documents import Numbered, YourData
 from .findings import Finding

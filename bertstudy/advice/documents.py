@@ -22,8 +22,8 @@ from ..data.corpora import Corpus, Library, build
 from ..data.files import Labelled, without_control
 from ..data.sampling import Split, plain, stratified_order
 from ..data.tables import is_saved_dataset
-from ..model.classifier import Classifier, check_encoder, longest_window
-from ..model.encoder import encoder_config
+from ..model.classifier import Classifier
+from ..model.loading import check_encoder, encoder_config, longest_window
 from ..model.locations import reads_mean
 from ..model.words import WORDS, WordsClassifier
 from ..paths import runs

@@ -21,7 +21,8 @@ from ..choices.truncation import TRUNCATIONS
 from ..data.corpora import Corpus
 from ..model.batching import size
 from ..model.classifier import Classifier
-from ..model.encoder import PRETRAINED_AS, encoder_config
+from ..model.encoder import PRETRAINED_AS
+from ..model.loading import encoder_config
 from ..results import execution
 from ..results.rows import name_of, stale_stages, unsqueeze
 from ..results.workers import few_threads

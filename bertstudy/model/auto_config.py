@@ -1,7 +1,11 @@
-"""The config of a saved classifier, known to transformers' AutoConfig. Importing this registers it."""
+"""The config of a saved classifier, known to transformers. Importing this registers it, and a config its model."""
+
+from importlib import import_module
+from typing import Any
 
 from transformers.configuration_utils import PreTrainedConfig
 from transformers.models.auto.configuration_auto import AutoConfig
+from transformers.utils import is_torch_available
 
 
 class BertstudyConfig(PreTrainedConfig):
@@ -16,6 +20,11 @@ class BertstudyConfig(PreTrainedConfig):
     run: dict | None = None
     cls_token_id: int | None = None
     sep_token_id: int | None = None
+
+    def __post_init__(self, **others: Any):
+        if is_torch_available():
+            import_module(".auto_model", __package__)  # here: whoever reads no saved classifier need not wait for it
+        super().__post_init__(**others)
 
 
 AutoConfig.register("bertstudy", BertstudyConfig)

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers import PreTrainedConfig
 
 from ..choices.methods import METHODS
 from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
@@ -14,7 +13,9 @@ from ..runs import Run
 from . import saving
 from .batching import Batch, pack, size, with_types, within
 from .dropout import Dropout
-from .encoder import Encoder, encoder_config, load_tokenizer
+from .encoder import Encoder
+from .loading import check_encoder, encoder_config, load_tokenizer
+from .precision import autocast
 from .predictions import Predictions, checked_texts, reads_pairs
 from .segments import Document, Segmenter
 
@@ -73,14 +74,11 @@ class Classifier(nn.Module):
             self.encoder.eval()
         return self
 
-    def _precision(self):
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.run.precision == "bf16")
-
     def vectors(self, batch: Batch) -> torch.Tensor:
         """A vector a segment: (segments, width)."""
         if reads_pairs(self.run) and getattr(self.encoder.config, "type_vocab_size", 0) > 1:
             batch = with_types(batch, self.tokenizer.sep_token_id)
-        with self._precision():
+        with autocast(self.device, self.run.precision):
             if self.reader is None:
                 states = self.encoder(batch, self.layers)
                 return self.pool_layers(torch.stack([self.pool_pieces(state, batch.bounds) for state in states]))
@@ -90,7 +88,7 @@ class Classifier(nn.Module):
 
     def classify(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""
-        with self._precision():
+        with autocast(self.device, self.run.precision):
             return self.head(self.dropout(self.pool_segments(vectors, documents))).float()
 
     @property
@@ -160,17 +158,3 @@ class Classifier(nn.Module):
         Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
         """
         return saving.push_to_hub(self, repo_id, private, row, license, language)
-
-
-def longest_window(config: PreTrainedConfig) -> int:
-    """How many word pieces an encoder of this Hugging Face config reads at once."""
-    return config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
-
-
-def check_encoder(run: Run) -> None:
-    """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
-    config = encoder_config(run.encoder)
-    parse_layers(run.layers, config.num_hidden_layers)
-    most = longest_window(config)
-    if run.window > most:
-        raise ValueError(f"window={run.window}: encoder={run.encoder!r} reads at most {most} word pieces at once.")

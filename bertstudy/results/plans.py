@@ -1,4 +1,7 @@
-"""Plans: the rows of many runs, read where they exist, made and stored one by one where they don't."""
+"""Plans: the rows of many runs, read where they exist, made and stored one by one where they don't.
+
+Reading takes moments: what runs are carried out with, torch and all that learns, is imported where one is.
+"""
 
 import logging
 from collections import Counter
@@ -6,8 +9,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 import pandas as pd
-from accelerate import PartialState
-from accelerate.utils import broadcast_object_list
 from filelock import FileLock
 from tqdm.auto import tqdm
 
@@ -16,9 +17,7 @@ from ..paths import runs as runs_folder
 from ..paths import shown
 from ..registry import no_such, unique
 from ..runs import Run
-from . import execution
 from .rows import Store, as_table, name_of, stale_stages
-from .workers import how_many, share
 
 LOG = logging.getLogger(__name__)
 REMAKE = ("", "stale")
@@ -29,6 +28,11 @@ def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "",
 
     With remake="stale" a row is made again whose stages compute something else today.
     """
+    from accelerate import PartialState
+    from accelerate.utils import broadcast_object_list
+
+    from . import execution
+
     store, state = Store.of(profile), PartialState()
     row_id = name_of(run, library).id
     locks = runs_folder() / "locks"
@@ -130,6 +134,10 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
     """Carry runs out, here or in other processes; yields after each."""
+    if not todo:
+        return
+    from .workers import how_many, share
+
     processes = min(how_many(todo, workers), len(todo))
     options = {"profile": store, "remake": remake, "library": library}
     if processes > 1:

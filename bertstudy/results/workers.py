@@ -17,11 +17,9 @@ from joblib import Parallel, cpu_count, delayed, parallel_config
 
 from ..choices.methods import METHODS
 from ..data.sources import sources
-from ..model.encoder import encoder_config
+from ..model.loading import encoder_config
 from ..registry import REGISTRIES, outside
-from ..runs import Run
-from ..training import multitask
-from ..training.pretraining import settings_of
+from ..runs import Run, fields_of
 
 SMALL = 256  # hidden size
 
@@ -57,9 +55,10 @@ def _makes(run):
     """
     first = ()
     if run.further_pretraining != "none":
-        yield (first := (settings_of(run), *sorted(sources(run))))
+        settings = [getattr(run, name) for name in fields_of("pretraining") if name != "further_pretraining"]
+        yield (first := (run.encoder, *settings, *sorted(sources(run))))
     if run.multitask != "none":
-        yield first, *multitask.settings_of(run).items()
+        yield first, run.seed, *[getattr(run, name) for name in fields_of("multitask", "encoder", "segments")]
 
 
 def in_order(runs: Iterable[Run]) -> list[Run]:

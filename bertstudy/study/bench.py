@@ -23,18 +23,19 @@ from transformers.utils import logging
 
 from ..data.corpora import load_corpus
 from ..model.classifier import Classifier
-from ..model.encoder import load_pretraining_model, load_tokenizer
+from ..model.encoder import load_pretraining_model
+from ..model.loading import load_tokenizer
 from ..model.locations import where
+from ..model.precision import arithmetic, half_precision
 from ..profiles import profile
 from ..training.fine_tuning import fit
 from ..training.pretraining import Pretraining, PretrainingModel, examples, pretrain, sentence_ids, split_held_out
 
 # What a contest is called, what we change for it, and what Trainer is given beyond its defaults.
 EQUAL = {"precision": "fp32", "attention_dropout": 0.1}
-BEST = {
-    "bf16": True,
-    "train_sampling_strategy": "group_by_length",
-}  # what an expert gives Trainer; no attention dropout
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+# What an expert gives Trainer, with no attention dropout
+BEST = {"bf16": half_precision(DEVICE) == torch.bfloat16, "train_sampling_strategy": "group_by_length"}
 CONTESTS = {
     "training": [
         ("Trainer at its best", {}, BEST),
@@ -77,7 +78,7 @@ def _trainer(run, model, data, folder, arguments, **options):
         per_device_eval_batch_size=run.batch_size,
         learning_rate=run.learning_rate,
         report_to=[],
-        use_cpu=not torch.cuda.is_available(),  # else it refuses bf16 there
+        use_cpu=DEVICE.type == "cpu",  # else it refuses bf16 there
         save_strategy="no",
         logging_strategy="no",
         disable_tqdm=True,
@@ -102,7 +103,7 @@ def _fine_tuning(what, run, texts, arguments, folder):
     ours, labels = Classifier.build(run, ["a", "b"]), [index % 2 for index in range(len(texts))]
     documents = ours.segmenter(texts)
     data = [{"input_ids": ids[0], "labels": label} for ids, label in zip(documents, labels, strict=True)]
-    dropout = {"attention_probs_dropout_prob": 0.0} if arguments.get("bf16") else {}
+    dropout = {"attention_probs_dropout_prob": 0.0} if arguments is BEST else {}
     model = AutoModelForSequenceClassification.from_pretrained(where(run.encoder), num_labels=2, **dropout)
     theirs = _trainer(run, model, Dataset.from_list(data), folder, arguments)
     ours.to(theirs.args.device)
@@ -200,5 +201,6 @@ def compare(
         ratios[name] = float(np.median(ours / theirs))
         unit, least, most = UNITS[what], (ours / theirs).min(), (ours / theirs).max()
         rates = f"ours {np.median(ours):.2f} {unit}/s, Trainer {np.median(theirs):.2f} {unit}/s"
-        print(f"  {name} ({run.precision}): {rates}, {ratios[name]:.2f}x ({least:.2f} to {most:.2f})", flush=True)
+        dtype = str(arithmetic(DEVICE, run.precision)).removeprefix("torch.")
+        print(f"  {name} ({dtype}): {rates}, {ratios[name]:.2f}x ({least:.2f} to {most:.2f})", flush=True)
     return ratios

@@ -10,7 +10,7 @@ from ..analysis.experiment import Experiment, whole
 from ..data.corpora import Library, data_folder
 from ..data.sources import sources as sources_of
 from ..experiments import experiment as find_experiment
-from ..model.classifier import check_encoder
+from ..model.loading import check_encoder
 from ..profiles import profile as find_profile
 from ..registry import no_such
 from .display import draw_as_svg, show_remarks

@@ -19,7 +19,7 @@ from ..data.catalogue import CHINESE, CORPORA
 from ..data.corpora import LIBRARY, Corpus, Library
 from ..data.sentences import mostly_one
 from ..data.sources import sources
-from ..model.encoder import encoder_config
+from ..model.loading import encoder_config
 from ..paths import reports, shown, site
 from ..profiles import Profile
 from ..results import plans

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..analysis.surveys import DOCUMENTS, survey
 from ..data.corpora import LIBRARY, Library, data_folder
-from ..model.encoder import load_tokenizer
+from ..model.loading import load_tokenizer
 from ..paths import shown
 from ..results.rows import Store
 from ..runs import Run

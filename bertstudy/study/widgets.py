@@ -9,7 +9,7 @@ from IPython.display import HTML
 
 from .. import experiments as figures
 from ..choices.truncation import TRUNCATIONS
-from ..model.encoder import load_tokenizer
+from ..model.loading import load_tokenizer
 from .study import Study
 
 MOST_SHOWN = 200  # documents to choose from

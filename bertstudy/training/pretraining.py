@@ -24,8 +24,10 @@ from tqdm.auto import tqdm
 
 from ..data.corpora import LIBRARY, Library
 from ..data.sources import source_texts
-from ..model.encoder import Encoder, load_pretraining_model, load_tokenizer
+from ..model.encoder import Encoder, load_pretraining_model
+from ..model.loading import load_tokenizer
 from ..model.locations import weights_hash
+from ..model.precision import autocast
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
@@ -74,7 +76,7 @@ class PretrainingModel(nn.Module):
 
     def forward(self, masked: Masked) -> tuple:
         device = masked.batch.ids.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with autocast(device, self.precision):
             states = self.encoder.row(masked.batch).last_hidden_state[0]
             logits = self.words(states[masked.chosen]).float()
             loss = cross_entropy(logits, masked.pieces)

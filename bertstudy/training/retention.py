@@ -8,7 +8,8 @@ import torch
 from ..data.corpora import LIBRARY, Library
 from ..data.sources import texts_of
 from ..model.batching import pack
-from ..model.encoder import load_pretraining_model, load_tokenizer
+from ..model.encoder import load_pretraining_model
+from ..model.loading import load_tokenizer
 from ..runs import Run
 from .pretraining import Pretraining, PretrainingModel, checkpoint, examples, held_out_loss, sentence_ids
 

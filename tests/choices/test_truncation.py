@@ -1,7 +1,7 @@
 import pytest
 
 from bertstudy.choices.truncation import MOST_SEGMENTS, TRUNCATIONS
-from bertstudy.model.encoder import load_tokenizer
+from bertstudy.model.loading import load_tokenizer
 from bertstudy.model.segments import Segmenter
 
 IDS = list(range(100, 1100))

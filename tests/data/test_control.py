@@ -13,7 +13,8 @@ import torch
 from bertstudy import load_corpus
 from bertstudy.data.control import bank, corpora
 from bertstudy.data.control.corpora import COMPOSED, LABEL_NOISE, compose, expected_error, general, plans
-from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
+from bertstudy.model.encoder import load_pretraining_model
+from bertstudy.model.loading import load_tokenizer
 from bertstudy.training.control_encoders import ENCODERS, SIZES, vocabulary
 from bertstudy.training.examples import sentence_ids
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, held_out_loss, split_held_out

@@ -57,7 +57,7 @@ def test_predict_truncates_as_training_does(classifier):
     ],
     ids=str,
 )
-def test_a_saved_classifier_predicts_the_same(small, tmp_path, change):
+def test_a_saved_classifier_predicts_the_same(small, tmp_path, change, half_everywhere):
     classifier = Classifier.build(replace(small, **change), ["a", "z"]).eval()
     classifier.save(tmp_path / "saved")
     again = Classifier.load(tmp_path / "saved")

@@ -6,7 +6,8 @@ from transformers import AutoModel
 
 from bertstudy.model.attention import _alike, _apart, _squared, padding_free_attention
 from bertstudy.model.batching import pack, pad
-from bertstudy.model.encoder import PROVEN, Encoder, encoder_config, load_tokenizer
+from bertstudy.model.encoder import PROVEN, Encoder
+from bertstudy.model.loading import encoder_config, load_tokenizer
 
 MIXED = [1, 2, 512, 7, 300, 30]
 

@@ -49,6 +49,7 @@ def test_a_row_is_made_once_and_says_all(small, reports, counted):
     assert row["pieces_per_second"] > 0
     assert {"torch", "transformers", "python"} <= set(row["versions"])
     assert row["device"].startswith("cpu")
+    assert row["arithmetic"] == "float32"
     assert row["stages"] == {stage: STAGES[stage] for stage in ("documents", "segments", "encoder", "fine_tuning")}
     assert row["made_from"]["weights"] == folder_hash(small.encoder)
 
@@ -176,3 +177,21 @@ def test_tasks_are_not_fine_tuned_together_by_several_processes(small, monkeypat
     monkeypatch.setattr(fine_tune, "PartialState", lambda: SimpleNamespace(num_processes=2))
     with pytest.raises(ValueError, match="with 2 processes.*without `accelerate launch`"):
         fine_tune.untrained(replace(small, multitask="movies+topics"), LIBRARY.of(small))
+
+
+def test_a_plan_whose_rows_are_stored_is_read_without_the_libraries_that_learn(small, reports):
+    plans.run(small, "smoke", progress=False)
+    code = (
+        "import sys, json; import bertstudy as bs; from bertstudy.study import study;"
+        "print(len(bs.run_all([bs.Run(**json.loads(sys.argv[1]))], 'smoke', progress=False)));"
+        "print(sorted({'transformers.modeling_utils', 'sklearn', 'torch._dynamo'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, json.dumps(asdict(small))],
+        env={"BERTSTUDY_REPORTS": str(reports), "PATH": "/usr/bin:/bin"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["1", "[]"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.model.encoder import load_tokenizer
+from bertstudy.model.loading import load_tokenizer
 from bertstudy.study import bench
 
 pytestmark = pytest.mark.slow

@@ -17,7 +17,7 @@ from conftest import NO_TORCH
 from bertstudy import Run, figures, load_corpus, survey
 from bertstudy.data.corpora import Corpus
 from bertstudy.data.sampling import Split
-from bertstudy.model.encoder import load_tokenizer
+from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
 from bertstudy.results.rows import rows as stored_rows
 from bertstudy.study import pages, setup, surveying

@@ -18,7 +18,8 @@ from bertstudy import Run, load_corpus
 from bertstudy.data.sentences import split
 from bertstudy.data.sources import source_texts, sources
 from bertstudy.model.batching import pad
-from bertstudy.model.encoder import load_pretraining_model, load_tokenizer
+from bertstudy.model.encoder import load_pretraining_model
+from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
 from bertstudy.training.examples import examples, mask, masked_batch, pairs, sentence_ids
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, pretrain, split_held_out
