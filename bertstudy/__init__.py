@@ -1,12 +1,12 @@
-"""bertstudy: how to fine-tune BERT for text classification, as a study that anyone can rerun.
+"""bertstudy: how to fine-tune BERT for text classification (Sun et al., 2019), as a study that anyone can rerun.
 
     import bertstudy as bs
     study = bs.setup(profile="control")
     rows = study.run_all(bs.grid(study.base, fraction=[0.004, 0.01], seed=study.seeds))
     study.figure("few_shot", rows)
 
-Names are loaded when first used: `bertstudy.figures` and `bertstudy.rows` work without torch. Once transformers loads
-its Auto classes, they learn of saved classifiers: `transformers.pipeline("text-classification", model=folder)`.
+Names are loaded when first used: `bertstudy.figures` and `bertstudy.rows` work without torch. Saved classifiers are
+registered with the Auto classes of transformers: `transformers.pipeline("text-classification", model=folder)`.
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, bench, fit, predict."""
+"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, list, notebooks, bench, fit, predict."""
 
 import argparse
 import shutil
@@ -10,9 +10,11 @@ from .paths import notebooks, reports
 from .profiles import SHOWS
 from .results.rows import Store, check
 
+BENCHES = ["training", "inference", "pretraining", "layers", "growth", "gpu", "your-data"]
+
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the command line and do what it says; a wrong call ends with exit code 2 and a line or two."""
+    """Parse the command line and carry the command out; a wrong call ends with exit code 2 and a line or two."""
     parser = _parser()
     given = parser.parse_args(arguments)
     try:
@@ -39,38 +41,39 @@ def _parser():
     report = command("report", _report, "report 05_fewshot --profile compact", help="run notebooks, write their pages")
     report.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
-    report.add_argument("--stored", action="store_true", help="run nothing: show what the stored rows show")
+    report.add_argument("--stored", action="store_true", help="run nothing: show the rows that are stored")
     report.add_argument("--remake", choices=["stale"], default="", help="make stale rows again")
     command("figures", _figures, "figures", help="draw all committed figures again from their rows")
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
-    kinds = command("list", _list, "list truncations", help="what there is of a kind, a line each")
+    kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
         "kind", help="truncations, poolings, schedules, methods, metrics, encoders, corpora, claims, notebooks"
     )
     copied = command("notebooks", _notebooks, "notebooks my-study", help="copy the notebooks into a folder")
     copied.add_argument("folder")
-    bench = command("bench", _bench, "bench training", help="measure against transformers.Trainer, side by side")
-    bench.add_argument("what", choices=["training", "inference", "pretraining", "layers", "your-data"])
-    bench.add_argument("--minutes", type=float, nargs="+", default=[2.0, 8.0], help="of your-data: for each contest")
+    bench = command("bench", _bench, "bench training", help="measure speed and accuracy, side by side with others")
+    bench.add_argument("what", choices=BENCHES)
+    bench.add_argument("--minutes", type=float, nargs="+", default=[2.0, 8.0], help="for each contest of your-data")
     bench.add_argument("--documents", type=int, default=48)
     bench.add_argument("--rounds", type=int, default=3)
     bench.add_argument("--window", type=int, default=512, help="word pieces that are read of a document")
-    bench.add_argument("--contest", action="append", help="hold this contest alone, such as 'Trainer at its best'")
+    bench.add_argument("--contest", action="append", help="run this contest only, such as 'Trainer at its best'")
     bench.add_argument("--encoder", default="minilm")
+    bench.add_argument("--out", default="growth.svg", help="of growth: where its figure is written")
     bench.add_argument("--corpus", default="", help="take the documents from this corpus instead of composing them")
-    fit = command("fit", _fit, "fit train.csv --minutes 5 --out model", help="the best classifier of a file of labels")
+    fit = command("fit", _fit, "fit train.csv --minutes 5 --out model", help="find the best classifier for a file")
     fit.add_argument("train", help="CSV, TSV, JSON, JSON Lines, Parquet or Excel, also .gz")
     fit.add_argument("--test", default="", help="a second file to test on; without it a fifth is set aside")
     fit.add_argument("--unlabelled", default="", help="a file of texts without labels, for further pretraining")
     fit.add_argument("--text-column", default="text", help="such as body, title+body, or premise|hypothesis")
     fit.add_argument("--label-column", default="label")
     fit.add_argument("--encoding", default="", help="of files that are not UTF-8, such as cp1252")
-    fit.add_argument("--join-labels", action="store_true", help="labels that differ in case or blanks alone are one")
+    fit.add_argument("--join-labels", action="store_true", help="treat labels as one where only case or blanks differ")
     fit.add_argument("--metric", default="", help="error, macro_f1, balanced_error, mcc or log_loss")
-    fit.add_argument("--encoder", default="")
+    fit.add_argument("--encoder", default="", help="an encoder other than the profile's: a name, folder or hub id")
     fit.add_argument("--profile", default="compact", help="compact, paper or control")
-    fit.add_argument("--minutes", type=float, default=5.0)
+    fit.add_argument("--minutes", type=float, default=5.0, help="how long it may take")
     fit.add_argument("--out", default="", help="the folder to save the classifier in")
     predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
     predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")
@@ -81,7 +84,7 @@ def _parser():
     return parser
 
 
-# What needs torch is imported where it is used: the other commands work without.
+# What needs torch is imported where it is used: the other commands work without torch.
 
 
 def _report(given):
@@ -104,7 +107,7 @@ def _figures(given):
 
 
 def _rows(given):
-    """Print a line a profile; exit with 1 where an id does not recompute."""
+    """Print a line for each profile; exit with 1 where a row's contents give another id."""
     wrong = 0
     if not any(Store.of(profile).ids() for profile in SHOWS):
         print(f"No rows in {reports()}.")
@@ -115,10 +118,12 @@ def _rows(given):
         wrong += len(result.wrong_ids)
         by_stage = ", ".join(f"{stage} {count}" for stage, count in result.stale.items())
         stale = f"{result.stale_rows} stale" + (f" ({by_stage})" if by_stage else "")
-        recomputed = result.rows - len(result.wrong_ids)
+        recomputed = result.rows - len(result.wrong_ids) - len(result.unknown)
+        if result.unknown:
+            stale += f", {len(result.unknown)} of choices that are not registered here"
         print(f"{profile}: {result.rows} rows, {recomputed} ids recompute, {stale}")
         for row_id in result.wrong_ids:
-            print(f"  {row_id}: what stands in this file gives another id")
+            print(f"  {row_id}: the contents of this file give another id")
     sys.exit(1 if wrong else 0)
 
 
@@ -136,7 +141,7 @@ def _notebooks(given):
     folder.mkdir(parents=True, exist_ok=True)
     for source in sorted(notebooks().glob("*.ipynb")):
         if (folder / source.name).exists():
-            raise ValueError(f"{folder / source.name} is there already: name another folder, or move it away.")
+            raise ValueError(f"{folder / source.name} exists already: choose another folder, or move it away.")
         shutil.copy(source, folder)
         print(folder / source.name)
 
@@ -165,6 +170,16 @@ def _bench(given):
         for result in bench_your_data.run(given.minutes):
             results.append(result)
             print(bench_your_data.table(results).tail(1).to_string(header=len(results) == 1, index=False), flush=True)
+        return
+    if given.what == "growth":
+        from .study import bench_growth
+
+        print(bench_growth.report(bench_growth.growth(given.rounds), given.out))
+        return
+    if given.what == "gpu":
+        from .study import bench_gpu
+
+        bench_gpu.gpu(encoder=given.encoder)
         return
     from .study.bench import compare, layers
 

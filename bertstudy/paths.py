@@ -11,14 +11,14 @@ ROOT = PACKAGE.parent if IS_CHECKOUT else Path.cwd()
 
 
 def home() -> Path:
-    """The folder that results go to: BERTSTUDY_HOME, else the checkout, else the user's folder for data."""
+    """The folder that results go to: BERTSTUDY_HOME, else the checkout, else the user's data folder."""
     if named := os.environ.get("BERTSTUDY_HOME"):
         return Path(named).expanduser()
     return PACKAGE.parent if IS_CHECKOUT else user_data_path("bertstudy")
 
 
 def notebooks() -> Path:
-    """The folder of the notebooks: the checkout's, or those that are installed with the package."""
+    """The folder of the notebooks: the checkout's, or the one that is installed with the package."""
     return PACKAGE.parent / "notebooks" if IS_CHECKOUT else PACKAGE / "notebooks"
 
 
@@ -33,12 +33,12 @@ def reports() -> Path:
 
 
 def site() -> Path:
-    """The folder of pages, pictures and LaTeX tables, which are built from what is stored and not in git."""
+    """The folder of pages, pictures and LaTeX tables, which are built from stored rows and not in git."""
     return reports() / "site"
 
 
 def shown(path: Path) -> str:
-    """A path as messages name it: from the project's folder where it is inside, whole elsewhere."""
+    """A path as messages show it: relative to the project's folder if it is inside, else as it is."""
     path = Path(path)
     if IS_CHECKOUT and path.is_relative_to(reports().parent):
         return str(path.relative_to(reports().parent))

@@ -20,10 +20,10 @@ SHOWS = {  # what the results of a profile may be taken for
 
 @dataclass(frozen=True)
 class Profile:
-    """A scale to run the study at: what a run starts from, and what its results may be taken for.
+    """A scale to run the study at.
 
-    pretraining: the fields of Run that further pretraining takes. What a single question takes stands in its file in
-    experiments/.
+    base: the Run that grids start from. pretraining: values of the fields of Run that further pretraining adds. What
+    only one question needs stands in its file in experiments/.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Profile:
 
     @property
     def shows(self) -> str:
-        """What its results may be taken for."""
+        """What its results may be taken for, in a sentence or two."""
         return SHOWS[self.name]
 
 
@@ -107,6 +107,6 @@ def profile(name: str = "auto") -> Profile:
 
 
 def _of_this_machine():
-    import torch  # here: the names of profiles are known without
+    import torch  # imported here: a profile that is named needs none
 
     return "paper" if torch.cuda.is_available() else "control"

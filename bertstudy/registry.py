@@ -1,8 +1,8 @@
 """Named choices: a registry turns a readable string such as "head+tail:128" into the function that it names.
 
-A choice is declared where it is defined, by a decorator, together with its traits: what others have to know of it
-without calling it. Choices whose code needs torch have a home, a file or folder of the package: their declarations are
-read from its source, and it is imported when one of them is used.
+A choice is declared where it is defined, by a decorator, together with its traits: what other code needs to know about
+it without calling it. Choices whose code needs torch have a home, a file or folder of the package: their declarations
+are read from its source, and it is imported when one of them is used.
 """
 
 import ast
@@ -24,7 +24,7 @@ PLAIN = (str, int, float, bool, tuple, type(None))
 
 
 def unique(items: Iterable) -> list:
-    """The items, each once, in the order in which they first come."""
+    """The items, each once, in the order in which they first appear."""
     seen, kept = set(), []
     for item in items:
         if item not in seen:
@@ -34,16 +34,16 @@ def unique(items: Iterable) -> list:
 
 
 def no_such(kind: str, value: Any, allowed: Any, error: type[Exception] = ValueError) -> Exception:
-    """An error that names the value, lists what there is and guesses what was meant."""
+    """An error that names the value, lists what is allowed and guesses what was meant."""
     allowed = [str(name) for name in allowed]
     guess = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
     meant = f" Did you mean {guess[0]!r}?" if guess else ""
-    return error(f"{kind}={value!r} is unknown.{meant} There are: {', '.join(allowed)}.")
+    return error(f"{kind}={value!r} is unknown.{meant} Choose from: {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A choice: its function or class, its traits, and for one from outside the package its source's digest."""
+    """A choice: its function or class, its traits, and, if it is from outside the package, the digest of its source."""
 
     name: str
     traits: dict = field(hash=False)
@@ -70,8 +70,8 @@ class Entry:
 class Registry(dict):
     """Entries by name, filled by decoration; a spec is `name` or `name:argument`.
 
-    kind: the field of Run that takes a spec. home: "module:decorator", where choices are declared that need torch.
-    traits: what an entry may state, with the value of those that don't.
+    kind: the field of Run that takes a spec. home: "module:decorator", where choices that need torch are declared.
+    traits: the traits that an entry may state, each with its default.
 
     >>> truncation = Registry("truncation", many=False)
     >>> @truncation("tail")
@@ -87,9 +87,12 @@ class Registry(dict):
             self.update(_declared(module, decorator, traits))
 
     def __call__(self, name: str, **traits: Any) -> Callable:
-        """Register the function or class that is decorated. Raises ValueError for a name or trait that can't be."""
+        """A decorator that registers a function or class under this name.
+
+        Raises ValueError for an invalid name and for an unknown trait.
+        """
         if not NAME.fullmatch(name):
-            raise ValueError(f"{self.kind}={name!r}: names are of small letters, digits and _, as in 'my_choice'.")
+            raise ValueError(f"{self.kind}={name!r}: use lower-case letters, digits and _ only, as in 'my_choice'.")
         for trait in traits.keys() - self.traits.keys():
             raise no_such(f"{self.kind}={name!r}: trait", trait, self.traits)
 
@@ -107,7 +110,7 @@ class Registry(dict):
         return self[name]
 
     def find(self, spec: str) -> Callable:
-        """What `spec` names, with the whole number after the colon bound to its `argument`.
+        """The function or class that `spec` names, with the number after the colon, if any, bound to its `argument`.
 
         Raises ValueError for an unknown name, for an argument that is not a whole number above zero, and for one
         given to a choice that takes none.
@@ -128,7 +131,7 @@ class Registry(dict):
         return partial(entry.call, argument=int(argument))
 
     def check(self, spec: str) -> None:
-        """Raise ValueError unless there is such a choice; one that is not imported yet stays so."""
+        """Raise ValueError unless `spec` names a choice. Imports its module only to check an argument."""
         if self.entry(spec).call is not None or ":" in str(spec):
             self.find(spec)
 
@@ -149,13 +152,13 @@ def _declared(module: str, decorator: str, traits: dict) -> Iterator[tuple[str, 
 def source_digest(call: Callable) -> str:
     """Sixteen hex digits of the source of a function or class, and of what it uses of its own module.
 
-    Raises ValueError where the source can't be had, as of what was typed into `python -c`.
+    Raises ValueError where the source can't be read, as for code typed into `python -c`.
     """
     return hashlib.sha256("\n".join(_sources(call, set())).encode()).hexdigest()[:16]
 
 
 def _sources(call, seen):
-    """The sources of a function or class, of functions and classes of its module that it names, and its constants."""
+    """The sources of a function or class and of those of its module that it names, and the constants that they use."""
     if call in seen:
         return
     seen.add(call)
@@ -172,15 +175,25 @@ def _sources(call, seen):
         yield inspect.getsource(function)
     except (OSError, TypeError):
         raise ValueError(
-            f"{function.__qualname__}: its source can't be read, and a row is named by it. Define it in a file or in a "
-            f"cell of a notebook."
+            f"{function.__qualname__}: its source can't be read, and a row's id depends on it. Define it in a file or "
+            f"in a cell of a notebook."
         ) from None
-    used = inspect.getclosurevars(function)
-    for name, value in sorted({**used.globals, **used.nonlocals}.items()):
+    for name, value in sorted(_used(function).items()):
         if _is_constant(name, value):
             yield f"{name}={value!r}"
         elif getattr(value, "__module__", None) == function.__module__ and callable(value):
             yield from _sources(value if inspect.isclass(value) else inspect.unwrap(value), seen)
+
+
+def _used(function):
+    """What a function uses by name of its module and of the functions around it, in comprehensions and lambdas too."""
+    names, codes = set(), [function.__code__]
+    while codes:
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [one for one in code.co_consts if inspect.iscode(one)]
+    around = inspect.getclosurevars(function).nonlocals
+    return {name: function.__globals__[name] for name in names & function.__globals__.keys()} | around
 
 
 def _is_constant(name, value):
@@ -188,7 +201,7 @@ def _is_constant(name, value):
 
 
 def outside() -> list[tuple[str, Entry]]:
-    """(kind, entry) of all that was registered outside the package, with the digests of their sources."""
+    """(kind, entry) of every choice that was registered outside the package, with the digest of its source."""
     return [
         (kind, replace(entry, digest=entry.source_digest()))
         for kind, registry in REGISTRIES.items()

@@ -19,7 +19,7 @@ from .choices.task_sampling import SAMPLINGS
 from .choices.truncation import TRUNCATIONS
 from .registry import REGISTRIES, no_such
 
-FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet", ".json", ".xlsx")  # each also with .gz behind it
+FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet", ".json", ".xlsx")  # each also gzipped, as in .csv.gz
 PRECISIONS = ("fp32", "bf16")
 CLASS_WEIGHTS = ("none", "balanced")
 LARGEST_SEED = 2**31
@@ -51,12 +51,12 @@ class Off(NamedTuple):
     hint: str
 
     def holds(self, run: "Run") -> bool:
-        """Whether it is so of this run."""
+        """Whether this run has that value."""
         value = getattr(run, self.field)
         return not is_path(value) if self.value is is_path else value == self.value
 
     def reason(self, run: "Run") -> str:
-        """It, in words."""
+        """Why the field has no effect in this run, such as "dev_fraction=0.0: there is no dev part"."""
         return f"{self.field}={getattr(run, self.field)!r}{self.hint}"
 
 
@@ -84,8 +84,8 @@ def knob(
     """Declare a field of Run: all that is known of it, from which every check and table follows.
 
     part: what it belongs to (`choices.methods.PARTS`); a method that doesn't read this part leaves it without effect.
-    above, least, below, most: its range. names: the strings allowed. check: raises ValueError for a value that can't
-    be. off: when it has no effect. corpora: it names corpora, joined by "+". added: it came after the first rows, and
+    above, least, below, most: its range. names: the strings allowed. check: raises ValueError for an invalid value.
+    off: when it has no effect. corpora: it names corpora, joined by "+". added: it came after the first rows, and
     stays out of a run's identity while it has its default, so that rows made before keep their ids.
     """
     bounds = {"above": above, "least": least, "below": below, "most": most}
@@ -129,13 +129,13 @@ class Run:
 
     # optimisation (§5.2, §5.3.3, §5.3.4)
     learning_rate: float = knob(2e-5, above=0, below=1, part="training")
-    layer_decay: float = knob(1.0, above=0, most=1, part="fine_tuning")  # ξ: a layer's rate by that of the one above
+    layer_decay: float = knob(1.0, above=0, most=1, part="fine_tuning")  # ξ: a layer's rate over that of the one above
     # False: embeddings at the base rate, as in the authors' code
     decay_embeddings: bool = knob(True, off=NO_DECAY, part="fine_tuning")
     schedule: str = knob("slanted_triangular", check=SCHEDULES.check, part="training")
     warmup: float = knob(0.1, least=0, below=1, part="training")  # share of the steps
     epochs: int = knob(4, least=1, part="training")
-    min_steps: int = knob(0, least=0, part="training")  # more epochs where so few documents make fewer steps than this
+    min_steps: int = knob(0, least=0, part="training")  # more epochs where `epochs` make fewer steps than this
     batch_size: int = knob(24, least=1, part="training")  # documents
     weight_decay: float = knob(0.01, least=0, below=1, part="training")
     bias_correction: bool = knob(True, part="training")  # False: the paper's BERTAdam
@@ -143,9 +143,9 @@ class Run:
     dropout: float = knob(0.1, least=0, below=1, part="fine_tuning")  # on hidden states
     attention_dropout: float = knob(0.0, least=0, below=1, part="fine_tuning")  # the paper's is 0.1; 0 is faster
     head_dropout: float = knob(0.1, least=0, below=1, part="training")
-    # bf16: half precision where the hardware multiplies in it, else float32; the row tells which it was
+    # bf16: half precision where the hardware multiplies in it, else float32; the row records which it was
     precision: str = knob("fp32", names=PRECISIONS, part="encoder")
-    # of the classes in the loss: "balanced" gives each as much weight as any other, whatever its number of documents
+    # of the classes in the loss: "balanced" gives all classes the same total weight, whatever their sizes
     class_weights: str = knob("none", names=CLASS_WEIGHTS, part="training", added=True)
 
     # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
@@ -157,7 +157,7 @@ class Run:
     pretraining_learning_rate: float = knob(5e-5, above=0, below=1, part="pretraining", off=NO_PRETRAINING, added=True)
     pretraining_batch_size: int = knob(32, least=1, part="pretraining", off=NO_PRETRAINING, added=True)  # segments
     pretraining_window: int = knob(128, least=8, part="pretraining", off=NO_PRETRAINING, added=True)
-    # first so many steps for the masked-LM head alone, where the weights lack it
+    # this many steps come first, for the masked-LM head alone, where the weights lack it
     pretraining_head_steps: int = knob(0, least=0, part="pretraining", off=NO_PRETRAINING, added=True)
     pretraining_seed: int = knob(0, least=0, below=LARGEST_SEED, part="pretraining", off=NO_PRETRAINING, added=True)
     next_sentence: bool = knob(True, part="pretraining", off=NO_PRETRAINING, added=True)  # not for single sentences
@@ -165,17 +165,17 @@ class Run:
 
     # fine-tuning on several tasks before that on the run's own (§4.3, §5.5): corpora by name ("movies+topics")
     multitask: str = knob("none", part="multitask", corpora=True, added=True)
-    # of each of the other tasks, dev included; 0: all; of the own one: `fraction`
+    # documents of each of the other tasks, dev included; 0: all; of the run's own task: `fraction`
     multitask_documents: int = knob(0, least=0, part="multitask", off=NO_TASKS, added=True)
-    # as many steps as it takes to read all documents so often
+    # as many steps as it takes to read all tasks' documents this many times
     multitask_epochs: int = knob(4, least=1, part="multitask", off=NO_TASKS, added=True)
     multitask_learning_rate: float = knob(2e-5, above=0, below=1, part="multitask", off=NO_TASKS, added=True)
     multitask_sampling: str = knob("proportional", check=SAMPLINGS.check, part="multitask", off=NO_TASKS, added=True)
 
     # what is measured, and what epochs and strengths are chosen by on dev
     metric: str = knob("error", check=METRICS.check, part="documents", off=NO_DEV, added=True)
-    evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # of dev an epoch; the best is kept
-    # masked-LM loss in the end on these texts, "general" or a corpus, and the task's
+    evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # on dev in an epoch; the best is kept
+    # measures masked-LM loss after the last step, on these texts ("general" or a corpus) and on the task's own
     retention: str = knob("none", part="fine_tuning", corpora=True, added=True)
 
     def __post_init__(self):
@@ -196,7 +196,7 @@ class Run:
             raise ValueError(f"method={self.method!r} with encoder={self.encoder!r}: {needs}.")
 
     def _check_segments(self):
-        TRUNCATIONS.find(self.truncation)([], self.window - 2)  # or it says what the window leaves no room for
+        TRUNCATIONS.find(self.truncation)([], self.window - 2)  # a ValueError where the window has no room
         several = TRUNCATIONS.entry(self.truncation).many
         if several and not SEGMENT_POOLINGS.entry(self.segment_pooling).many:
             poolings = ", ".join(name for name, entry in SEGMENT_POOLINGS.items() if entry.many)
@@ -234,13 +234,13 @@ def fields_of(*parts: str) -> tuple[str, ...]:
 
 
 def with_corpora(run: Run, name: Callable[[str], str]) -> Run:
-    """The run with another name for each corpus that its fields name."""
+    """The run with name(corpus) in place of each corpus that its fields name."""
     texts = [declared.name for declared in fields(run) if declared.metadata["corpora"]]
     return replace(run, **{field: "+".join(map(name, getattr(run, field).split("+"))) for field in texts})
 
 
 def unused_fields(run: Run) -> dict[str, str]:
-    """The fields that have no effect under a run's others, and why: a dict of name to reason."""
+    """The fields that have no effect given a run's other fields, and why: a dict of name to reason."""
     reads, reasons = METHODS[run.method].reads if run.method in METHODS else PARTS, {}
     for declared in fields(Run):
         off = declared.metadata["off"]
@@ -252,9 +252,9 @@ def unused_fields(run: Run) -> dict[str, str]:
 
 
 def outside_functions(run: Run) -> dict[str, str]:
-    """The sources of a run's choices that were registered outside the package: a dict of field to digest.
+    """The digests of the sources of a run's choices from outside the package: a dict of field to digest.
 
-    Raises ValueError for one whose source can't be had.
+    Raises ValueError for one whose source can't be read.
     """
     specs = {kind: getattr(run, kind) for kind in REGISTRIES if kind in DEFAULTS} | {
         "layers": parse_layers(run.layers)[0]
@@ -264,7 +264,7 @@ def outside_functions(run: Run) -> dict[str, str]:
 
 
 def baseline(run: Run, method: str) -> Run:
-    """The run of another method on the same documents: what has no effect there has its default."""
+    """The run of another method on the same documents; fields that have no effect there get their defaults."""
     reads = METHODS.entry(method).reads
     encoder = {} if "encoder" in reads else {"encoder": NO_ENCODER}
     copied = {name: getattr(run, name) for name in fields_of(*reads) if name != "method"}

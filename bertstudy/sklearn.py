@@ -1,4 +1,4 @@
-"""The race of `bs.fit` as a scikit-learn estimator, for pipelines, cross-validation and grids."""
+"""The race of `bs.fit` as a scikit-learn estimator, for pipelines, cross-validation and grid search."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -13,10 +13,11 @@ from .advice.fitting import train
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):
-    """Texts to labels by the best of words, frozen embeddings and fine-tuned encoders that the minutes allow.
+    """From texts to labels by the best of words, frozen embeddings and fine-tuned encoders that the minutes allow.
 
-    minutes: how long a fit may take. profile: "compact" or "paper" (`bs.profile`). encoder: an encoder other than the
-    profile's. metric: what is best, see `bs.fit`. Nothing is set aside to test: that is for the caller to do.
+    minutes: how long a fit may take. profile: "compact" or "paper" (`bs.profile`). encoder: "" is the profile's.
+    metric: what recipes are chosen by, see `bs.fit`; "" is the error, or macro-F1 where a class has few documents.
+    Nothing is set aside to test on: that is left to the caller.
 
     classes_: the labels, sorted; classifier_: the classifier, which has `predict`, `save` and a model card.
 
@@ -27,7 +28,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.minutes, self.profile, self.encoder, self.metric = minutes, profile, encoder, metric
 
     def fit(self, X: Iterable[str], y: Iterable[Any]) -> "TextClassifier":
-        """Race on n texts (or pairs of texts) and their labels. Raises ValueError where they don't do: see `bs.fit`."""
+        """Race on n texts (or pairs of texts) and their labels; gives itself. Raises ValueError as `bs.fit` does."""
         X, y = list(X), np.asarray(list(y))
         self.classes_ = np.unique(y)
         settings = {"profile": self.profile, "encoder": self.encoder, "metric": self.metric}
@@ -36,13 +37,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict_proba(self, X: Iterable[str]) -> np.ndarray:
-        """Probabilities (n, classes) of n texts, in the order of `classes_`."""
+        """Probabilities (n, classes) of n texts (or pairs of texts), in the order of `classes_`."""
         check_is_fitted(self)
         places = [self.classifier_.labels.index(str(label)) for label in self.classes_]
         return self.classifier_.predict(list(X)).probabilities[:, places]
 
     def predict(self, X: Iterable[str]) -> np.ndarray:
-        """The labels (n) of n texts."""
+        """The labels (n) of n texts (or pairs of texts)."""
         return self.classes_[self.predict_proba(X).argmax(1)]
 
     def __sklearn_tags__(self) -> Tags:

@@ -1,4 +1,4 @@
-"""What can be known from a few runs: intervals, paired tests, and the seeds a difference takes.
+"""What can be known from a few runs: intervals, paired tests, and how many seeds a difference needs.
 
 Errors are in percent, differences in points. No function needs torch or runs anything.
 """
@@ -62,10 +62,10 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
 
 
 def pooled_intervals(groups: Iterable[Sequence[float]], confidence: float = 0.95) -> list[tuple[float, float, float]]:
-    """Means of groups with t intervals from the variance within all of them together: a list of (mean, low, high).
+    """Means of groups with t intervals from the pooled variance within groups: a list of (mean, low, high).
 
-    It takes the spread over seeds to be the same in every group. Degrees of freedom are those of all groups; low and
-    high are nan where no group has two values.
+    It assumes the same spread over seeds in every group. Degrees of freedom are summed over the groups; low and high
+    are nan where no group has two values.
     """
     groups = [np.asarray(group, dtype=float) for group in groups]
     freedom = sum(len(group) - 1 for group in groups)
@@ -81,20 +81,21 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence
     """Do two settings differ, over seeds and test documents? An Effect of the settings, not of these runs alone.
 
     `first` and `second` have a row a seed, in the same order of seeds: whether each test document is wrong, (seeds, n)
-    of 0 and 1, all rows over the same documents in the same order. One seed is McNemar's test, and tells of these two
-    runs only; seeds that all say the same are one.
+    of 0 and 1, all rows over the same documents in the same order. Raises ValueError where the rows are no pairs. With
+    one seed, or with seeds that all differ in the same documents, it is McNemar's test, which speaks of these two runs
+    only.
 
-    Documents are crossed with seeds: what makes one document easier for a setting is there in every seed, so seeds
-    times documents are not as many observations. With the mean squares of the two-way layout of the differences (seeds,
-    documents, rest), the variance of the mean is (MS_seeds + max(0, MS_documents - MS_rest)) / (seeds * n), as in
-    studies with several readers of the same cases (Obuchowski and Rockette 1995; Hillis 2007).
+    Documents are crossed with seeds: what makes a document easier for a setting does so in every seed, so the seeds'
+    results on a document are not independent observations. With the mean squares of the two-way layout of the
+    differences (seeds, documents, rest), the variance of the mean is (MS_seeds + max(0, MS_documents - MS_rest)) /
+    (seeds * n), as in studies with several readers of the same cases (Obuchowski and Rockette 1995; Hillis 2007).
 
     The interval is a t interval with v / r ** (2v / (v + 2)) degrees of freedom, v = seeds - 1 and r the share of
-    MS_seeds in that sum: v where seeds alone matter, many where documents do. Satterthwaite's v / r² takes an r that is
-    small by luck at its word. The exponent is a fit. By quadrature, for normal effects and whatever the true share, it
-    makes intervals of 95 % hold the truth in 92.4 to 97.5 % of cases with 2 seeds, 94.2 to 96.3 with 3 and 94.8 to 95.5
-    with 5; Satterthwaite's do in 87.2 to 95.1, 92.2 to 95.0 and 94.1 to 95.0. In simulation, a bootstrap of seeds and
-    documents with 3 seeds held it in 83 to 100 %: too wide where documents matter, too narrow where seeds do.
+    MS_seeds in that sum: v where only seeds matter, many where documents do. Satterthwaite's v / r² trusts an r that is
+    small by chance; the exponent here was fitted instead. By quadrature, for normal effects and any true share, 95 %
+    intervals cover the truth in 92.4 to 97.5 % of cases with 2 seeds, 94.2 to 96.3 with 3 and 94.8 to 95.5 with 5;
+    Satterthwaite's in 87.2 to 95.1, 92.2 to 95.0 and 94.1 to 95.0. In simulation, a bootstrap of seeds and documents
+    with 3 seeds covered it in 83 to 100 %: too wide where documents matter, too narrow where seeds do.
     """
     difference = _differences(first, second)
     seeds, n = difference.shape
@@ -117,13 +118,13 @@ def _freedom(seeds, share):
 
 
 def _differences(first, second):
-    """first - second, (seeds, n); a ValueError that says what there is where they are no pairs."""
+    """first - second, (seeds, n). Raises ValueError where they are no pairs, and says what was given."""
     first, second = ([np.asarray(row, dtype=float) for row in rows] for rows in (first, second))
     if not first or len(first) != len(second) or len({row.shape for row in first + second}) > 1 or first[0].ndim != 1:
         sizes = [[row.size for row in rows] for rows in (first, second)]
         raise ValueError(
-            "Pairs are needed: as many rows in both, a row a seed, over the same documents. Documents by row are "
-            f"{sizes[0]} and {sizes[1]}. Compare the seeds that both settings have, on one test set."
+            "Pairs are needed: the same seeds in both, a row each, over the same documents. Documents by row are "
+            f"{sizes[0]} and {sizes[1]}. Compare only the seeds that both settings have, on one test set."
         )
     return np.array(first) - np.array(second)
 
@@ -131,18 +132,18 @@ def _differences(first, second):
 def mcnemar(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> Effect:
     """Do two runs differ? An Effect from whether each of n test documents is wrong: two arrays (n) of 0 and 1.
 
-    p is exact: of the documents that only one run gets wrong, each is as likely to be the first's as the second's. It
-    is too large rather than too small. The interval is Tango's (1998): all differences that the score test of paired
-    proportions does not reject. Where p is near the level the two may part.
+    p is exact, and so conservative: if the runs do not differ, a document that only one of them gets wrong is as likely
+    to be the first's as the second's. The interval is Tango's (1998): all differences that the score test of paired
+    proportions does not reject. Where p is near 1 - confidence, p and the interval may disagree about zero.
     """
-    from scipy.optimize import brentq  # its import takes a third of a second, which worker processes need not spend
+    from scipy.optimize import brentq  # imported here: it takes a third of a second, which worker processes save
 
     difference = _differences([first], [second])[0]
     n, worse, better = len(difference), int((difference > 0).sum()), int((difference < 0).sum())
     p = min(1.0, 2 * float(bdtr(min(worse, better), worse + better, 0.5)))
     effect, z = (worse - better) / n, ndtri((1 + confidence) / 2)
 
-    def score(delta):  # standardised, with the likeliest chance of `better` among those that differ by delta
+    def score(delta):  # standardised, with the maximum-likelihood chance of `better` given a difference of delta
         linear, constant = (2 * n - worse + better) * delta - worse - better, -better * delta * (1 - delta)
         chance = (max(linear**2 - 8 * n * constant, 0) ** 0.5 - linear) / (4 * n)
         return (worse - better - n * delta) / max(n * (2 * chance + delta * (1 - delta)), 1e-300) ** 0.5
@@ -153,9 +154,9 @@ def mcnemar(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> 
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """p values of several questions, adjusted so that the chance of any false finding stays at the level (Holm 1979).
+    """p values of several tests, adjusted so that the chance of any false positive stays at the level (Holm 1979).
 
-    An array in the same order. NaN stays NaN, and does not count as a question.
+    Gives an array in the same order. NaN stays NaN, and does not count as a test.
     """
     p_values = np.asarray(p_values, dtype=float)
     order = np.argsort(p_values)[: np.isfinite(p_values).sum()]  # NaN sorts last
@@ -167,14 +168,14 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
 def smallest_difference(
     n: int, seeds: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
 ) -> float:
-    """The smallest difference in points that `paired` finds with the chance `power`, at a p of 1 - confidence.
+    """The smallest difference in points that `paired` finds with probability `power`, at a p of 1 - confidence.
 
     `n` test documents; `error` in percent, the mean of the two settings'; `seed_sd` in points, the standard deviation
-    of an error over seeds on one test set, as runs show it. It takes the seeds of the two settings to be independent,
-    and the settings to disagree in every seed on a tenth as many documents as they get wrong (RECURRING); what they
-    disagree on beyond that is luck, as between two seeds of one setting, and part of `seed_sd`. The chance is that of a
-    noncentral t with `paired`'s variance and degrees of freedom; in simulation 0.8 comes out as 0.78 to 0.79. inf where
-    one seed has to stand for a spread over seeds.
+    of an error over seeds on one test set, as measured. It assumes that the seeds of the two settings are independent,
+    and that the settings disagree in every seed on a tenth as many documents as they get wrong (RECURRING); any further
+    disagreement is chance, as between two seeds of one setting, and part of `seed_sd`. The power is that of a
+    noncentral t with `paired`'s variance and degrees of freedom; in simulation 0.8 comes out as 0.78 to 0.79. Gives inf
+    for one seed where errors vary over seeds, since one seed can't show how much.
     """
     if seeds == 1 and seed_sd > 0:
         return float("inf")
@@ -188,9 +189,9 @@ def smallest_difference(
 def seeds_needed(
     effect: float, n: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
 ) -> int | None:
-    """The number of seeds with which `paired` finds a difference of `effect` points; None if no number would.
+    """The smallest number of seeds with which `paired` finds a difference of `effect` points; None if none is enough.
 
-    More seeds do not make up for too few documents. Assumptions are those of `smallest_difference`.
+    More seeds do not make up for too few documents. Arguments and assumptions are those of `smallest_difference`.
     """
 
     def enough(seeds):
@@ -205,11 +206,11 @@ def seeds_needed(
 
 
 def binomial_difference(error_a: float, error_b: float, n: int, confidence: float = 0.95) -> Difference:
-    """What two printed errors of `n` test documents tell without their predictions: a Difference, error_a - error_b.
+    """The difference of two published errors on `n` test documents, without predictions: error_a - error_b.
 
     Errors in percent. Newcombe's hybrid of two Wilson intervals (1998, method 10), as if each error had test
-    documents of its own. That a table's rows share them is left out (it makes the interval too wide), and so is the
-    spread over seeds (too narrow).
+    documents of its own. It ignores that a table's rows share them (which makes the interval too wide) and the spread
+    over seeds (which makes it too narrow).
     """
     (low_a, high_a), (low_b, high_b) = (wilson(round(error * n / 100), n, confidence) for error in (error_a, error_b))
     difference = error_a - error_b
@@ -219,10 +220,11 @@ def binomial_difference(error_a: float, error_b: float, n: int, confidence: floa
 
 
 def by_class(truth: np.ndarray, predicted: np.ndarray, classes: int, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Precision, recall and F1 of each class in percent, with 95 % intervals: a table of a line a class.
+    """Precision, recall and F1 of each class in percent, with 95 % intervals: a table with a line a class.
 
-    Columns: documents (of the class in the truth), precision, recall and f1, each with _low and _high. Intervals of the
-    first two are Wilson's; F1's is a bootstrap over the documents. A class without a document has no recall and no F1.
+    truth, predicted: (n) class numbers below `classes`. Columns: documents (of the class in the truth), precision,
+    recall and f1, each with _low and _high. Intervals of the first two are Wilson's; F1's is a bootstrap over the
+    documents, of `draws` samples. A class without a document has no recall and no F1 (NaN).
     """
     confusion = np.zeros((classes, classes), dtype=int)
     np.add.at(confusion, (truth, predicted), 1)

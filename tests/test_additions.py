@@ -177,7 +177,7 @@ def test_what_can_not_be_sent_to_other_processes_is_refused_with_the_reason(smal
 
 @pytest.mark.parametrize("name", ["Mine", "my-choice", "a b", "", "head:5"])
 def test_names_are_plain(name):
-    with pytest.raises(ValueError, match="names are of small letters, digits and _"):
+    with pytest.raises(ValueError, match="use lower-case letters, digits and _ only"):
         Registry("a kind")(name)
 
 

@@ -1,6 +1,6 @@
-"""The reader's own labelled texts: checks, a race of methods within minutes, what was found, a classifier to keep.
+"""The reader's own labelled texts: checks, a race of methods within minutes, one test, a classifier to keep.
 
-Functions are loaded when used: `advice.figures` draws stored rows without torch.
+Functions are loaded when first used, so that `advice.figures` draws stored rows without torch.
 """
 
 from importlib import import_module

@@ -14,40 +14,40 @@ from ..training.methods.tfidf import USUAL, words_model
 from .documents import Numbered, YourData
 from .findings import Finding
 
-SAMPLE = 2000  # documents to measure lengths of
+SAMPLE = 2000  # documents whose lengths are measured
 SHOWN = 15  # rows of a list
-RARE = 10  # documents of a class
-FEWEST = 5  # below, a class can't be learnt, chosen by and tested
-BEYOND = 5.0  # percent of the documents beyond the window, from where on truncation is worth trying
+RARE = 10  # a class with fewer documents is pointed out
+FEWEST = 5  # with fewer documents, a class can't be trained on, chosen by and tested on
+BEYOND = 5.0  # percent of the documents: with more beyond the window, truncations are worth trying
 FOLDS = 5  # to look for wrong labels
 DOUBTS_SHARE = 0.05  # of the minutes, to look for wrong labels
 HAN = range(0x3400, 0xA000)
 
 
 def _of(rows):
-    """Row numbers, the first few of them."""
+    """Row numbers or names as a list in words, the first SHOWN of them."""
     listed = ", ".join(map(str, rows[:SHOWN]))
     return f"{listed}, …" if len(rows) > SHOWN else listed
 
 
 def check(data: YourData) -> pd.DataFrame:
-    """What is in the files and what to do about it: a table with a line each, (what, found, to do)."""
+    """What is in the files and what to do about it: a table of strings (what, found, to do), "" for nothing to do."""
     found, train = data.found, data.train
     whole = found["rows"] - found["without text"]
     advice = f"{found['without text']} have no text: left out" if found["without text"] else ""
     lines = [("rows", f"{found['rows']:,}", advice)]
-    advice = "the first of each is kept; are they exported twice?" if found["repeated"] else ""
-    lines.append(("texts that stand again", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.1f} %)", advice))
+    advice = "the first of each is kept; were they exported twice?" if found["repeated"] else ""
+    lines.append(("repeated texts", f"{found['repeated']:,} ({100 * found['repeated'] / whole:.1f} %)", advice))
     pairs = [f"{first} and {second}" for first, second in found["contradicted"]]
     advice = f"decide on one label each: rows {_of(pairs)}" if pairs else ""
-    lines.append(("of these with another label", f"{len(pairs):,}", advice))
+    lines.append(("of these, with another label", f"{len(pairs):,}", advice))
     counts = found["counts"].most_common()
     few = [name for name, count in counts if count < FEWEST]
     rare = [name for name, count in counts if FEWEST <= count < RARE]
     advice = f"fewer than {RARE} documents of {_of(rare)}: label more, or merge classes" if rare else ""
     if few:
-        advice = f"fewer than {FEWEST} documents of {_of(few)}, too few to learn and to test: label more, merge them "
-        advice += "with another class, or take them out"
+        advice = f"fewer than {FEWEST} documents of {_of(few)}, too few to train on and to test: label more, merge "
+        advice += "with another class, or leave out"
     (most, most_count), (least, least_count) = counts[0], counts[-1]
     lines.append(("classes", f"{len(counts)}: {least_count:,} ({least}) to {most_count:,} ({most}) documents", advice))
     for names in found["alike"][:SHOWN]:
@@ -63,16 +63,16 @@ def check(data: YourData) -> pd.DataFrame:
     if untrained:
         lines.append(("classes without a document to train on", _of(untrained), "label some that are not in test"))
     share = 100 * most_count / whole
-    advice = f"unbalanced: an error of {100 - share:.0f} % is reached by always saying {most}" if share > 80 else ""
+    advice = f"unbalanced: always saying {most} already has an error of only {100 - share:.0f} %" if share > 80 else ""
     lines.append(("commonest class", f"{share:.0f} %", advice))
     if found["own test"]:
-        advice = "they were taken out of train, and stay in test" if found["leaked"] else ""
+        advice = "they were removed from train and kept in test" if found["leaked"] else ""
         lines.append(("texts of train that are in test", f"{found['leaked']:,}", advice))
         again, without = found["repeated in test"], found["test without text"]
         repeated = "the first of each is kept" if again else ""
         dropped = f"{without} have no text: left out" if without else ""
         advice = "; ".join(filter(None, (repeated, dropped)))
-        lines.append(("texts that stand again in test", f"{again:,}", advice))
+        lines.append(("repeated texts in test", f"{again:,}", advice))
     sizes = [len(part.texts) for part in (train, data.dev, data.test)]
     half = float(np.ptp(stats.wilson(sizes[2] / 10, sizes[2]))) / 2
     advice = f"an error of 10 % will be known to ± {half:.0f} points"
@@ -82,7 +82,7 @@ def check(data: YourData) -> pd.DataFrame:
 
 
 def measure_lengths(data: YourData) -> tuple[list[str], list[list[int]]]:
-    """The word pieces of a sample of training documents become data.lengths (n). Gives (texts, their ids)."""
+    """Set data.lengths (n): word pieces of each document of a sample of train. Gives (the n texts, their piece ids)."""
     chosen = np.random.default_rng(0).permutation(len(data.train.texts))[:SAMPLE]
     texts = [data.train.texts[index] for index in chosen]
     ids = load_tokenizer(data.base.encoder)(texts, add_special_tokens=False, verbose=False)["input_ids"]
@@ -105,7 +105,7 @@ def _of_pieces(data: YourData) -> Iterator[tuple[str, str, str]]:
     yield "pieces the encoder does not know", f"{unknown:.0f} %", advice
     if not chinese:
         spelt = data.lengths.sum() / max(1, sum(len(text.split()) for text in texts))
-        advice = f"it spells most words: another encoder reads them better{_compact(data)}" if spelt > 2.5 else ""
+        advice = f"most words are cut into pieces: try another encoder{_compact(data)}" if spelt > 2.5 else ""
         yield "pieces a word", f"{spelt:.1f}", advice
 
 
@@ -114,22 +114,22 @@ def _compact(data):
 
 
 def _chinese(texts):
-    """The share of Chinese characters in some texts."""
+    """The share of Chinese characters among the letters of the first texts, 0 to 1."""
     letters = [character for text in texts[:200] for character in text if character.isalpha()]
     return sum(ord(letter) in HAN for letter in letters) / max(1, len(letters))
 
 
 def beyond(data: YourData, window: int) -> float:
-    """Percent of the documents that are longer than a window."""
+    """Percent of the documents (of the sample in data.lengths) that don't fit into a window."""
     return 100 * float((data.lengths > window - 2).mean())
 
 
 def doubted(part: Numbered, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Documents whose label a model of words, trained on the others, takes for wrong.
+    """Documents whose label is doubted by a model of words that was trained on other documents.
 
-    It does where it gives another class as much probability as that class has on average among its own documents
-    (Northcutt et al., 2021). Gives (indices (k), suggested classes (k), probabilities (k) of the given label), the
-    least probable first. Classes with fewer documents than FOLDS are not judged, nor suggested.
+    It doubts a label where it gives another class at least the probability that this class has on average among its own
+    documents (Northcutt et al., 2021). Gives (indices (k), suggested classes (k), probabilities (k) of the given
+    label), the least probable first. Classes with fewer documents than FOLDS are neither judged nor suggested.
     """
     judged = np.flatnonzero(np.bincount(part.classes)[part.classes] >= FOLDS)
     part = part.take(judged)
@@ -153,7 +153,8 @@ def doubted(part: Numbered, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.n
 def suspicious(data: YourData) -> Finding:
     """Rows of the training file whose label should be looked at again: row, given, suggested, probability of the given.
 
-    Looked through are all of its documents, also those set aside for the test, or a sample where they are very many.
+    All of its documents are looked through, those set aside for the test too; a sample of them where there are too many
+    for DOUBTS_SHARE of the minutes. `values`: doubtful, looked through (both counts), rows (all that are doubtful).
     """
     parts = [data.train, data.dev] if data.found["own test"] else [data.train, data.dev, data.test]
     joined = Numbered(
@@ -170,7 +171,7 @@ def suspicious(data: YourData) -> Finding:
     chosen, suggested, probability = doubted(looked)
     words = f"{len(chosen)} of {len(looked.texts):,} labels looked through are doubtful"
     if len(looked.texts) < len(joined.texts):
-        words += f" (of {len(joined.texts):,}; more minutes look through more)"
+        words += f" (of {len(joined.texts):,}; with more minutes, more are)"
     names = np.array(data.labels)
     columns = {"row": looked.numbers[chosen], "given": names[looked.classes[chosen]], "suggested": names[suggested]}
     table = pd.DataFrame(columns | {"probability of the given, %": 100 * probability})

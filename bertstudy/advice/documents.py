@@ -1,6 +1,6 @@
-"""The reader's own labelled texts: documents that keep the numbers of their rows, in three parts.
+"""The reader's own labelled texts: documents that keep their row numbers, in three parts: train, dev and test.
 
-`advice` goes on from here. Nothing that is shown has the text of a document in it: rows are told by their numbers.
+All else in `advice` starts from them. Nothing that is shown contains a document's text: it is named by its row number.
 """
 
 import json
@@ -35,10 +35,10 @@ from ..runs import FILE_TYPES, Run, file_type
 from . import budget
 
 MINUTES = {"smoke": 1.0, "control": 3.0, "compact": 20.0, "paper": 60.0}
-LEAST = 40  # different texts: fewer can't be trained on, chosen by and tested on
-TEST, DEV = 0.2, 0.2  # shares set aside: of a file without a test file, and then of the rest
+LEAST = 40  # different texts: with fewer, none could be set aside
+TEST, DEV = 0.2, 0.2  # shares set aside: for test, of a file without a test file; for dev, of the rest
 MOST_DEV = 1000
-UNBALANCED = 0.1  # of the mean number of documents of a class: a class with fewer decides what is chosen by
+UNBALANCED = 0.1  # of the mean number of documents per class: where a class has fewer, macro-F1 is chosen by
 WORD = re.compile(WORDS)
 NUMBER = re.compile(r"[+-]?\d+\.0+")
 
@@ -55,14 +55,17 @@ class Numbered(NamedTuple):
         return Numbered([self.texts[index] for index in indices], self.classes[indices], self.numbers[indices])
 
     def plus(self, other: "Numbered") -> "Numbered":
-        """These documents and others behind them."""
+        """These documents, followed by others."""
         pairs = zip(self[1:], other[1:], strict=True)
         return Numbered([*self.texts, *other.texts], *(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass
 class YourData:
-    """The reader's documents in three parts, what was found in the files, and what has been tried so far."""
+    """The reader's documents in three parts, what was found in the files, and what has been tried so far.
+
+    The functions of `advice` take it, and note in it what they measure and try.
+    """
 
     profile: Profile
     base: Run
@@ -100,11 +103,11 @@ class YourData:
 
     @property
     def store(self) -> Store:
-        """The rows of what was tried, in runs/your_data."""
+        """The rows of what was tried, in runs/your_data/rows."""
         return Store(runs() / "your_data" / "rows")
 
     def library(self, corpus: Corpus) -> Library:
-        """Where runs on these documents find them."""
+        """Where runs on these documents find a corpus of theirs."""
         return Library(at_hand={self.base.corpus: corpus})
 
     def __repr__(self):
@@ -132,14 +135,14 @@ def begin(
     budget_minutes: float = 0.0,
     model_dir: str = "",
 ) -> YourData:
-    """Read and check the reader's files and give YourData; the minutes begin to count. Empty values are defaults.
+    """Read and check the reader's files and give YourData; the minutes count from here. Empty values are defaults.
 
     text_column: a column, several joined ("title+body"), or a pair of texts ("premise|hypothesis"). encoding: of text
-    files that are not UTF-8. join_labels: make one class of labels that differ in case, blanks or the form of a number
-    alone. metric: what recipes are chosen by; "" is the error, or macro-F1 where a class has few documents.
+    files that are not UTF-8. join_labels: make one class of labels that differ only in case, blanks or the form of a
+    number. metric: what recipes are chosen by; "" is the error, or macro-F1 where a class has few documents.
 
-    Raises ValueError that says what to do for files that can't be read or don't do (no such column, one class, fewer
-    than LEAST texts), for an encoder that can't be loaded and a value out of range.
+    Raises ValueError, which says what to do, for files that can't be read or used (no such column, one class, fewer
+    than LEAST texts), for an encoder that can't be loaded, and for a value out of range.
     """
     clock = _clock(profile, budget_minutes)
     columns = text_column or "text", label_column or "label"
@@ -164,10 +167,10 @@ def in_memory(
     tested: bool = True,
     **settings: Any,
 ) -> YourData:
-    """YourData of n texts (a text each, or a pair of texts) and their labels, as `begin` gives it of files.
+    """YourData of n texts (or n pairs of texts) and their labels, as `begin` gives it of files.
 
     test: texts and labels to test on; None: a fifth of these, or nothing where `tested` is false. settings: encoder,
-    metric, join_labels, model_dir.
+    metric, join_labels, model_dir. Raises ValueError as `begin` does, and where there is not one label for each text.
     """
     clock = _clock(profile, minutes)
     columns, ours = _labelled(texts, labels, "texts")
@@ -183,7 +186,7 @@ def _labelled(texts, labels, name):
         raise ValueError(f"{len(texts):,} texts and {len(labels):,} labels: give a label for each text.")
     pairs = [isinstance(text, (tuple, list)) and len(text) == 2 for text in texts]
     if any(pairs) and not all(pairs):
-        raise ValueError(f"texts: {sum(pairs):,} of {len(pairs):,} are pairs. Give a text each, or a pair each.")
+        raise ValueError(f"texts: {sum(pairs):,} of {len(pairs):,} are pairs. Give single texts only, or pairs only.")
     columns = ("text|second" if pairs and all(pairs) else "text"), "label"
     table = pd.DataFrame(list(texts), columns=columns[0].split("|")) if any(pairs) else pd.DataFrame({"text": texts})
     return columns, files.labelled_of(table.assign(label=list(labels)), *columns, path=name)
@@ -192,7 +195,9 @@ def _labelled(texts, labels, name):
 def _clock(profile, minutes):
     chosen = find_profile(profile)
     if not 0 <= minutes < float("inf"):
-        raise ValueError(f"budget_minutes={minutes}: allowed is 0 ({MINUTES[chosen.name]:g}) or more, such as 5.")
+        raise ValueError(
+            f"budget_minutes={minutes}: allowed is 0 (the profile's {MINUTES[chosen.name]:g}) or more, such as 5."
+        )
     return budget.Clock(60 * (minutes or MINUTES[chosen.name]))
 
 
@@ -212,7 +217,7 @@ def of(
     model_dir: str = "",
     tested: bool = True,
 ) -> YourData:
-    """YourData of documents that were read: ours to train on, theirs (None: a fifth of ours) to test on."""
+    """YourData of documents that were read: ours to train on, theirs to test on (None: a fifth of ours)."""
     if metric:
         METRICS.check(metric)
     encoder = encoder or profile.base.encoder
@@ -231,7 +236,7 @@ def of(
 
 
 def _check_model_dir(folder):
-    """That a classifier can be saved there, over an older one at most; said before the minutes are spent."""
+    """Raise ValueError, before the minutes are spent, unless the folder is new, empty, or holds a saved classifier."""
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"model_dir={str(folder)!r} is a file. Name a folder that is empty or not there.")
     if not folder.is_dir() or not any(folder.iterdir()):
@@ -240,13 +245,13 @@ def _check_model_dir(folder):
     kind = json.loads(config.read_text(encoding="utf-8")).get("model_type", "") if config.is_file() else ""
     if not kind.startswith("bertstudy"):
         raise ValueError(
-            f"model_dir={str(folder)!r}: other files are in it than those of a classifier saved by this notebook. Name "
-            f"a folder that is empty or not there."
+            f"model_dir={str(folder)!r}: other files are in it than those of a classifier saved by bertstudy. Name a "
+            f"folder that is empty or not there."
         )
 
 
 def _within_window(run):
-    """The run with a window that its encoder can read."""
+    """The run, its window cut to the longest that its encoder can read."""
     most = longest_window(encoder_config(run.encoder))
     return run if run.window <= most else replace(run, window=most, truncation="head+tail")
 
@@ -256,7 +261,7 @@ def _existing(name, path):
     if is_saved_dataset(path):
         return path
     if path.is_dir():
-        raise ValueError(f"{name}={str(path)!r} is a folder: name a file in it, {', '.join(FILE_TYPES)}.")
+        raise ValueError(f"{name}={str(path)!r} is a folder: name a file in it ({', '.join(FILE_TYPES)}).")
     if not path.exists():
         raise ValueError(f"{name}={str(path)!r}: there is no such file. Relative paths start at {Path.cwd()}.")
     if file_type(path) not in FILE_TYPES:
@@ -265,18 +270,18 @@ def _existing(name, path):
 
 
 def _first(texts):
-    """For each of n texts the index of the first that is the same but for case and spaces: (n)."""
+    """For each of n texts the index of the first text that is the same up to case and spaces: (n)."""
     seen = {}
     return np.array([seen.setdefault(plain(text), index) for index, text in enumerate(texts)], dtype=int)
 
 
 def _spelling(name):
-    """A label by which those that may be one are told: without regard to case, blanks and the form of a number."""
+    """A label without regard to case, blanks and the form of a number: labels that are alike have the same."""
     return plain(name).partition(".")[0] if NUMBER.fullmatch(name.strip()) else plain(name)
 
 
 def alike_labels(counts: Counter) -> list[list[str]]:
-    """Groups of labels that differ in case, blanks or the form of a number alone, the commonest of each first."""
+    """Groups of labels that differ only in case, blanks or the form of a number, the commonest of each group first."""
     groups = {}
     for name, _ in counts.most_common():
         groups.setdefault(_spelling(name), []).append(name)
@@ -284,7 +289,7 @@ def alike_labels(counts: Counter) -> list[list[str]]:
 
 
 def _joined(documents, groups):
-    """Documents whose labels that are alike have become one, the commonest."""
+    """The documents, each label of a group replaced by the group's commonest."""
     first = {name: names[0] for names in groups for name in names}
     return documents._replace(names=[first.get(name, name) for name in documents.names])
 
@@ -300,8 +305,9 @@ def split(
 ) -> tuple[tuple[str, ...], list[Numbered], dict]:
     """Documents in three parts: (labels, [train, dev, test] as Numbered, a dict of what was found).
 
-    Of a text that stands more than once the first row is kept. Without documents to test on (`theirs`) a fifth is set
-    aside (none where `tested` is false); with them, what stands in them leaves train. No text is in two parts.
+    Of a repeated text the first row is kept. Without documents to test on (`theirs`) a fifth is set aside for the test
+    (none where `tested` is false); with them, their texts are removed from train. No text is in two parts. Raises
+    ValueError for documents that don't make a corpus: one class, too few texts, labels that are no classes.
     """
     found = {"alike": alike_labels(Counter(ours.names)), "joined": join_labels}
     if join_labels:
@@ -316,7 +322,9 @@ def split(
     if theirs:
         _check_classes(test, theirs, set(ours.names))
     if sum(bool(WORD.search(texts[index])) for index in unique) < LEAST:
-        raise ValueError(f"{name}: hardly a text in the column {columns[0]!r} has a word in it. Name another column.")
+        raise ValueError(
+            f"{name}: fewer than {LEAST} texts in the column {columns[0]!r} contain a word. Name another text_column."
+        )
     corpus = build(name, (texts, ours.names), (tested_texts, tested_names))
     whole = Numbered(texts, corpus.train.classes, np.array(ours.numbers))
     numbers, classes = whole.numbers, whole.classes
@@ -339,14 +347,14 @@ def split(
         found["repeated in test"] = len(tested_texts) - len(once)
     if len(parts[0].texts) < LEAST // 2 or len(set(parts[0].classes)) < 2:
         raise ValueError(
-            f"{name}: only {len(remaining.texts)} of its texts are not in test={str(test)!r} as well, too few of two "
-            f"classes to train on. Take the test documents out of train, or leave test empty."
+            f"{name}: only {len(remaining.texts)} of its texts are not in test={str(test)!r} too; they are too few, or "
+            f"of one class. Take the test documents out of train, or leave test empty."
         )
     return corpus.labels, parts, found
 
 
 def _cleaned(texts, text_column):
-    """Texts without control characters, and how many had some; what stands between the two of a pair stays."""
+    """Texts without control characters, and how many had some; the separator of a pair is kept."""
     if "|" not in text_column:
         return without_control(texts)
     halves = [without_control(text.split(files.PAIR)) for text in texts]
@@ -354,22 +362,22 @@ def _cleaned(texts, text_column):
 
 
 def _check_labels(name, names, different, label_column):
-    """That there are classes, few enough of them, and texts enough; else ValueError that says what to do."""
+    """Raise ValueError, which says what to do, unless there are two classes or more, not too many, and enough texts."""
     if len(set(names)) < 2:
         raise ValueError(
             f"{name}: all {len(names):,} documents have the label {names[0]!r} in the column {label_column!r}; a "
-            f"classifier takes two classes at the least. Add documents of another class, or name the column with the "
+            f"classifier needs at least two classes. Add documents of another class, or name the column with the "
             f"labels by label_column."
         )
     if different < LEAST:
         raise ValueError(
             f"{name}: {different} different labelled texts; at least {LEAST} are needed, since some are set aside to "
-            f"choose by and to test on. Fifty of each class make a beginning."
+            f"choose by and to test on. Start with some fifty of each class."
         )
     if len(set(names)) > different / 2:
         raise ValueError(
             f"{name}: the column {label_column!r} has {len(set(names)):,} different values in {len(names):,} rows, too "
-            f"many for classes. Name the column with the labels by label_column, or put numbers into classes first."
+            f"many for classes. Name the column with the labels by label_column, or group its values into classes."
         )
 
 
@@ -377,6 +385,6 @@ def _check_classes(test, theirs, known):
     for number, name in zip(theirs.numbers, theirs.names, strict=True):
         if name not in known:
             raise ValueError(
-                f"{test}, data row {number}: {no_such('label', name, sorted(known))} A class can be tested only if "
-                f"train has it: label documents of it in train, or take its rows out of test."
+                f"{test}, data row {number}: {no_such('label', name, sorted(known))} A class can only be tested if it "
+                f"is in train: label documents of it there, or take its rows out of test."
             )

@@ -1,4 +1,4 @@
-"""The reader's own data: its learning curve, the recipes that were tried, its classes, what is taken for what."""
+"""Figures of the reader's own data: learning curve, recipes tried, classes, confusion matrix."""
 
 from functools import lru_cache
 
@@ -17,19 +17,19 @@ from ..results.rows import unsqueeze, wrong
 from ..training.metrics import macro_f1
 
 WORDS, EMBEDDINGS, TUNED = "words", "embeddings", "fine-tuned"  # what recipes are called
-MOST_CLASSES = 15  # in a picture
+MOST_CLASSES = 15  # that a figure has room for
 LONGEST_NAME = 18
 
 
 def draw(name: str, rows: pd.DataFrame) -> plt.Figure:
-    """A registered figure of rows, closed, for a notebook to show."""
+    """A registered figure, drawn of rows and closed, so that a notebook shows it once. `name`: a key of FIGURES."""
     chart = FIGURES[name](rows)
     plt.close(chart)
     return chart
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """What rows show on the documents scored: recipe, labelled, error in percent with Wilson's interval, macro-F1."""
+    """Rows by their scored documents: recipe, labelled, error (percent), low, high (Wilson's interval), macro_f1."""
     lines = []
     for row in rows.to_dict("records"):
         errors, truth, predicted = wrong(row), unsqueeze(row["truth"]), unsqueeze(row["predictions"])
@@ -41,7 +41,7 @@ def measured(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def chosen(rows: pd.DataFrame) -> pd.Series:
-    """The row that is best by its rank, of each method's on the most labels."""
+    """The row with the lowest rank; of each method only rows on the most labels that it was given are compared."""
     methods = [run["method"] for run in rows["run"]]
     labelled = pd.Series([documents["train"] for documents in rows["documents"]], index=rows.index)
     most = labelled.groupby(methods).max()
@@ -50,11 +50,11 @@ def chosen(rows: pd.DataFrame) -> pd.Series:
 
 
 def your_curve_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """The learning curves of words and of the recipe chosen: recipe, labelled, error with interval, macro-F1, kind.
+    """Learning curves of words, embeddings and the recipe chosen: recipe, labelled, error, interval, macro-F1, kind.
 
-    kind: measured or extrapolated. Extrapolated is the recipe chosen, to all labels where not all were trained on, and
-    to twice as many; gain is in points from the law's error at the largest point. Points that are no better than always
-    giving the commonest class are measured, but no part of the law; with fewer than two others nothing is extrapolated.
+    kind: measured or extrapolated. The recipe chosen is extrapolated to all labels, where not all were trained on, and
+    to twice as many; gain is the points by which the law's error falls from the largest point. Points no better than
+    always predicting the commonest class are left out of the law; with fewer than two others nothing is extrapolated.
     """
     recipe = chosen(rows)["recipe"]
     points = measured(rows[rows["recipe"].isin((WORDS, EMBEDDINGS, recipe))]).assign(kind="measured")
@@ -72,12 +72,12 @@ def your_curve_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def can_be_told(point: pd.Series) -> bool:
-    """Whether an extrapolated point says something: within half to twice its error, and a gain that has a sign."""
+    """Whether an extrapolated point is conclusive: interval within half to twice the error, gain surely above zero."""
     return bool(point["low"] >= point["error"] / 2 and point["high"] <= 2 * point["error"] and point["gain_low"] > 0)
 
 
 def _log_ticks(axes, values):
-    """A logarithmic x axis whose ticks are the values themselves, as many as there is room for."""
+    """A logarithmic x axis with ticks at the values themselves, as many as there is space for."""
     axes.set_xscale("log")
     ticks = sorted(set(values.astype(int)))
     spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / max(1, tick) > 1.25]
@@ -89,7 +89,7 @@ def _log_ticks(axes, values):
 def your_curve(rows: pd.DataFrame) -> plt.Figure:
     """Error on the documents set aside against labelled documents, and the chosen recipe's power law beyond them.
 
-    Bars are Wilson's 95 % intervals; the hollow point is extrapolated, and drawn only where something can be told.
+    Bars are Wilson's 95 % intervals; the hollow point is extrapolated, and drawn only where it is conclusive.
     """
     data = your_curve_data(rows)
     with plt.style.context(STYLE):
@@ -116,14 +116,14 @@ def your_curve(rows: pd.DataFrame) -> plt.Figure:
 
 
 def your_recipes_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """What was tried, a line a recipe at its most labels: recipe, labelled, error, interval, macro-F1, chosen."""
+    """What was tried, one line per recipe, on its most labels: recipe, labelled, error, interval, macro-F1, chosen."""
     data = measured(rows).assign(chosen=rows.index == chosen(rows).name)
     return data.sort_values("labelled", kind="stable").drop_duplicates("recipe", keep="last").sort_index()
 
 
 @figure(your_recipes_data, point="{recipe} with {labelled} labels")
 def your_recipes(rows: pd.DataFrame) -> plt.Figure:
-    """Error on the documents set aside of every recipe tried, with Wilson's 95 % interval; the filled one is chosen."""
+    """Error on the documents set aside of every recipe tried, with Wilson's 95 % interval; filled: the one chosen."""
     data = your_recipes_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 1.4 + 0.42 * len(data)))
@@ -145,7 +145,7 @@ def your_recipes(rows: pd.DataFrame) -> plt.Figure:
 
 
 def your_classes_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """The classes of a result: class, labelled (documents to train on), and what `stats.by_class` tells of it."""
+    """The classes of a result: class, labelled (documents trained on), and the columns of `stats.by_class`."""
     row = rows.iloc[0]
     table = stats.by_class(unsqueeze(row["truth"]), unsqueeze(row["predictions"]), len(row["labels"]))
     table.insert(0, "class", list(row["labels"]))
@@ -171,7 +171,7 @@ def your_classes(rows: pd.DataFrame) -> plt.Figure:
 
 
 def your_confusion_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Test documents of one row by given and predicted class: given, predicted, documents."""
+    """Test documents of the first row by class: given, predicted, documents (a count for every pair of classes)."""
     row = rows.iloc[0]
     labels = row["labels"]
     pairs = zip(unsqueeze(row["truth"]), unsqueeze(row["predictions"]), strict=True)
@@ -182,12 +182,12 @@ def your_confusion_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @lru_cache(maxsize=1)
 def _characters():
-    """The characters that figures can show."""
+    """The characters that the figures' font has."""
     return set(FT2Font(findfont("DejaVu Sans")).get_charmap())
 
 
 def _shown(labels, number):
-    """A class's name in a picture: shortened; where the font lacks its characters, its place among the classes."""
+    """A class's name in a figure: shortened; "class 3", its place, where the font lacks one of its characters."""
     name = labels[number]
     if not _characters().issuperset(map(ord, name)):
         return f"class {number + 1}"
@@ -198,7 +198,7 @@ def _shown(labels, number):
 def your_confusion(rows: pd.DataFrame) -> plt.Figure:
     """Confusion matrix of the test documents; colours are shares of the given class.
 
-    Of more than MOST_CLASSES classes those with the most errors are shown.
+    With more than MOST_CLASSES classes, those with the most errors are shown.
     """
     data = your_confusion_data(rows).pivot(index="given", columns="predicted", values="documents")
     labels = list(rows.iloc[0]["labels"])

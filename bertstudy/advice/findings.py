@@ -1,4 +1,4 @@
-"""What a function of this room gives: words to read, a table, and the numbers behind them."""
+"""What the functions of `advice` give: words to read, a table, and the numbers behind them."""
 
 from dataclasses import dataclass, field
 from typing import Any

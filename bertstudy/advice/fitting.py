@@ -1,4 +1,4 @@
-"""`bs.fit`: texts and labels to the best classifier that so many minutes allow, in one call."""
+"""`bs.fit`: from texts and labels to the best classifier within a number of minutes, in one call."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,10 +18,12 @@ from .findings import Finding
 
 @dataclass
 class Fitted:
-    """What `fit` gives: the classifier to keep, what was tried, and what the test documents say.
+    """What `fit` gives: the classifier to keep, what was tried, and the result on the test documents.
 
-    table: recipe, labelled, wrong, of, error in percent with its 95 % interval, macro-F1, of words and of the recipe
-    that was best on the documents set aside, on the test documents. classes: the same by class.
+    table: recipe, labelled, wrong, of, error in percent with its 95 % interval, macro-F1, on the test documents; a line
+    for words and one for the recipe that was best on the documents set aside. classes: precision, recall and F1 by
+    class (`advice.by_class`). verdict: which of the two is better, in words and numbers (`advice.verdict`). data: the
+    documents and what was tried on them. scored: the test's row (`advice.score`).
     """
 
     classifier: Classifier | WordsClassifier
@@ -32,7 +34,7 @@ class Fitted:
     scored: dict
 
     def predict(self, texts: list[str] | str) -> Predictions:
-        """Labels and probabilities of texts by the classifier."""
+        """Labels (n) and probabilities (n, classes) of n texts, by the classifier."""
         return self.classifier.predict(texts)
 
     def save(self, folder: Path | str) -> None:
@@ -40,7 +42,7 @@ class Fitted:
         self.classifier.save(folder, result.keep(self.data, self.scored)[1])
 
     def report(self) -> str:
-        """All of it in Markdown: the verdict, test, what was tried, the classes, what is wrong with the labels."""
+        """All of it in Markdown: the verdict, the test, what was tried, the classes, checks of the documents."""
         from tabulate import tabulate
 
         def told(table):
@@ -62,13 +64,13 @@ def _race(data):
 
 
 def train(data: YourData) -> Classifier | WordsClassifier:
-    """The classifier that is best in the whole race on YourData; nothing is tested."""
+    """The classifier of the best recipe in a race on YourData; nothing is tested."""
     _race(data)
     return result.final(race.best(data), data).classifier
 
 
 def run(data: YourData) -> Fitted:
-    """The whole race on YourData: words, embeddings, fine-tuned recipes, one test."""
+    """A whole race on YourData: words, embeddings, fine-tuned recipes, then one test."""
     _race(data)
     scored = result.score(data)
     classifier = result.keep(data, scored)[0]
@@ -94,14 +96,15 @@ def fit(
     unlabelled: Sequence[str] = (),
     **settings: Any,
 ) -> Fitted:
-    """The best classifier of some texts within so many minutes: words, frozen embeddings, or a fine-tuned encoder.
+    """The best classifier of some texts within some minutes: words, frozen embeddings, or a fine-tuned encoder.
 
-    texts, labels: n texts (or pairs of texts) and their labels, words or numbers; or a DataFrame whose columns `text`
-    and `label` name ("title+body" joins columns, "premise|hypothesis" are pairs). test: the same to test on; None: a
-    fifth of the documents is set aside. unlabelled: texts for further pretraining. settings: encoder, metric ("error",
-    "macro_f1", "balanced_error", "mcc", "log_loss"), join_labels.
+    texts, labels: n texts (or pairs of texts) and their labels, words or numbers; or a DataFrame, of which `text` and
+    `label` name the columns ("title+body" joins columns, "premise|hypothesis" are pairs). test: the same to test on;
+    None: a fifth of the documents is set aside. minutes: for all of it. profile: the scale, "compact" or "paper".
+    unlabelled: texts for further pretraining. settings: encoder, metric ("error", "macro_f1", "balanced_error", "mcc",
+    "log_loss"), join_labels.
 
-    Raises ValueError that says what to do about labels and texts that don't do.
+    Raises ValueError, which says what to do, for texts and labels that can't be used.
 
     >>> result = fit(["good film", "bad film", ...], ["pos", "neg", ...], minutes=2)
     >>> result.classifier.predict(["fine"]).labels

@@ -1,9 +1,9 @@
 """The race on the reader's own data, within a number of minutes: words, frozen embeddings, fine-tuned recipes.
 
 All are trained on the same documents and judged on those set aside ("dev"); the test documents are not read here.
-Words take seconds and are always there; embeddings are read once by the encoder; fine-tuned recipes are tried by
-successive halving, so that the last is trained on all labels. What fits is planned by the speed that is measured. Rows
-are kept in runs/your_data: what was run once is read the next time, so that more minutes go on where fewer stopped.
+Words take seconds and are always tried; for embeddings the encoder reads each text once; fine-tuned recipes are tried
+by successive halving, so that the last is trained on all labels. The plan is made from the speed that is measured. Rows
+are kept in runs/your_data: what was run once is read the next time, so that a longer race continues a shorter one.
 """
 
 import logging
@@ -42,10 +42,10 @@ PROBE_SHARE, TEST_SHARE = 0.05, 0.1  # for measuring the speed, for scoring test
 OVERHEAD = 1.0  # seconds of a run that are neither training nor prediction
 RATES = (2.0, 1.0, 4.0)  # times the profile's learning rate
 WINDOWS = (32, 64, 128, 256, 512)  # word pieces
-COVERED = 0.95  # of the documents that fit the window
-SHORTEST = 128  # window, to which long texts are cut before there are fewer epochs
-FEW = 1000  # labels, below which twice the epochs are worth trying
-ENOUGH = 50_000  # word pieces of text, from where on further pretraining is worth trying
+COVERED = 0.95  # share of the documents that has to fit the window
+SHORTEST = 128  # the window is shortened down to this before epochs are taken away
+FEW = 1000  # with fewer labels, twice the epochs are worth trying
+ENOUGH = 50_000  # with at least this many word pieces of text, further pretraining is worth trying
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
 
@@ -57,13 +57,16 @@ class Recipe(NamedTuple):
 
 
 def is_stored(run: Run, data: YourData, corpus: Corpus) -> bool:
-    """Whether there is a row of a run on this corpus of the data, made as it would be made today."""
+    """Whether there is a row of a run on this corpus of the data that is not stale."""
     row_id = name_of(run, data.library(corpus)).id
     return row_id in data.store and not stale_stages(data.store.read(row_id))
 
 
 def carry_out(run: Run, data: YourData, corpus: Corpus, stop: Any = None) -> dict:
-    """The row of a run on one of the data's corpora: read, or made and kept, and its classifier with it."""
+    """The row of a run on one of the data's corpora: read where it is stored, else made and stored.
+
+    A classifier that was trained here goes into data.classifiers. `stop` is called before every batch, and may raise.
+    """
     library = data.library(corpus)
     row_id = name_of(run, library).id
     if not is_stored(run, data, corpus):
@@ -74,7 +77,7 @@ def carry_out(run: Run, data: YourData, corpus: Corpus, stop: Any = None) -> dic
 
 
 def _tried(run, data, recipe, stop=None):
-    """The row of a run on train, scored on dev, under the recipe's name; it joins what was tried."""
+    """The row of a run on train, scored on dev, under the recipe's name; it is added to data.rows."""
     row = carry_out(run, data, data.corpus, stop) | {"recipe": recipe, "available": len(data.train.texts)}
     placed = rank(data.metric, unsqueeze(row["truth"]), unsqueeze(row["predictions"]), row["loss"])
     row["rank"] = (placed, row["loss"])  # the lowest is the best
@@ -83,17 +86,17 @@ def _tried(run, data, recipe, stop=None):
 
 
 def best(data: YourData) -> dict:
-    """The row that is best on dev, of each method's on the most labels."""
+    """The row that is best on dev by data.metric; of each method only rows on its most labels are compared."""
     return chosen(rows(data)).to_dict()
 
 
 def rows(data: YourData) -> pd.DataFrame:
-    """What has been tried so far as a table, for figures: recipe, documents, predictions on dev, and the rest."""
+    """What has been tried so far as a table for figures, one line per row: recipe, documents, predictions on dev, …"""
     return pd.DataFrame(data.rows)
 
 
 def tried(data: YourData) -> pd.DataFrame:
-    """What has been tried so far, a line a recipe at its most labels: recipe, labelled, error, interval, macro-F1."""
+    """What has been tried so far, one line per recipe, on its most labels: see `figures.your_recipes_data`."""
     return your_recipes_data(rows(data))
 
 
@@ -113,15 +116,15 @@ def _sample(run, data, labelled):
 
 
 def _told(data, recipe):
-    """A table of what was tried of a recipe: recipe, labelled, error on dev with its interval, macro-F1."""
+    """The rows of one recipe as a table: recipe, labelled, error on dev with its interval, macro-F1."""
     table = measured(rows(data))
     return table[table["recipe"] == recipe].sort_values("labelled")
 
 
 def words(data: YourData) -> pd.DataFrame:
-    """TF-IDF with the best of some linear classifiers, on all labels, and on fewer as long as that takes seconds.
+    """Try TF-IDF with the best of some linear classifiers, on all labels, and on a quarter and half where it is quick.
 
-    Gives a table: recipe, labelled, error on dev with its interval, macro-F1.
+    Gives a table: recipe, labelled, error on dev (percent) with its interval, macro-F1.
     """
     run, total = baseline(data.base, "words"), len(data.train.texts)
     took = _tried(run, data, WORDS)["seconds"]["all"]
@@ -132,15 +135,16 @@ def words(data: YourData) -> pd.DataFrame:
 
 
 def _learnable(data, labelled):
-    """Whether so many documents have a few of the two commonest classes at the least."""
+    """Whether a sample of this many documents has at least a few of the two commonest classes."""
     second = np.sort(np.bincount(data.train.classes))[-2] / len(data.train.classes)
     return labelled >= 20 and labelled * second >= 3
 
 
 def embeddings(data: YourData) -> pd.DataFrame:
-    """The encoder left as it is, the mean over pieces read, with a linear head on all labels: a table as of `words`.
+    """Try the frozen encoder's mean over pieces with a linear head, on all labels; gives a table as `words` does.
 
-    Where reading all texts would take more than its share of the minutes, they are cut shorter, or it is left out.
+    Where reading all texts would take more than EMBEDDINGS_SHARE of the time left, they are cut shorter; where that is
+    not enough, it is left out.
     """
     _prepare(data)
     run = baseline(replace(data.base, piece_pooling="mean"), "embeddings")
@@ -156,12 +160,12 @@ def embeddings(data: YourData) -> pd.DataFrame:
 
 
 def _cut(run, window):
-    """The run with a shorter window; of longer texts a quarter of it is read from the head, the rest from the tail."""
+    """The run with another window; of longer texts a quarter of it is read from the head, the rest from the tail."""
     return replace(run, window=window, truncation=f"head+tail:{window // 4}")
 
 
 def _prepare(data):
-    """Measure lengths and speed, once; the window becomes no longer than the texts need."""
+    """Measure lengths and speed, once, and shorten the window to what the texts need."""
     if data.speed:
         return
     if data.lengths is None:
@@ -180,12 +184,12 @@ def _kept(truncation, window, lengths):
 
 
 def pieces_of(data: YourData, run: Run) -> float:
-    """Word pieces of a document on average, as the run's truncation leaves them."""
+    """Mean number of word pieces per document, [CLS] and [SEP] included, that the run's truncation keeps."""
     return _kept(run.truncation, run.window, tuple(data.lengths.tolist()))
 
 
 def seconds_of(run: Run, data: YourData, labelled: int, scored: int) -> float:
-    """Seconds that a run takes on so many labelled documents, by the speed measured last."""
+    """Seconds that a run takes to train on `labelled` documents and predict `scored`, by the speed measured last."""
     pieces = pieces_of(data, run)
     training = epochs_of(run, labelled) * labelled * pieces
     if run.further_pretraining != "none":
@@ -195,7 +199,7 @@ def seconds_of(run: Run, data: YourData, labelled: int, scored: int) -> float:
 
 
 def measure(data: YourData) -> None:
-    """The speed of this encoder on this machine with these documents: a few steps of training and prediction."""
+    """Set data.speed, that of this encoder on this machine, from a few steps of training and prediction."""
     size_of_batch, labels = data.base.batch_size, data.train.classes.tolist()
     chosen = [index % len(labels) for index in range(4 * size_of_batch)]
     begin = time.perf_counter()
@@ -216,11 +220,12 @@ def measure(data: YourData) -> None:
 
 
 def recipes(data: YourData) -> list[Recipe]:
-    """What to fine-tune, by worth: the default, then what may be better, each a change to the default.
+    """What to fine-tune, the most promising first: the default, then recipes that each change one thing of it.
 
-    Learning rates; the balanced loss where it is judged by more than errors; the other vector; a longer window and
-    other truncations (§5.3.1) where documents exceed it; further pretraining on the task's own texts (§5.4) where
-    there is text enough; more epochs where labels are few.
+    Learning rates; an unweighted loss where the default's is balanced, as it is for a metric that weighs classes
+    alike; the other vector ([CLS] or the mean); a longer window and the head alone (§5.3.1) where documents exceed the
+    window and the profile's is longer; further pretraining (§5.4) where unlabelled texts are given and there is enough
+    text; more epochs where labels are few.
     """
     rate = data.base.learning_rate
     default = replace(data.base, learning_rate=RATES[0] * rate)
@@ -250,14 +255,15 @@ def recipes(data: YourData) -> list[Recipe]:
 
 
 def _text_pieces(data):
-    """Word pieces there are to pretrain on, about."""
+    """Roughly how many word pieces there are to pretrain on."""
     return float(data.lengths.mean()) * (len(data.train.texts) + len(data.unlabelled))
 
 
 def _affordable(data):
-    """The default run, made cheaper until it fits on all labels: a shorter window, then fewer epochs, fewer steps.
+    """The rungs of the plan; data.base is made cheaper until they fit on all labels.
 
-    Gives (rungs, labelled): where not even that fits, on as many labels as do.
+    First its window is shortened, then its steps and epochs are lowered. Where that is not enough, the rungs are for as
+    many labels as fit; [] where that leaves too few.
     """
     total = len(data.train.texts)
 
@@ -285,10 +291,11 @@ def _affordable(data):
 
 
 def plan(data: YourData) -> Finding:
-    """Plan the fine-tuned runs by the speed measured: a table of them (recipe, labelled, minutes).
+    """Plan the fine-tuned runs by the speed measured: a Finding with a table of them (recipe, labelled, minutes).
 
-    As many recipes as fit are tried on a quarter of the labels, the better half of them on half, the best on all. Where
-    not even one fits, that is said, and words and embeddings are what there is.
+    As many recipes as fit are tried on a quarter of the labels, the better half of them on half, the best on all; with
+    few labels, all on all (`budget.rungs`). Where not even one fits, the plan is empty, and the words say so. `values`:
+    rungs, speed.
     """
     _prepare(data)
     data.left_out = [line for line in data.left_out if line["recipe"] == EMBEDDINGS]
@@ -308,9 +315,9 @@ def plan(data: YourData) -> Finding:
     text = "Word pieces a second in training and in prediction: {} and {}.".format(*speeds)
     text += f" Window: {data.base.window} word pieces; {data.base.epochs} epochs."
     if not data.plan:
-        text += " The minutes are too few to fine-tune: words and embeddings are what there is."
+        text += " The minutes are too few to fine-tune: only words and embeddings are compared."
     elif data.plan[-1].labelled < total:
-        text += f" {data.plan[-1].labelled:,} of the {total:,} labelled documents fit the minutes."
+        text += f" The minutes suffice for {data.plan[-1].labelled:,} of the {total:,} labelled documents."
         seconds = seconds_of(tried[0].run, data, total, len(data.dev.texts))
         _leave_out(data, f"{TUNED}, all labels", total, seconds, "not enough minutes")
     table = pd.DataFrame(lines, columns=["recipe", "labelled", "minutes"])
@@ -318,7 +325,7 @@ def plan(data: YourData) -> Finding:
 
 
 def _try(recipe, data, labelled):
-    """The row of a recipe on so many labels if there is time for it, else None, and it is noted as left out."""
+    """The row of a recipe on `labelled` documents; None where there is no time for it, which is noted as left out."""
     run = _sample(recipe.run, data, labelled)
     seconds = seconds_of(run, data, labelled, len(data.dev.texts))
     if not is_stored(run, data, data.corpus) and not data.clock.fits(seconds / budget.SPARE):
@@ -327,7 +334,7 @@ def _try(recipe, data, labelled):
         row = _tried(run, data, recipe.name, data.clock.stop)
     except budget.TimeIsUp:
         return _leave_out(data, recipe.name, labelled, seconds, "stopped: the machine has become slower")
-    kept = best(data)["id"]  # of encoders, which are large, the best alone stays in memory
+    kept = best(data)["id"]  # encoders are large: only the best stays in memory
     data.classifiers = {key: one for key, one in data.classifiers.items() if key == kept or not hasattr(one, "encoder")}
     last = row["history"][-1]
     data.speed = budget.Speed(last["seconds"] / last["pieces"], data.speed.prediction)
@@ -335,7 +342,7 @@ def _try(recipe, data, labelled):
 
 
 def run_all(data: YourData) -> pd.DataFrame:
-    """Carry the plan out, as far as the minutes go. Gives the rows of all that was tried."""
+    """Carry the plan out, as far as the minutes allow. Gives the rows of all that was tried, as `rows` does."""
     running = recipes(data)
     for rung in data.plan:
         results = [(recipe, _try(recipe, data, rung.labelled)) for recipe in running[: rung.recipes]]
@@ -348,9 +355,9 @@ def run_all(data: YourData) -> pd.DataFrame:
 
 
 def _use_what_is_left(data):
-    """Try recipes that the plan had no room for, on all labels, where runs were faster than planned.
+    """Where runs were faster than planned, try further recipes on all labels.
 
-    Time to train the best once more, on the documents set aside too, is not touched.
+    Enough time is left to train the best once more, with the documents set aside added.
     """
     total, names = len(data.train.texts), {row["recipe"] for row in data.rows}
     if not data.plan or data.plan[-1].labelled < total:

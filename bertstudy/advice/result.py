@@ -1,4 +1,4 @@
-"""What was found on the reader's labels: one test, the verdict, the classes, the outlook, the classifier to keep."""
+"""The result on the reader's labels: one test, the verdict, the classes, the outlook, the classifier to keep."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ from ..paths import ROOT, runs
 from ..results.rows import squeeze, unsqueeze, write_json, wrong
 from ..results.workers import few_threads
 from ..runs import Run
-from ..training.metrics import METRICS, macro_f1
+from ..training.metrics import METRICS, cross_entropy, macro_f1
 from . import budget
 from .checks import SHOWN
 from .documents import YourData
@@ -25,20 +25,21 @@ from .figures import WORDS, can_be_told, your_classes_data, your_curve_data
 from .findings import Finding
 from .race import TEST_SHARE, best, carry_out, is_stored, is_tuned, pieces_of, seconds_of
 
-LEAST_TEST = 200
-MADE_BY = "row.json"  # beside a saved classifier: the id of the row whose run it is
+LEAST_TEST = 200  # test documents that are scored, however few the minutes
+MADE_BY = "row.json"  # beside a saved classifier: the id of the row that it belongs to
 DRAWS = 2000  # of the bootstrap of a metric
 
 
 def outlook(tried: pd.DataFrame) -> Finding:
     """What more labels would bring, from the rows of all that was tried: in words, and the point as a table.
 
-    `values` are those of twice the labels: labelled, error, low, high, gain, gain_low, gain_high; {} where they can't
-    be told, because the interval is wider than from half to twice the error, or the gain may as well be none.
+    `values` are those of twice the labels: labelled, error, low, high (percent), gain, gain_low, gain_high (points);
+    {} where the outlook is inconclusive: the interval is wider than from half to twice the error, or the gain's
+    interval includes zero.
     """
     data = your_curve_data(tried)
     further = data[data["kind"] == "extrapolated"]
-    unknown = "What more labels would bring can't be told from these runs. More minutes draw a longer curve."
+    unknown = "Inconclusive: these runs don't show what more labels would bring. More minutes give a longer curve."
     if further.empty or not can_be_told(further.iloc[-1]):
         return Finding(unknown)
     last = further.iloc[-1]
@@ -51,7 +52,7 @@ def outlook(tried: pd.DataFrame) -> Finding:
 
 
 def _on_all_labels(row: dict, data: YourData) -> Run:
-    """The run of a row on train and dev together, every epoch kept: how the classifier to keep is trained."""
+    """The run of a row on train and dev together: how the classifier to keep is trained."""
     run = replace(Run(**row["run"]), corpus=data.base.corpus, fraction=1.0)
     return replace(run, test_size=1)  # test is scored elsewhere, for its probabilities
 
@@ -65,9 +66,9 @@ class Final(NamedTuple):
 
 
 def final(row: dict, data: YourData) -> Final:
-    """A tried row as it is kept: trained on train and dev where there is time for it.
+    """A tried row as it is kept: trained once more, on train and dev together.
 
-    An encoder that was fine-tuned is kept as it is where there is not.
+    A fine-tuned encoder is kept as it is where there is no time for that.
     """
     run, corpus = _on_all_labels(row, data), data.whole
     seconds = seconds_of(run, data, len(corpus.train.texts), 0) if is_tuned(run.method) else 0.0
@@ -78,13 +79,13 @@ def final(row: dict, data: YourData) -> Final:
 
 
 def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
-    """The classifier of a row: in memory, or saved by an earlier execution, or trained again."""
+    """The classifier of a row: the one in memory, else the one saved in data.model_dir, else trained again."""
     if row["id"] not in data.classifiers:
         made_by = data.model_dir / MADE_BY
         if made_by.is_file() and json.loads(made_by.read_text(encoding="utf-8"))["id"] == row["id"]:
             data.classifiers[row["id"]] = Classifier.load(data.model_dir)
         else:
-            from ..results import execution  # torch's part, which a stored result does not need
+            from ..results import execution  # needs torch, which a stored result does not
 
             library = data.library(corpus)
             data.classifiers[row["id"]] = execution.train(run, progress=False, library=library)[0]
@@ -110,11 +111,8 @@ def score(data: YourData) -> dict:
         row |= {"predictions": squeeze(probabilities.argmax(1)), "id": kept.row["id"], "metric": data.metric}
         row |= {"words": squeeze(words.classifier.predict(test.texts).probabilities.argmax(1))}
         row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
-        loss = -np.log(probabilities[np.arange(len(test.classes)), test.classes] + 1e-12).mean()
-        row |= {
-            "loss": float(loss),
-            "sizes": np.bincount(data.whole.train.classes, minlength=len(data.labels)).tolist(),
-        }
+        row |= {"loss": cross_entropy(probabilities, test.classes)}
+        row |= {"sizes": np.bincount(data.whole.train.classes, minlength=len(data.labels)).tolist()}
         write_json(path, row | {"documents": len(data.test.texts), "labelled": [words.labelled, kept.labelled]})
     row = json.loads(path.read_text(encoding="utf-8"))
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
@@ -125,7 +123,7 @@ def _labelled(row):
 
 
 def _most(data, winner):
-    """How many test documents are scored: all, but for the minutes."""
+    """How many test documents may be scored: all by words; by an encoder as many as TEST_SHARE of the minutes allow."""
     run = Run(**winner["run"])
     if "encoder" not in METHODS.entry(run.method).reads:  # it takes no time
         return len(data.test.texts)
@@ -147,27 +145,28 @@ def difference(metric: str, truth: np.ndarray, ours: np.ndarray, words: np.ndarr
 
 
 def warnings(result: dict) -> str:
-    """What has to be said first of a result: that it predicts one class only, or is no better than doing so; or ""."""
+    """What has to be said first of a result: that it predicts one class only, or is no better than that; else ""."""
     truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
     counts = np.bincount(truth)
     commonest = result["labels"][counts.argmax()]
     if len(set(predicted)) == 1:
         return f"This classifier gives every document the class {result['labels'][predicted[0]]!r}: don't use it. "
     if (predicted == truth).sum() <= counts.max():
-        return f"This classifier errs no less than always saying {commonest!r} does: don't use it. "
+        return f"This classifier is no better than always saying {commonest!r}: don't use it. "
     return ""
 
 
 def verdict(result: dict) -> Finding:
-    """What test says: a table (recipe, labelled, wrong, of, error, interval, macro-F1), and in words which is better.
+    """The result on test: a table (recipe, labelled, wrong, of, error, interval, macro-F1), and words: which is better.
 
-    `values`: gain, low, high (over words, by the metric that chose; points of error where that is a loss or the error
-    itself), better, worse (documents that only one of the two is right about) and p (exact McNemar test).
+    `values`: gain, low, high over words, in the metric that recipes were chosen by (for the error and the log loss in
+    points of error); better, worse: the documents that only the recipe, or only words, gets right; p: exact McNemar
+    test of these.
     """
     truth, ours, words = (unsqueeze(result[name]) for name in ("truth", "predictions", "words"))
     lines, text = [], warnings(result)
     if len(truth) < result["documents"]:
-        text += f"{len(truth):,} of the {result['documents']:,} test documents were scored, for want of minutes. "
+        text += f"The minutes sufficed to score {len(truth):,} of the {result['documents']:,} test documents. "
     recipes = [(WORDS, result["labelled"][0], words)]
     recipes += [(result["recipe"], result["labelled"][1], ours)] if result["recipe"] != WORDS else []
     for name, labelled, predicted in recipes:
@@ -190,22 +189,22 @@ def verdict(result: dict) -> Finding:
     text += f"{result['recipe'].capitalize()} was the best on the documents set aside, and is what is kept. On test it "
     text += f"is {abs(gain):.3g} {unit} {'better' if gain > 0 else 'worse'} than words (95 % interval of the gain "
     text += f"{low:.3g} to {high:.3g}): "
-    text += "better." if low > 0 else "worse; keep words instead." if high < 0 else "a difference these can't show."
+    text += "better." if low > 0 else "worse; keep words instead." if high < 0 else "inconclusive."
     return Finding(text, table, values | {"gain": float(gain), "low": float(low), "high": float(high)})
 
 
 def table(result: dict) -> pd.DataFrame:
-    """A result as a table of one row, for figures."""
+    """A result as a table with one row, for figures."""
     return pd.DataFrame([result])
 
 
 def by_class(result: dict) -> pd.DataFrame:
-    """The classes of a result: class, labelled, documents of test, precision, recall, F1 in percent with intervals."""
+    """The classes of a result on test: class, labelled, documents, precision, recall, F1 in percent with intervals."""
     return your_classes_data(table(result))
 
 
 def confident_errors(result: dict) -> pd.DataFrame:
-    """The test documents that are most confidently wrong: row of the file, given, predicted, probability in percent."""
+    """The SHOWN test documents that are most confidently wrong: row of the file, given, predicted, probability (%)."""
     truth, predicted = unsqueeze(result["truth"]), unsqueeze(result["predictions"])
     names = np.array(result["labels"])
     documents = pd.DataFrame({"row": result["row"], "given": names[truth], "predicted": names[predicted]})
@@ -215,7 +214,7 @@ def confident_errors(result: dict) -> pd.DataFrame:
 
 
 def keep(data: YourData, result: dict) -> tuple[Classifier | WordsClassifier, dict[str, Any]]:
-    """The classifier of a result, and its row with the documents and the error of test, as a model card tells them."""
+    """The classifier of a result, and its row with the documents and the error on test, for `Classifier.save`."""
     dev, errors = best(data), wrong(result)
     kept = final(dev, data)
     documents = {"train": kept.labelled, "dev": len(data.dev.texts), "test": len(errors)}
@@ -224,7 +223,10 @@ def keep(data: YourData, result: dict) -> tuple[Classifier | WordsClassifier, di
 
 
 def save(data: YourData, result: dict) -> Finding:
-    """Save the classifier of a result in data.model_dir with its error on test; the words say how to load it."""
+    """Save the classifier of a result in data.model_dir, with its test error in the model card.
+
+    The words say how to load it; `values`: folder.
+    """
     classifier, row = keep(data, result)
     classifier.save(data.model_dir, row)
     write_json(data.model_dir / MADE_BY, {"id": row["id"]})
@@ -239,10 +241,10 @@ def save(data: YourData, result: dict) -> Finding:
 
 
 def left_out(data: YourData) -> Finding:
-    """What the minutes or the texts did not allow: recipe, labelled, minutes, why."""
+    """What was left out for lack of time: a table (recipe, labelled, minutes, why), and in words how long it takes."""
     if not data.left_out:
         return Finding("Nothing was left out.")
     missing = sum(line["minutes"] or 0 for line in data.left_out)
     minutes = ceil(data.clock.seconds / 60 + budget.SPARE * missing + 1)
-    words = f"Run again with budget_minutes = {minutes} to have most of it: what was run is kept." if missing else ""
+    words = f"Run again with budget_minutes = {minutes} to try most of it: what was run is kept." if missing else ""
     return Finding(words, pd.DataFrame(data.left_out), {"minutes": minutes if missing else None})

@@ -1,7 +1,7 @@
-"""The paper's findings as claims that stored rows can bear out or refute, each with a verdict; needs no torch.
+"""The paper's findings as claims that stored rows support or refute, each with a verdict; needs no torch.
 
-A claim contrasts runs that are alike in every field but those it is about, and pairs them by seed. Its effect is the
-first setting's error less the second's, in points, and the claim says which effects would bear it out.
+A claim contrasts runs that are equal in every field but those it is about, and pairs them by seed. Its effect is the
+first setting's error less the second's, in points; its kind says which effects support it.
 """
 
 from collections.abc import Callable, Iterable
@@ -30,10 +30,10 @@ NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high"
 
 @dataclass(frozen=True)
 class Contrast:
-    """Two settings: `first` and `second` say of a row whether it is one of theirs; they may differ in `free`.
+    """Two settings: `first` and `second` say of a row whether it is one of theirs; only the fields `free` may differ.
 
-    `over` names a field whose smallest value is looked at where rows of several are there; with `less` the effect at
-    its largest is taken off, which leaves how much the effect falls.
+    `over` names a field: of several values of it with rows, the smallest is compared. With `less` the effect at the
+    largest value is subtracted, which leaves how much the effect falls between the two.
     """
 
     first: Callable
@@ -46,12 +46,12 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Claim:
-    """A finding. It holds where all its contrasts do.
+    """A finding of the paper. It holds where all its contrasts do.
 
     kind: "better" where the second setting is claimed to have the lower error, "as good" where it is claimed to be no
     worse, "no better" where it is claimed to gain nothing. least: the least effect of interest, in points. planted: why
-    it is known to hold for the composed corpora, where it is: rows of these that don't bear it out show that the
-    instrument is broken.
+    the finding is known to hold for the composed corpora, "" where it is not known: rows of these corpora that refute
+    a planted finding show that the instrument is broken.
     """
 
     name: str
@@ -67,7 +67,12 @@ class Claim:
 def after(
     source: str | Callable[[str], bool], multitask: bool = False, encoder: str = "", fraction: float | None = None
 ) -> Callable[[Any], bool]:
-    """Rows that fine-tune after this further pretraining; source: a name, or what says whether it is the one."""
+    """A condition on rows: whether one is fine-tuned on a corpus of MAIN after this further pretraining.
+
+    source: a value of `further_pretraining`, or a function of it. multitask: whether after several tasks together too.
+    encoder: "base" or "large", the shallower or the deeper of two; "": any. fraction: None: any. Rows that measure
+    retention are not among them.
+    """
     fits = source if callable(source) else lambda name: name == source
     return lambda row: (
         row.method == "fine_tune"
@@ -81,7 +86,7 @@ def after(
 
 
 def _placed(rows):
-    """Rows with what claims ask about their place among the others."""
+    """Rows with the columns that claims ask for: a row's place among the others by layer, rate, steps and depth."""
     rows = rows.assign(measured=rows["retention"].notna() & (rows["retention"] != "none"))
     single = rows["layers"].where(rows["layers"].str.isdecimal())
     rows["top_layer"] = pd.to_numeric(single).groupby(rows["encoder"]).transform("max")
@@ -100,7 +105,7 @@ def _placed(rows):
 
 
 def _settings(rows, contrast):
-    """The settings that a contrast can be looked at in: (key of what both sides share, first rows, second rows)."""
+    """The settings in which both sides of a contrast have rows: (fields that they share, first rows, second rows)."""
     names = [name for name in ALIKE if name not in contrast.free]
     sides = [rows[[bool(fits(row)) for row in rows.itertuples()]] for fits in (contrast.first, contrast.second)]
     groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
@@ -113,19 +118,19 @@ def _settings(rows, contrast):
 
 
 def _after_as_many_steps(sides):
-    """Two tables without the rows after other numbers of pretraining steps than are in both, where any is in both."""
+    """Two tables without the rows whose number of pretraining steps the other lacks; as they are if none is shared."""
     shared = set.intersection(*(set(side["pretraining_steps"]) for side in sides))
     return [side[side["pretraining_steps"].isin(shared)] if shared else side for side in sides]
 
 
 def _one_setting(side, free):
-    """Of rows that differ in the free fields those of one setting: with most steps of pretraining, then most seeds."""
+    """Of rows that differ in the free fields, those of one setting: the one with most pretraining steps, then seeds."""
     settings = (rows for _, rows in side.groupby(list(free), sort=True, dropna=False))
     return max(settings, key=lambda rows: (rows["pretraining_steps"].iloc[0], len(rows)))
 
 
 def _wrong(side):
-    """Of each seed which test documents are errors: a list of arrays (documents)."""
+    """Which test documents are errors: a list of arrays (documents) of 0 and 1, one per seed."""
     return [wrong(row).astype(int) for row in side.to_dict("records")]
 
 
@@ -136,7 +141,7 @@ def _but(setting, name):
 def _effect(rows, contrast):
     """The setting, the two tables of rows and the stats.Effect of a contrast; None where there are no rows for it.
 
-    How much an effect falls is told over two seeds or more, between settings that differ in that one field.
+    How much an effect falls needs two seeds or more, and settings that differ in the field `over` alone.
     """
     settings = list(_settings(rows, contrast))
     if not settings:
@@ -162,7 +167,13 @@ def _effect(rows, contrast):
 
 
 def verdict(kind: str, least: float, effect: stats.Effect) -> str:
-    """What an effect with its interval says of a claim of this kind: one of WORST_FIRST."""
+    """What an effect with its interval says of a claim of this kind: one of WORST_FIRST.
+
+    "better" holds where the interval is above zero ("weakly" if the effect is below `least`), and doesn't where the
+    interval is below `least`. "as good" holds where the interval is above -least ("weakly" if the effect is negative),
+    and doesn't where it is below zero. "no better" holds where the interval is below `least`, and doesn't where it is
+    above zero. All else is inconclusive.
+    """
     if kind == "better":
         if effect.low > 0:
             return "holds" if effect.effect >= least else "holds weakly"
@@ -177,9 +188,10 @@ def verdict(kind: str, least: float, effect: stats.Effect) -> str:
 
 
 def judge(claim: Claim, rows: pd.DataFrame) -> dict:
-    """A claim's line: its effect with interval and p, the paper's, the verdict, and what would tell where none can.
+    """A claim's line, a dict: its effect with interval and p, the paper's effect, the verdict, and what is needed.
 
-    Of several contrasts the one is told whose verdict is worst, and among equals the smallest effect.
+    `needs` says what would settle an inconclusive claim. Of several contrasts the line is that of the worst verdict,
+    and among equals that of the smallest effect; "not run" where any of them lacks rows.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
     line |= {"kind": claim.kind, "least": claim.least, "planted": ""}
@@ -206,7 +218,7 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
 
 
 def _needs(claim, effect, sides):
-    """How many seeds would show the least effect of interest, in words."""
+    """What would show the least effect of interest, in words: a number of seeds, or more test documents."""
     if effect.seeds == 1:
         return "more seeds are needed"
     errors = [side["error"].astype(float) for side in sides]
@@ -216,7 +228,7 @@ def _needs(claim, effect, sides):
 
 
 def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Claims as a table, a line each, p adjusted by Holm's method within a notebook's claims."""
+    """Claims as a table, one line each (see `judge`); p_holm: p adjusted by Holm's method over a notebook's claims."""
     placed = _placed(rows)
     table = pd.DataFrame([judge(claim, placed) for claim in claims])
     table["p_holm"] = table.groupby("notebook")["p"].transform(lambda p: stats.holm(p.astype(float)))
@@ -226,8 +238,8 @@ def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
 def noise_floor() -> pd.DataFrame:
     """Which differences in the paper's own tables are beyond chance, from the printed errors and test sizes alone.
 
-    A line a difference to the table's reference: table, corpus, row, reference, difference in points (positive: the
-    row is better), its 95 % interval (`stats.binomial_difference`), and whether that excludes zero.
+    One line per difference to the table's reference: table, corpus, row, reference, difference in points (positive:
+    the row is better), its 95 % interval (`stats.binomial_difference`), and whether that excludes zero.
     """
     decay = paper.decay()
     rates = [f"{line.learning_rate:g}, ξ {line.layer_decay:g}" for line in decay.itertuples()]

@@ -18,7 +18,7 @@ FIGURES = {}
 
 
 class Told(NamedTuple):
-    """How a figure's numbers are told in a sentence: which number, what it is, its unit, and the name of a point."""
+    """How a figure's numbers are put into a sentence: the name of a point, which column, what it is, its unit."""
 
     point: str  # a template of columns, such as "{arm}, {labelled} labels"
     value: str
@@ -34,10 +34,10 @@ def figure(
     unit: str = "%",
     kind: str = "rows",
 ) -> Callable:
-    """Register a figure: draw(rows) gives a matplotlib figure, and `data(rows)` the numbers in it as a table.
+    """Register a figure: the decorated draw(rows) gives a matplotlib figure, `data(rows)` the numbers in it as a table.
 
     point, value, what, unit: see `Told`; `what` is the column `value` itself where it is not given. kind: what it is
-    drawn from, "rows" of runs or surveys of "corpora" (see `store.rows`).
+    drawn from, "rows" of runs or surveys of "corpora" (see `results.rows.rows`).
     """
 
     def register(draw):
@@ -49,16 +49,17 @@ def figure(
 
 
 def shows(name: str) -> str:
-    """What a registered figure shows, in a sentence, for those who don't see it; of any other the name."""
+    """What a registered figure shows, in a sentence, for readers who don't see it; its name if it is not registered."""
     sentence = inspect.getdoc(FIGURES[name]).split("\n\n")[0] if name in FIGURES else name.replace("_", " ")
     return " ".join(sentence.split())
 
 
 def per_point(rows: pd.DataFrame, keys: list[str], pooled: bool = False) -> pd.DataFrame:
-    """Mean error with its interval over seeds, a line for each combination of the keys.
+    """Mean error with its 95 % interval over seeds: a table of the keys, seeds, error, low, high (percent).
 
-    The interval is t's over the seeds of a point, or, pooled, with the variance that all points of the table share:
-    for tables of many settings with few seeds each. Where one seed is all there is, it is Wilson's.
+    One line per combination of the keys' values. The interval is a t interval over the seeds of a point, or, pooled,
+    one with the variance that all points share, for tables of many settings with few seeds each. Where there is one
+    seed only, it is Wilson's over the test documents.
     """
     groups = list(rows.groupby(keys, sort=True))
     intervals = (stats.pooled_intervals if pooled else _apart)([group["error"] for _, group in groups])
@@ -83,13 +84,13 @@ def bars_of(points: pd.DataFrame) -> list[pd.Series]:
 
 
 def grid_across(axes: plt.Axes) -> None:
-    """Upright grid lines only, for figures whose errors lie along x."""
+    """Vertical grid lines only, for figures with the error on the x axis."""
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
 
 
 def span(counts: pd.Series) -> str:
-    """How many seeds, in words."""
+    """The range of some numbers of seeds, in words: "3 seeds", "2 to 5 seeds"."""
     low, high = counts.min(), counts.max()
     if low != high:
         return f"{low} to {high} seeds"
@@ -138,7 +139,7 @@ def _table(data, kind):
 
 
 def result_of(name: str, data: pd.DataFrame) -> str:
-    """The lowest and the highest number of a registered figure in a sentence, with intervals where it has them."""
+    """The lowest and the highest number of a registered figure in a sentence, with their intervals; "" without any."""
     point, value, what, unit = FIGURES[name].told
     ordered = data.dropna(subset=[value]).sort_values(value, kind="stable").to_dict("records")
     if not ordered:

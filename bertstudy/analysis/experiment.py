@@ -1,4 +1,4 @@
-"""An experiment: all that is particular to one question. Each file in experiments/ declares one."""
+"""An experiment: all that is specific to one question. Each file in experiments/ declares one."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ Reader = Callable[[str, Any], Any]  # of a parameter: (name, value as given) →
 class Experiment:
     """A question with its notebook, the parameters that only it takes, its scale in each profile, and its claims.
 
-    parameters: how each of its own papermill parameters is read; an empty value stands for the scale's. scales: by
-    profile, the values of these parameters and whatever else the plan takes; `seeds` is how many runs a setting has,
-    `labelled` how many documents are trained on, dev included (None: all).
+    parameters: a Reader for each of its own papermill parameters; an empty value means the scale's. scales: for each
+    profile, the values of these parameters and whatever else the plan reads; `seeds` is the number of runs per
+    setting, `labelled` how many documents are trained on, dev included (without it: all).
     """
 
     name: str
@@ -27,7 +27,10 @@ class Experiment:
     claims: tuple[Claim, ...] = ()
 
     def scale(self, profile: str, **given: Any) -> dict[str, Any]:
-        """The values of the plan in a profile, those given in their place. Raises ValueError for one that can't be."""
+        """What the plan reads in a profile, with the values given in place of the scale's.
+
+        Raises ValueError for a value that a parameter's Reader refuses.
+        """
         values = {**dict.fromkeys(self.parameters), **self.scales.get(profile, {})}
         return values | {name: self.parameters[name](name, value) for name, value in given.items() if value}
 
@@ -36,7 +39,7 @@ EXPERIMENTS: dict[str, Experiment] = {}
 
 
 def declare(**parts: Any) -> Experiment:
-    """Declare an experiment: see `Experiment`."""
+    """Declare an experiment, whose fields the parts are (see `Experiment`), and give it."""
     declared = Experiment(**parts)
     EXPERIMENTS[declared.name] = declared
     return declared
@@ -50,7 +53,7 @@ def experiment(name: str) -> Experiment:
 
 
 def numbers(kind: type, example: str) -> Reader:
-    """Numbers separated by blanks: a list."""
+    """A Reader of numbers separated by blanks: gives a list. Raises ValueError, with the example, for anything else."""
 
     def read(name, value):
         try:
@@ -72,14 +75,14 @@ def text(name: str, value: str) -> str:
 
 
 def whole(name: str, value: int) -> int:
-    """A whole number above zero (0 stands for the scale's)."""
+    """A whole number above zero, or 0 for the scale's. Raises ValueError for any other."""
     if value < 0 or value != int(value):
         raise ValueError(f"{name}={value!r}: allowed is 0 (the profile's) or a whole number above it.")
     return int(value)
 
 
 def one_of(registry: Any) -> Reader:
-    """The name of a registered choice."""
+    """A Reader of the name of a registered choice. Raises ValueError for an unknown one."""
 
     def read(name, value):
         registry.check(value)

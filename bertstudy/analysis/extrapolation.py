@@ -5,15 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-# What another sample and another seed change in a run, as a share of its error, at the least: the standard deviation in
-# this study's fine-tuned runs (0.115 over 23 settings of the compact profile, 0.114 over 39 of the control profile).
+# By how much another sample and another seed change a run's error, as a share of that error, at the least: the standard
+# deviation in this study's fine-tuned runs (0.115 over 23 settings of the compact profile, 0.114 over 39 of control).
 LUCK = 0.12
 
 
 def power_law(labelled: np.ndarray, errors: np.ndarray, documents: int) -> np.ndarray:
     """(slope, intercept) of log error over log labelled documents, weighted by how well each error is known.
 
-    labelled: k numbers; errors: k shares of `documents` scored. An error of none counts as half a document.
+    labelled: k numbers; errors: k error rates (0 to 1) on `documents` scored documents. No error counts as half a one.
     """
     shares = np.clip(errors, 0.5 / documents, 1 - 0.5 / documents)
     weights = np.sqrt(documents * shares / (1 - shares))  # one over the standard error of the logarithm
@@ -21,7 +21,7 @@ def power_law(labelled: np.ndarray, errors: np.ndarray, documents: int) -> np.nd
 
 
 def _luck(labelled, errors, documents):
-    """Standard deviation of a point about the law, in parts of its error: of the points', never below LUCK."""
+    """Standard deviation of a point about the law, as a share of its error: from the residuals, and at least LUCK."""
     if len(labelled) < 3:
         return LUCK
     residuals = np.log(np.clip(errors, 0.5 / documents, 1)) - np.polyval(
@@ -37,12 +37,12 @@ def extrapolate(
 
     labelled: k >= 2 different numbers; wrong: (k, m) booleans, which of the same m documents the run of each point
     got wrong; targets: numbers of labelled documents. Gives a table: labelled, error, low, high (95 % interval), and
-    gain, gain_low, gain_high, in points from the law's error at the largest of `labelled`.
+    gain, gain_low, gain_high: the points by which the law's error falls from the largest of `labelled`.
 
     The interval is a bootstrap: of the m documents, which all points share, and of each point's luck with its sample
-    and its seed. Three points tell little of that luck: where it is 0.2, intervals of 95 % held the truth in 84 % of 80
-    simulated curves, where it is 0.1 in 93 % (with LUCK = 0.1). It takes the power law for granted: what no number of
-    labels can mend, such as wrong labels among the scored documents, makes it too hopeful far out.
+    and its seed. Three points say little about that luck: where it is 0.2, intervals of 95 % held the truth in 84 % of
+    80 simulated curves, where it is 0.1 in 93 % (with LUCK = 0.1). The power law is assumed: an error that no number of
+    labels can lower, such as that of wrong labels among the scored documents, makes it too optimistic far out.
     """
     labelled, wrong, random = (
         np.asarray(labelled, dtype=float),

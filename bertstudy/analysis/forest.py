@@ -1,4 +1,4 @@
-"""The claims as a forest plot: effects with their intervals, the paper's beside them, and what they come to."""
+"""The claims as a forest plot: effects with their intervals and verdicts, and the paper's effects beside them."""
 
 import matplotlib.pyplot as plt
 import numpy as np

@@ -14,12 +14,12 @@ TEST_SIZES |= {"AG": 7_600, "AG's News": 7_600, "DBPedia": 70_000, "DBP": 70_000
 
 @lru_cache(maxsize=1)
 def numbers() -> pd.DataFrame:
-    """All of them, a table of item, row, column, value (as printed) and read_from (how it was read)."""
+    """All numbers of the paper, a table of strings: item, row, column, value as printed, read_from (table or plot)."""
     return pd.read_csv(Path(__file__).with_name("paper.csv"), dtype=str)
 
 
 def item(name: str) -> pd.DataFrame:
-    """The numbers of one table or figure, as in item("Table2"). Raises KeyError for one the paper does not have."""
+    """The numbers of one table or figure, as in item("Table2"). Raises KeyError for one that the paper lacks."""
     table = numbers()
     if name not in set(table["item"]):
         raise KeyError(f"{name!r} is not in the paper; there are {', '.join(sorted(set(table['item'])))}.")
@@ -46,7 +46,7 @@ def few_shot() -> pd.DataFrame:
 
 
 def table1(corpus: str) -> dict:
-    """Table 1's row of a corpus under its printed title ("IMDb"), named as `survey.table1` names them."""
+    """Table 1's row of a corpus, by its printed title ("IMDb"): a dict with the names of `surveys.TABLE_1`."""
     names = {
         "type": "kind",
         "classes": "classes",
@@ -69,17 +69,17 @@ def pretraining_steps() -> pd.DataFrame:
 
 
 def pretraining_sources() -> pd.DataFrame:
-    """Table 5 as a table: a row a pretraining corpus, a column a task, test errors in percent."""
+    """Table 5 as a table: test errors in percent, a row for each pretraining corpus, a column for each task."""
     return _wide("Table5")
 
 
 def long_text() -> pd.DataFrame:
-    """Table 2 as a table: a row a strategy, a column a corpus (IMDb, Sogou), test errors in percent."""
+    """Table 2 as a table: test errors in percent, a row for each strategy, a column for each corpus (IMDb, Sogou)."""
     return _wide("Table2")
 
 
 def comparison() -> pd.DataFrame:
-    """Table 6 as a table: a row a model, a column a corpus, test errors in percent, NaN where none is printed.
+    """Table 6 as a table: test errors in percent, a row for each model, a column for each corpus; NaN: not printed.
 
     The last column is the printed mean gain over BERT-Feat in percent, over the corpora that a row has.
     """
@@ -87,17 +87,17 @@ def comparison() -> pd.DataFrame:
 
 
 def multitask() -> pd.DataFrame:
-    """Table 7 as a table: a row a way, a column a corpus, test errors in percent."""
+    """Table 7 as a table: test errors in percent, a row for each way, a column for each corpus."""
     return _wide("Table7")
 
 
 def larger() -> pd.DataFrame:
-    """Table 8 as a table: a row a model, a column a corpus, test errors in percent."""
+    """Table 8 as a table: test errors in percent, a row for each model, a column for each corpus."""
     return _wide("Table8")
 
 
 def layers() -> dict[str, float]:
-    """Table 3: what is read of the encoder, as printed, and the test error in percent on IMDb after it."""
+    """Table 3 as a dict: which layers are read, as printed, to the test error on IMDb in percent."""
     printed = item("Table3")
     return dict(zip(printed["row"], printed["value"].astype(float), strict=True))
 

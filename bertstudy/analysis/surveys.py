@@ -1,4 +1,4 @@
-"""What is known of a corpus before any training: Table 1's figures, texts that stand twice, balance, lengths.
+"""What is known of a corpus before any training: Table 1's columns, repeated texts, class balance, lengths (§5.1).
 
 A survey holds numbers and class names, and no text, so that it can be published whatever the corpus.
 """
@@ -15,8 +15,8 @@ from ..data.corpora import Corpus
 from ..data.sampling import plain
 from . import paper
 
-DOCUMENTS = 2000  # whose lengths are measured where nothing else is said
-LONG = 20  # texts with the most characters, one of which is taken to be the longest in word pieces
+DOCUMENTS = 2000  # whose lengths are measured by default
+LONG = 20  # texts with the most characters: one of them is taken to be the longest in word pieces
 BINS = (1, 2, 3, 4, 5, 6, 8, *(round(2 ** (third / 3)) for third in range(10, 55)))  # three a doubling, to 262,144
 TABLE_1 = ["kind", "classes", "average length", "longest", "beyond the window, %", "train", "test"]
 
@@ -28,7 +28,7 @@ def _pieces(texts, tokenizer, batch=1000):
 
 
 def lengths(corpus: Corpus, tokenizer: Any, documents: int = DOCUMENTS) -> np.ndarray:
-    """Word pieces, without [CLS] and [SEP], of a sample of so many training documents (n,); 0: of all of them."""
+    """Lengths (n) in word pieces, without [CLS] and [SEP], of a sample of `documents` training documents; 0: of all."""
     texts = corpus.train.texts
     if 0 < documents < len(texts):
         texts = [texts[index] for index in np.random.default_rng(0).choice(len(texts), documents, replace=False)]
@@ -36,11 +36,11 @@ def lengths(corpus: Corpus, tokenizer: Any, documents: int = DOCUMENTS) -> np.nd
 
 
 def survey(corpus: Corpus, tokenizer: Any, window: int = 512, documents: int = DOCUMENTS) -> dict:
-    """Numbers about a corpus, a dict: Table 1's columns, documents by length and by class, texts that stand twice.
+    """Numbers about a corpus, a dict: Table 1's columns, documents by length and by class, repeated texts.
 
-    Lengths are in word pieces and of a sample of the training documents, as `lengths` draws it; only the longest is
-    looked for in all of them. Beyond the window are documents that don't fit into it with [CLS] and [SEP]. Texts are
-    the same that differ in case and spaces alone.
+    Lengths are in word pieces, over a sample of the training documents, as `lengths` draws it; only the longest is
+    searched for in all of them. Beyond the window are documents that don't fit into it with [CLS] and [SEP]. Texts that
+    differ only in case and spaces count as the same.
     """
     entry, measured = CORPORA.get(corpus.name) or COMPOSED.get(corpus.name), lengths(corpus, tokenizer, documents)
     longest = _pieces(sorted(corpus.train.texts, key=len)[-LONG:], tokenizer)
@@ -75,7 +75,7 @@ def survey(corpus: Corpus, tokenizer: Any, window: int = 512, documents: int = D
 
 
 def table1(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 1 of the surveyed corpora, a line each, the paper's below it."""
+    """Table 1 of the surveyed corpora: a line each, by name, with the columns of TABLE_1; the paper's line below it."""
     lines = {}
     for row in rows.to_dict("records"):
         lines[row["corpus"]] = {name: row[name] for name in TABLE_1}
@@ -85,7 +85,8 @@ def table1(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def repeats(rows: pd.DataFrame) -> pd.DataFrame:
-    """Documents whose text stands earlier in their part, and test documents whose text is in train: counts, percent."""
+    """Repeated texts by corpus: documents whose text came earlier in their part, and test documents whose text is also
+    in train; each as a count and as a percentage of the part."""
     table = pd.DataFrame({"corpus": rows["corpus"]})
     for name, part in (("repeated in train", "train"), ("repeated in test", "test"), ("test texts in train", "test")):
         table[name], table[f"{name}, %"] = rows[name], 100 * rows[name] / rows[part]
@@ -93,7 +94,7 @@ def repeats(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def balance(rows: pd.DataFrame) -> pd.DataFrame:
-    """Classes, and the shares of the largest and the smallest in the training documents, in percent."""
+    """Class balance by corpus: number of classes, the largest and the smallest, their percent of training documents."""
     lines = []
     for row in rows.to_dict("records"):
         shares = sorted((100 * entry["train"] / row["train"], entry["label"]) for entry in row["by class"])

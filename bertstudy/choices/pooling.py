@@ -7,7 +7,8 @@ import re
 
 from ..registry import Registry, no_such
 
-PIECE_POOLINGS = Registry("piece_pooling", home="bertstudy.model.pooling:piece_pooling")
+# first_only: of each segment the first piece is read, and no other
+PIECE_POOLINGS = Registry("piece_pooling", home="bertstudy.model.pooling:piece_pooling", first_only=False)
 LAYER_POOLINGS = Registry("layers", home="bertstudy.model.pooling:layer_pooling")
 SEGMENT_POOLINGS = Registry("segment_pooling", home="bertstudy.model.pooling:segment_pooling", many=True)
 
@@ -16,10 +17,11 @@ ANY_DEPTH = 10_000
 
 
 def parse_layers(spec: str, depth: int = ANY_DEPTH) -> tuple[str, range]:
-    """("concat", range(8, 12)) of "concat:8-11"; a single layer, "11" or "last", gives ("mean", range(11, 12)).
+    """The pooling and the layers that `spec` names: ("concat", range(8, 12)) for "concat:8-11".
 
-    Layers count from 0, as in Table 3; `depth` is how many the encoder has. Raises ValueError for an unknown
-    pooling, a range that is empty or backwards, and a layer the encoder does not have.
+    A single layer has the pooling "mean": of 12 layers, "11" and "last" give ("mean", range(11, 12)). Layers count
+    from 0, as in Table 3; `depth` is how many the encoder has. Raises ValueError for an unknown pooling, a range that
+    runs backwards, and a layer that the encoder does not have.
     """
     match = SPEC.fullmatch(str(spec))
     if match is None:

@@ -1,14 +1,14 @@
-"""The learning rate over a fine-tuning (§5.2), a share of the highest rate by step, and over the layers (§5.3.4).
+"""The learning rate over the steps of a fine-tuning (§5.2), and over the layers of the encoder (§5.3.4).
 
-A schedule takes the number of a step, from 0, how many steps there are, and the warm-up as a share of them. To add
-one, decorate a function.
+A schedule takes the number of a step, from 0, how many steps there are, and the warm-up as a share of them, and gives
+the learning rate of that step as a share of the highest. To add one, decorate a function.
 """
 
 from ..registry import Registry
 
 SCHEDULES = schedule = Registry("schedule")
 
-RATIO = 32  # Howard & Ruder: how much smaller the lowest rate is than the highest
+RATIO = 32  # the highest rate over the lowest (Howard & Ruder)
 
 
 @schedule("slanted_triangular")
@@ -28,14 +28,14 @@ def warmup_linear(step: int, steps: int, warmup: float) -> float:
 
 @schedule("linear")
 def linear(step: int, steps: int, warmup: float) -> float:
-    """Up from 0 over the warm-up, then straight down to 0: the usual choice with transformers."""
+    """Up from 0 over the warm-up, then straight down to 0: the default of transformers.Trainer."""
     cut = int(steps * warmup)
     return step / cut if step < cut else (steps - step) / (steps - cut)
 
 
 @schedule("constant")
 def constant(step: int, steps: int, warmup: float) -> float:
-    """Up from 0 over the warm-up, then level."""
+    """Up from 0 over the warm-up, then constant."""
     cut = int(steps * warmup)
     return step / cut if step < cut else 1.0
 

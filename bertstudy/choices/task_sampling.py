@@ -13,17 +13,17 @@ SAMPLINGS = sampling = Registry("multitask_sampling")
 
 @sampling("proportional")
 def proportional(sizes: np.ndarray) -> np.ndarray:
-    """A task is drawn as often as it has documents."""
+    """A task is drawn in proportion to the number of its documents."""
     return sizes
 
 
 @sampling("square_root")
 def square_root(sizes: np.ndarray) -> np.ndarray:
-    """As the square root of its documents: small tasks come more often."""
+    """A task is drawn in proportion to the square root of that number: small tasks come more often."""
     return np.sqrt(sizes)
 
 
 def chances(spec: str, sizes: list[int]) -> np.ndarray:
-    """The chance of each task to give the next batch, from the tasks' sizes: (tasks) that sum to 1."""
+    """The probability that each task gives the next batch, from the tasks' sizes: (tasks) floats that sum to 1."""
     weights = np.asarray(SAMPLINGS.find(spec)(np.asarray(sizes, dtype=float)))
     return weights / weights.sum()

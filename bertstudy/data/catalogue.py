@@ -10,7 +10,11 @@ from .control.corpora import COMPOSED
 
 @dataclass(frozen=True)
 class Entry:
-    """One of the paper's corpora: where it is on the hub, at which revision, and how large it has to be there."""
+    """One of the paper's corpora: where it is on the hub, at which revision, and how large it has to be there.
+
+    kind: its domain (§5.1). train, test: documents. text: the columns that are joined to one text. label: the column of
+    the classes.
+    """
 
     title: str
     kind: str
@@ -33,7 +37,7 @@ CORPORA = {
     "yelp_full": Entry(
         "Yelp F.", "sentiment", 650_000, 50_000, "Yelp/yelp_review_full", "c1f9ee939b7d05667af864ee1cb066393154bf85"
     ),
-    # Only a script stands on the hub's main branch; the branch of its conversion has no release to pin.
+    # The hub's main branch has only a loading script, so the branch of its conversion to Parquet is read, unpinned.
     "trec": Entry("TREC", "question", 5_452, 500, "CogComp/trec", "refs/convert/parquet", label="coarse_label"),
     "yahoo_answers": Entry(
         "Yahoo! Answers",
@@ -62,13 +66,16 @@ CORPORA = {
 
 
 def _kinds():
-    """Kind -> names of the corpora of that kind, the composed ones apart from the real ones."""
+    """Name of each English corpus -> ("composed" or "real", its kind)."""
     composed = {name: ("composed", corpus.kind) for name, corpus in COMPOSED.items() if corpus.language == "en"}
     return {**composed, **{name: ("real", entry.kind) for name, entry in CORPORA.items() if entry.language == "en"}}
 
 
 def peers(corpus: str, reach: str) -> list[str]:
-    """The corpora of the same domain ("in_domain") or of all ("cross_domain"), itself included; [] for one of none."""
+    """The English corpora of the same kind ("in_domain") or of all kinds ("cross_domain"), this one among them.
+
+    Composed corpora are among composed ones and real ones among real ones. Gives [] for a corpus that is not listed.
+    """
     kinds = _kinds()
     if corpus not in kinds:
         return []

@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..registry import no_such, unique
-from ..runs import Run, is_path
+from ..runs import FILE_TYPES, Run, is_path
 from . import files, hub, sogou
 from .catalogue import CORPORA
 from .control.corpora import COMPOSED, compose, unlabelled
@@ -20,7 +20,10 @@ from .sampling import Split, stratified_order, without
 
 @dataclass(frozen=True)
 class Corpus:
-    """A labelled corpus. `composed` says that its texts are the project's own, and may be shown."""
+    """A labelled corpus. `labels` are the names of the classes, which are numbered by their place in it.
+
+    `composed` says that its texts are the project's own, and may be shown.
+    """
 
     name: str
     train: Split
@@ -48,15 +51,21 @@ class Corpus:
 
 
 def build(name: str, train: tuple[list[str], list[str]], test: tuple[list[str], list[str]], **more: Any) -> Corpus:
-    """A Corpus from (texts, class names) of train and test. Checks that there are classes, and the same in both."""
+    """A Corpus from (texts, class names) of train and test; `more` are further fields of Corpus.
+
+    Raises ValueError for fewer than two classes, and for a class in test that train lacks.
+    """
     seen = set(train[1])
     if len(seen) < 2:
         raise ValueError(
-            f"corpus={name!r}: all training documents are {min(seen)!r}; classification takes two classes."
+            f"corpus={name!r}: all training documents are {min(seen)!r}; classification needs two classes or more."
         )
     unknown = sorted(set(test[1]) - seen)
     if unknown:
-        raise ValueError(f"corpus={name!r}: test has classes that train lacks: {', '.join(unknown[:5])}.")
+        raise ValueError(
+            f"corpus={name!r}: test has classes that train lacks: {', '.join(unknown[:5])}. Add training documents of "
+            f"these classes, or leave the classes out of test."
+        )
     labels = tuple(
         sorted(seen, key=lambda label: (not label.isdecimal(), int(label) if label.isdecimal() else 0, label))
     )
@@ -69,23 +78,29 @@ def _from_folder(name, folder, text_column, label_column):
     paths = {stem: files.find_file(folder, stem) for stem in ("train", "test", "unlabelled")}
     for stem in ("train", "test"):
         if paths[stem] is None and not (stem == "test" and paths["train"]):
-            raise ValueError(f"{folder}: no {stem}.parquet, .csv, .tsv or .jsonl in it.")
-    if paths["test"] is None:
-        return _from_file(name, paths["train"], text_column, label_column)
-    train, test = (files.read_labelled(paths[stem], text_column, label_column) for stem in ("train", "test"))
+            raise ValueError(
+                f"{folder}: no {stem} file in it. Give it a {stem}.csv, or one that ends in another of "
+                f"{', '.join(FILE_TYPES)} (also with .gz)."
+            )
     load = (lambda: files.read_texts(paths["unlabelled"], text_column)) if paths["unlabelled"] else list
+    if paths["test"] is None:
+        return replace(_from_file(name, paths["train"], text_column, label_column), load_unlabelled=load)
+    train, test = (files.read_labelled(paths[stem], text_column, label_column) for stem in ("train", "test"))
     return build(name, train, test, load_unlabelled=load)
 
 
 def _from_file(name, path, text_column, label_column):
-    """One file without a test set: a fifth of it becomes one, stratified, and keeps no text that train has."""
+    """A corpus from one file: a stratified fifth of it becomes the test set, less the texts that train has too."""
     whole = build(name, files.read_labelled(path, text_column, label_column), ([], []))
     order = stratified_order(whole.train.classes, np.random.default_rng(0))
     size = max(1, round(0.2 * len(order)))
     train, test = whole.train.take(sorted(order[size:])), whole.train.take(sorted(order[:size]))
     test = without(test, train.texts)
     if not test.texts:
-        raise ValueError(f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside.")
+        raise ValueError(
+            f"{path}: too few different texts ({len(set(whole.train.texts))}) to set a test set aside. Give more "
+            f"documents, or a folder with a train and a test file."
+        )
     return build(name, *((split.texts, [whole.labels[number] for number in split.classes]) for split in (train, test)))
 
 
@@ -131,10 +146,10 @@ def data_folder(data_dir: str = "") -> Path | None:
 
 @dataclass(frozen=True)
 class Library:
-    """Where corpora come from: those at hand, the composed ones, a folder of local ones, the hub.
+    """Where corpora come from: those in memory, the composed ones, a folder of local ones, the hub.
 
-    data_dir: the folder; "" is what BERTSTUDY_DATA names when a corpus is asked for. at_hand: corpora by the name or
-    path that runs have for them.
+    data_dir: the folder; with "" it is the one that BERTSTUDY_DATA names when a corpus is loaded. at_hand: corpora in
+    memory, by the name or path by which runs name them.
     """
 
     data_dir: str = ""
@@ -143,9 +158,10 @@ class Library:
     def load(self, name: str, text_column: str = "text", label_column: str = "label") -> Corpus:
         """A Corpus by name, or from a file or a folder of train, test and unlabelled files.
 
-        Names are looked up among the composed control corpora, in the folder as
-        `<name>/{train,test,unlabelled}.{parquet,csv,tsv,jsonl}`, in the cache of `datasets`, and on the hub. A file
-        without a test set gives a fifth of itself. Raises ValueError that says what is missing and what to do.
+        Names are looked up among the composed control corpora, in the data folder as `<name>/train.csv`, `test.csv`
+        and `unlabelled.csv` (or of another of runs.FILE_TYPES), in the cache of `datasets`, and on the hub. Without a
+        test file, a fifth of the training documents becomes the test set. Raises ValueError that says what is missing
+        and what to do.
         """
         if name in self.at_hand:
             return self.at_hand[name]
@@ -170,12 +186,12 @@ def load_corpus(name: str, data_dir: str = "", text_column: str = "text", label_
 
 
 def is_known(name: str) -> bool:
-    """Whether a corpus is one of those that are known by name, whose texts are the same everywhere."""
+    """Whether a corpus is known by name (composed, or in the catalogue), so that its texts are the same everywhere."""
     return name in COMPOSED or name in CORPORA
 
 
 def _stamps(local):
-    """What tells that a file, or a file in a folder, is another one than before."""
+    """Name, time and size of a file, or of each file in a folder: another tuple means that one was changed."""
     paths = sorted(local.iterdir()) if local and local.is_dir() else [local] if local and local.is_file() else []
     return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
 

@@ -14,12 +14,15 @@ from ..runs import FILE_TYPES
 from .tables import read_table
 
 LOG = logging.getLogger(__name__)
-PAIR = "\x1f"  # between the two texts of a pair; no text has it in it, since control characters are removed
+PAIR = "\x1f"  # between the two texts of a pair: a control character, which texts do not have
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class Labelled(NamedTuple):
-    """The documents of a file: row numbers from 1 (the header not counted), texts, class names, rows left out."""
+    """The documents of a file: row numbers (from 1, the header not counted), texts, class names.
+
+    empty: how many rows were left out, since they have no text.
+    """
 
     numbers: list[int]
     texts: list[str]
@@ -43,7 +46,7 @@ def _column(table, name, path, field):
     if name not in table.columns:
         raise no_such(f"{path}: {field}", name, table.columns)
     if list(table.columns).count(name) > 1:
-        raise ValueError(f"{path}: {field}={name!r} names several columns. Give them names of their own.")
+        raise ValueError(f"{path}: {field}={name!r} names several columns. Give each column a name of its own.")
     return table[name]
 
 
@@ -53,7 +56,7 @@ def _as_label(value):
     Raises ValueError for what is no single value.
     """
     if not isinstance(value, Hashable):
-        raise ValueError(f"the label {value!r} is not a single one. Give each document one label, a word or a number.")
+        raise ValueError(f"the label {value!r} is no single value. Give each document one label, a word or a number.")
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
@@ -66,8 +69,8 @@ def _text_of(cells, path, name):
     for number, cell in enumerate(cells, 1):
         if isinstance(cell, (list, dict, tuple, np.ndarray)):
             raise ValueError(
-                f"{path}, column {name!r}, data row {number}: a {type(cell).__name__}, not a text. Make one text of "
-                f"it first."
+                f"{path}, column {name!r}, data row {number}: a {type(cell).__name__}, not a text. Join it into one "
+                f"text first."
             )
     return cells.where(_filled(cells), "").astype(str)
 
@@ -141,7 +144,7 @@ def read_labelled(
 ) -> tuple[list[str], list[str]]:
     """Texts and class names of a file, two lists of equal length, as `read_numbered` has them.
 
-    Rows without a text are left out, and it is remarked.
+    Rows without a text are left out, with a warning in the log.
     """
     labelled = read_numbered(path, text_column, label_column)
     if labelled.empty:

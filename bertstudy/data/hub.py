@@ -1,13 +1,13 @@
-"""Whether the Hugging Face hub can be reached; where it can't, loaders are told to use their caches at once."""
+"""Whether the Hugging Face hub can be reached; where it can't, loaders are set to use their caches at once."""
 
 from functools import lru_cache
 
 
 @lru_cache(maxsize=1)
 def reachable() -> bool:
-    """True where the hub answers within three seconds; else the loaders work offline from here on.
+    """True where the hub answers within three seconds; else Hugging Face's loaders are offline for this process.
 
-    Without this each load first retries for half a minute.
+    Without this each load would first retry for half a minute.
     """
     import datasets
     from huggingface_hub import constants

@@ -19,7 +19,7 @@ class Split(NamedTuple):
 
 
 def stratified_order(classes: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """All indices (n) in an order of which every beginning has the classes in their proportions, within one document.
+    """All indices (n) in an order whose every beginning has the classes in their proportions, to within one document.
 
     A larger sample therefore contains every smaller one of the same `random`.
     """
@@ -31,18 +31,18 @@ def stratified_order(classes: np.ndarray, random: np.random.Generator) -> np.nda
 
 
 def plain(text: str) -> str:
-    """A text by which duplicates are told: without regard to case and spaces."""
+    """A text in the form in which duplicates are equal: case folded, each run of white space one space."""
     return " ".join(text.split()).casefold()
 
 
 def without(split: Split, *others: list[str]) -> Split:
-    """A Split less the documents whose text, but for case and spaces, is among the others' texts."""
+    """A Split less the documents whose text is among `others`, lists of texts; case and white space do not count."""
     taken = {plain(text) for texts in others for text in texts}
     return split.take([index for index, text in enumerate(split.texts) if plain(text) not in taken])
 
 
 class Documents(NamedTuple):
-    """What one run works on: three Splits. dev has no text of train or test; it may be empty."""
+    """What one run works on: three Splits. dev shares no text with train or test; it may be empty."""
 
     train: Split
     dev: Split

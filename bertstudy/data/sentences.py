@@ -1,4 +1,4 @@
-"""Texts into sentences, as for the paper's further pretraining (§5.1): spaCy's rules in English, 。？！ in Chinese."""
+"""Texts to sentences, as for the paper's further pretraining (§5.1): spaCy's rules in English, 。？！ in Chinese."""
 
 import re
 from functools import lru_cache
@@ -18,7 +18,7 @@ def _sentencizer():
 
 
 def split(text: str) -> list[str]:
-    """The sentences of one text, none empty; a text that is mostly Chinese characters is split as Chinese."""
+    """The sentences of one text, none empty; a text with more than 30 % Chinese characters is split as Chinese."""
     if len(HAN.findall(text[:2000])) > 0.3 * len(text[:2000].strip()):
         parts = CHINESE.findall(text)
     else:
@@ -27,5 +27,5 @@ def split(text: str) -> list[str]:
 
 
 def mostly_one(texts: list[str], sample: int = 200) -> bool:
-    """Whether most texts are of one sentence, judged by the first so many."""
+    """Whether most texts have a single sentence or none, judged by the first `sample` texts."""
     return sum(len(split(text)) < 2 for text in texts[:sample]) > len(texts[:sample]) / 2

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-# "sports", "house", "business", "entertainment", "women", "technology": the channel of sohu.com a page stood in.
+# The channel of sohu.com that a page was in -> its class.
 CHANNELS = {
     "sports": "sports",
     "house": "house",
@@ -22,7 +22,7 @@ TRAIN, TEST = 9_000, 1_000  # documents a class
 
 
 def parse(path: Path | str) -> Iterator[tuple[str, str]]:
-    """(url, text) of the documents of one raw .dat file, the title before the content.
+    """Yields (url, text) of the documents of one raw .dat file, the title before the content.
 
     The files are distributed in GB18030; a copy in UTF-8 is read as well. Full-width Latin letters and digits, which
     the archive uses throughout, become ordinary ones.
@@ -37,7 +37,7 @@ def parse(path: Path | str) -> Iterator[tuple[str, str]]:
 
 
 def label_of(url: str) -> str | None:
-    """The class of a page by the channel it stood in, or None."""
+    """The class of a page by the channel that it was in; None for a channel of no class."""
     channel = re.match(r"https?://([a-z]+)\.sohu\.com", url)
     return CHANNELS.get(channel[1]) if channel else None
 
@@ -45,11 +45,11 @@ def label_of(url: str) -> str | None:
 def build(folder: Path | str, train: int = TRAIN, test: int = TEST) -> tuple[list, list]:
     """Train and test, each a list of (class, text), drawn once from all .dat files of a folder.
 
-    Texts that stand twice are taken once. Raises ValueError where there are no files, or too few documents of a class.
+    Duplicate texts are taken once. Raises ValueError where there are no files, or too few documents of a class.
     """
     paths = sorted(Path(folder).glob("*.dat"))
     if not paths:
-        raise ValueError(f"{folder}: no .dat file of SogouCA or SogouCS here.")
+        raise ValueError(f"{folder}: no .dat file in it. Put those of SogouCA and SogouCS there.")
     by_class = {name: {} for name in CHANNELS.values()}
     for path in paths:
         for url, text in parse(path):
@@ -58,7 +58,7 @@ def build(folder: Path | str, train: int = TRAIN, test: int = TEST) -> tuple[lis
     short = {name: len(texts) for name, texts in by_class.items() if len(texts) < train + test}
     if short:
         counts = ", ".join(f"{name} {count:,}" for name, count in short.items())
-        raise ValueError(f"{folder}: sogou takes {train + test:,} different documents a class; too few: {counts}.")
+        raise ValueError(f"{folder}: sogou needs {train + test:,} different documents a class; too few: {counts}.")
     random, parts = np.random.default_rng(0), ([], [])
     for name, texts in by_class.items():
         texts = list(texts)

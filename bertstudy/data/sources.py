@@ -11,9 +11,9 @@ from .sampling import plain
 def sources(run: Run) -> list[str]:
     """The names of the corpora whose texts a run's further pretraining reads (§5.4.2).
 
-    "in_domain" are all corpora of the same kind and "cross_domain" all in the same language, among the composed ones
-    for a composed corpus and among the paper's for one of those. Raises ValueError for a name that is no corpus, and
-    for a domain asked of a corpus that has none.
+    "in_domain" are all English corpora of the same kind and "cross_domain" those of every kind, among the composed ones
+    for a composed corpus and among the paper's for one of those. Raises ValueError where a domain is asked of a corpus
+    that has none, such as a Chinese one or a file.
     """
     asked = run.further_pretraining
     if asked == "within_task":
@@ -31,7 +31,8 @@ def sources(run: Run) -> list[str]:
 def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
     """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
 
-    No text that stands in the test set of one of them, or of the run's own corpus, is among them.
+    Texts in the test set of one of them, or of the run's own corpus, are left out. Raises ValueError for a source that
+    is no corpus.
     """
     own = library.of(run)
     corpora = [own if name == run.corpus else library.load(name) for name in sources(run)]
@@ -43,5 +44,5 @@ def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
 
 
 def texts_of(name: str, library: Library = LIBRARY) -> list[str]:
-    """Texts to measure masked-LM loss on: "general" is what the control encoders were pretrained on, else a corpus."""
+    """Texts to measure masked-LM loss on: a corpus's train, or what the control encoders read ("general")."""
     return general() if name == "general" else library.load(name).train.texts

@@ -18,15 +18,15 @@ from ..registry import no_such
 from ..runs import FILE_TYPES, file_type
 
 SEPARATORS = ",;\t|"
-LOOKED_AT = 50  # rows, to tell what separates cells
-MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # the first bytes of a file that says its encoding
+LOOKED_AT = 50  # rows, from which the separator of cells is guessed
+MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}  # byte order marks, with which a file says its encoding
 
 
 def read_table(path: Path | str, encoding: str = "", split: str = "train") -> pd.DataFrame:
     """A file, or a folder written by `datasets.save_to_disk`, as a DataFrame.
 
-    encoding: of text files; "" is UTF-8, or what the file's first bytes say. split: of a folder with several. Blanks
-    around column names are left out. Raises ValueError that says what is wrong with the file.
+    encoding: of text files; "" is UTF-8, or what a byte order mark says. split: which to read of a folder with several.
+    Blanks around column names are removed. Raises ValueError that says what is wrong with the file.
     """
     path = Path(path)
     if is_saved_dataset(path):
@@ -55,7 +55,7 @@ def is_saved_dataset(path: Path) -> bool:
 
 
 def _from_disk(path, split):
-    import datasets  # it takes a second, and files need it not
+    import datasets  # imported here: it takes a second, and files are read without it
 
     loaded = datasets.load_from_disk(str(path))
     if isinstance(loaded, datasets.DatasetDict):
@@ -66,7 +66,7 @@ def _from_disk(path, split):
 
 
 def _named(table, names):
-    """A table whose numbered classes have their names again: {column: names, or None where there are none}."""
+    """A table with class names in place of class numbers; names: {column: its class names, or None}."""
     for column, there in names.items():
         if there and column in table:
             table[column] = [None if pd.isna(number) or number < 0 else there[int(number)] for number in table[column]]
@@ -91,12 +91,12 @@ def _excel(path, content, encoding):
 
 
 def _text(path, content, encoding):
-    """The text of a file's bytes. Raises ValueError that proposes an encoding where it is not UTF-8."""
+    """The text of a file's bytes. Raises ValueError for another encoding, and proposes one."""
     marked = MARKS.get(content[:2], "utf-8-sig")
     try:
         return content.decode(encoding or marked)
     except LookupError:
-        raise ValueError(f"encoding={encoding!r} is unknown. Some that there are: utf-8, cp1252, latin-1.") from None
+        raise ValueError(f"encoding={encoding!r} is unknown. Use one such as utf-8, cp1252 or latin-1.") from None
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
         likely = from_bytes(content).best()
@@ -135,12 +135,12 @@ def _object(path: Path, place: str, row: Any) -> dict:
     try:
         json.dumps(row, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        raise ValueError(f"{path}, {place}: half a character (a lone surrogate). Write it anew.") from None
+        raise ValueError(f"{path}, {place}: half a character (a lone surrogate). Correct that text.") from None
     return row
 
 
 def _separator(path, text):
-    """The mark between cells: a tab in a TSV; in a CSV what cuts the first rows into most alike numbers of cells."""
+    """The mark between cells: a tab in a TSV; in a CSV the one that splits the first rows most evenly."""
     if file_type(path) == ".tsv":
         return "\t"
 
@@ -152,13 +152,14 @@ def _separator(path, text):
             return 0.0
         return counts.count(counts[0]) / len(counts) if counts and counts[0] > 1 else 0.0
 
-    return max(SEPARATORS, key=evenness)  # of equals the first
+    return max(SEPARATORS, key=evenness)  # the first of equals
 
 
 def _lines(path, text, separator, quoting=csv.QUOTE_MINIMAL):
     """The cells of each row, with the number of the line on which it ends.
 
-    Quotation marks around cells have to close, so that no rows become one; where they don't in a TSV, they are letters.
+    Quotation marks around cells have to close: otherwise the rows up to the next mark would become one. Where they
+    don't in a TSV, they are read as ordinary characters.
     """
     csv.field_size_limit(sys.maxsize)  # a document may be longer than 131,072 characters
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, quoting=quoting, strict=True)
@@ -176,8 +177,8 @@ def _lines(path, text, separator, quoting=csv.QUOTE_MINIMAL):
 def _separated(path, content, encoding):
     """A CSV or TSV with every cell as text: "NA" and "null" are words like others, only an empty cell is missing.
 
-    Blank lines before the header and at the end are passed over; others are rows without a text. Empty cells beyond
-    the header's are passed over.
+    Blank lines before the header and at the end are skipped; others are rows without a text. Empty cells beyond the
+    header's are skipped too.
     """
     text = _text(path, content, encoding)
     lines = _lines(path, text, _separator(path, text))

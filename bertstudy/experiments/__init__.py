@@ -1,7 +1,7 @@
-"""The questions, one file each: its figures, its scale in each profile, its parameters, its claims. Needs no torch.
+"""The questions, one file each: figures, scale in each profile, parameters, claims. Needs no torch.
 
-Every file in this folder is loaded, so that a new one is known at once. A figure is an attribute of this package, and
-so are the numbers in it: `few_shot` and `few_shot_data`.
+Every file in this folder is loaded, so that a new one is known at once. Each figure is an attribute of this package,
+and so is the function that gives its numbers: `few_shot` and `few_shot_data`.
 """
 
 from importlib import import_module

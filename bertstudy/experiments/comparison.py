@@ -1,4 +1,4 @@
-"""Table 6: ways to use an encoder beside each other and beside words, what each gains and costs."""
+"""Table 6 (§5.4.3): ways to use an encoder, compared with each other and with words: what each gains and costs."""
 
 from dataclasses import replace
 from typing import Any
@@ -19,7 +19,7 @@ from .ways import ARMS, PRINTED, REFERENCE, beside, floors, ordered, panels, poi
 
 
 def comparison_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 6's numbers: corpus, arm, seeds, error with interval, minutes of training, documents predicted a second,
+    """Table 6's numbers: corpus, arm, seeds, error with interval, minutes of training, documents predicted per second,
     and the paper's error on the same corpus."""
     points = ordered(points_of(with_arms(rows), "arm"), "arm", ARMS)
     return beside(points, "arm", paper.comparison(), lambda arm: arm if arm.startswith("BERT") else f"BERT-{arm}")
@@ -27,12 +27,12 @@ def comparison_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @figure(comparison_data, point="{arm} on {corpus}")
 def comparison(rows: pd.DataFrame) -> plt.Figure:
-    """Table 6: test error of each way, a panel a corpus, with 95 % intervals whose variance a corpus's arms share."""
+    """Table 6: test error of each way, one panel per corpus, with 95 % intervals (t, one variance per corpus)."""
     return panels(comparison_data(rows), "arm", ARMS)
 
 
 def _complete(rows):
-    """The rows of the corpora that all arms have been run on, with the seeds that all arms have there in each."""
+    """The rows of the corpora that all arms have been run on, with the seeds that every arm has on each of them."""
     cells = rows.pivot_table(index=["corpus", "seed"], columns="arm", values="error").dropna().index
     corpora = set(cells.get_level_values("corpus"))
     seeds = [seed for seed in set(rows["seed"]) if all((corpus, seed) in cells for corpus in corpora)]
@@ -42,9 +42,9 @@ def _complete(rows):
 def gains_data(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
     """Mean gain over a reference, in percent of its error, over the corpora that all arms have been run on.
 
-    A line an arm: corpora, seeds, gain with its interval over seeds (t's, of the arm alone), minutes of training and
-    documents predicted a second (medians over the same corpora), and the paper's mean gain over these corpora (NaN
-    where it lacks one). No line where no corpus and seed has all arms, or where the reference is not among them.
+    One line per arm: corpora, seeds, gain with its t interval over the arm's seeds, minutes of training and documents
+    predicted per second (medians over the same corpora), and the paper's mean gain over these corpora (NaN where it
+    lacks one). Empty where no corpus and seed has all arms, or where the reference is not among them.
     """
     rows = _complete(with_arms(rows))
     columns = ["arm", "corpora", "seeds", "gain", "low", "high", "minutes", "documents_per_second", "paper"]
@@ -68,10 +68,10 @@ def gains_data(rows: pd.DataFrame, reference: str = REFERENCE) -> pd.DataFrame:
 
 @figure(gains_data, point="{arm}", value="gain", what="gain over BERT-Feat")
 def gains(rows: pd.DataFrame) -> plt.Figure:
-    """Mean gain over BERT-Feat, in percent of its error, and what it costs: minutes to train, documents a second.
+    """Mean gain over BERT-Feat, in percent of its error, and its cost: minutes to train, documents per second.
 
-    Intervals are over seeds, each seed's gain a mean over the corpora that all ways were run on. Hollow points are the
-    paper's, over the same corpora.
+    Intervals are over seeds; each seed's gain is a mean over the corpora that all ways were run on. Hollow points are
+    the paper's, over the same corpora.
     """
     data = gains_data(rows)
     if data.empty:
@@ -113,9 +113,9 @@ ALL_REACHES = ["within_task", "in_domain", "cross_domain"]
 
 
 def arms(study: Any, run: Run) -> list[Run]:
-    """Table 6's ways beside a run: words, embeddings, features, the run itself, and after each further pretraining.
+    """Table 6's ways for a run: words, embeddings, features, the run itself, and it after each further pretraining.
 
-    Pretraining in the domain is left out where no other corpus is of the same.
+    Pretraining in the domain or across domains is left out where there is no other corpus for it.
     """
     features = replace(baseline(run, "features"), **study.scale.features)
     further = [
@@ -132,7 +132,7 @@ EXPERIMENT = declare(
     question="What is each way worth, beside words?",
     parameters={"steps": whole, "tasks": words},
     scales={
-        # `reaches`: the rows that are further pretrained; `features`: what a reader on a frozen encoder takes
+        # `reaches`: Table 6's rows with further pretraining; `features`: the fields of Run that BERT-Feat changes
         "control": {
             "seeds": 2,
             "labelled": 100,

@@ -1,4 +1,4 @@
-"""Table 1: how long the documents of the corpora are, and how even their classes."""
+"""Table 1 (§5.1): how long the documents of the corpora are, and how even their classes."""
 
 import math
 
@@ -35,9 +35,9 @@ def lengths_data(rows: pd.DataFrame) -> pd.DataFrame:
     kind="corpora",
 )
 def lengths(rows: pd.DataFrame) -> plt.Figure:
-    """Lengths of documents in word pieces, a panel a corpus; the share beyond the window (shaded) in its title.
+    """Lengths of documents in word pieces, one panel per corpus; its title has the share beyond the window (shaded).
 
-    The window holds [CLS] and [SEP] too, so that it ends two pieces earlier for the text.
+    The window also holds [CLS] and [SEP], so that two pieces less are left for the text.
     """
     data = lengths_data(rows)
     lines = 1 if len(rows) < 4 else 2
@@ -70,7 +70,7 @@ def lengths(rows: pd.DataFrame) -> plt.Figure:
 
 
 def balance_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Classes: corpus, class, documents of train and test, and their shares of these in percent."""
+    """Classes: corpus, label, documents of the class in train and test, and their shares of either part in percent."""
     lines = []
     for row in rows.to_dict("records"):
         for entry in row["by class"]:
@@ -87,9 +87,9 @@ def balance_data(rows: pd.DataFrame) -> pd.DataFrame:
     kind="corpora",
 )
 def balance(rows: pd.DataFrame) -> plt.Figure:
-    """The share of each class in train and test, two bars a corpus, the classes in the corpus's order.
+    """The share of each class in train and test, two bars per corpus, the classes in the corpus's order.
 
-    Names stand where there is room for them.
+    A class is named where its name fits into its bar.
     """
     data = balance_data(rows)
     corpora = list(rows["corpus"])

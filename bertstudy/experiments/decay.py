@@ -1,4 +1,4 @@
-"""Table 4: layer-wise decreasing learning rates."""
+"""Table 4 (§5.3.4): layer-wise decreasing learning rates."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -32,10 +32,10 @@ def decay_grid_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @figure(decay_grid_data, point="learning rate {learning_rate:g} and ξ = {layer_decay:g} with {train} documents")
 def decay_grid(rows: pd.DataFrame) -> plt.Figure:
-    """Table 4: test error by base rate and ξ, a panel a number of training documents; in brackets the paper's.
+    """Table 4: test error by base rate and ξ, one panel per number of training documents; the paper's in brackets.
 
-    Runs whose embeddings keep the base rate are lines of their own. A colour is the same error in all panels. The
-    paper's are of the whole of IMDb.
+    Runs whose embeddings keep the base rate have lines of their own. A colour means the same error in all panels. The
+    paper's errors are from the whole of IMDb.
     """
     data = decay_grid_data(rows)
     suffixes = data["decay_embeddings"].map({True: "", False: "\nembeddings at base"})
@@ -70,7 +70,7 @@ def decay_grid(rows: pd.DataFrame) -> plt.Figure:
 
 
 def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """The learning rates a run takes: layer ("emb." first), share of the steps, rate; of the row with most decay."""
+    """The learning rates of a run, of the row with most decay: layer ("embeddings" first), steps (percent), rate."""
     row = rows.loc[rows["layer_decay"].idxmin()]
     depth, shape = int(rows["depth"].max()), SCHEDULES.find(row["schedule"])
     rates = layer_rates(depth, row["learning_rate"], row["layer_decay"], row["decay_embeddings"])
@@ -82,7 +82,9 @@ def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(layer_decay=row["layer_decay"])
 
 
-@figure(rates_over_time_data, point="{layer} after {steps:.0f} steps", value="rate", what="learning rate", unit="")
+@figure(
+    rates_over_time_data, point="{layer} after {steps:.0f} % of the steps", value="rate", what="learning rate", unit=""
+)
 def rates_over_time(rows: pd.DataFrame) -> plt.Figure:
     """The learning rate of each layer over the steps of a run, for the strongest decay in the plan (Equation 2)."""
     data = rates_over_time_data(rows)

@@ -1,4 +1,4 @@
-"""Figure 4: how few labels are enough."""
+"""Figure 4 (§5.6): how few labels are enough."""
 
 import logging
 from dataclasses import replace
@@ -26,7 +26,7 @@ ARMS = {
 
 
 def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Figure 4's numbers, ours beside the paper's: arm, labelled documents, seeds, error with interval, paper."""
+    """Figure 4's numbers: arm, fraction, labelled documents, seeds, error with interval, and the paper's error."""
     rows = with_arms(rows).assign(
         labelled=[round(documents["train"] + documents["dev"]) for documents in rows["documents"]],
     )
@@ -40,7 +40,7 @@ def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
 def few_shot(rows: pd.DataFrame) -> plt.Figure:
     """Figure 4: test error against the number of labelled documents, on a logarithmic axis.
 
-    A small dot beside its point is a seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's
+    Each small dot beside a point is one seed; a line joins the means; bars are 95 % intervals (t over seeds; Wilson's
     where there is one seed). The second arm is drawn a little to the left. Words and frozen embeddings are dashed.
     Hollow points are the paper's (IMDb, BERT-base, single runs).
     """
@@ -76,7 +76,10 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
 
 
 def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4) -> list[float]:
-    """The points of a learning curve: one fraction, or with 0 all the profile has room for."""
+    """The fractions of a learning curve: the one given, or with 0 all of `points` up to the scale's `most` documents.
+
+    Logs which were left out. Raises ValueError for a fraction out of range.
+    """
     if fraction:
         return [replace(study.base, fraction=fraction).fraction]
     most = getattr(study.scale, "most", None) or len(study.corpus.train.texts)
@@ -84,7 +87,7 @@ def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4)
     if len(allowed) < len(points):
         LOG.info(
             f"Profile {study.profile.name} stops at {most:,} documents: {len(allowed)} of {len(points)} points. "
-            f"Name a larger one to have it run all the same, as in fraction={points[-1]}."
+            f"To run a larger one all the same, name it, as in fraction={points[-1]}."
         )
     return allowed
 
@@ -95,7 +98,7 @@ EXPERIMENT = declare(
     question="How few labels are enough?",
     parameters={},
     scales={
-        # `most`: points of the curve with more documents are left to the larger profiles
+        # `most`: points of the curve with more documents than this are left to the larger profiles
         "control": {"seeds": 3, "most": 500},
         "compact": {"seeds": 3, "most": 1000},
         "paper": {"seeds": 5},

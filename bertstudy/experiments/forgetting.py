@@ -1,4 +1,4 @@
-"""Figure 2: what the learning rate does, and what is left of the pretraining."""
+"""Figure 2 (§5.3.3): what the learning rate does, and what is left of the pretraining."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -34,10 +34,10 @@ def rate_curves_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @figure(rate_curves_data, point="learning rate {learning_rate:g} at step {step}", value="dev", what="error on dev")
 def rate_curves(rows: pd.DataFrame) -> plt.Figure:
-    """Figure 2: error on training documents (dashed) and on dev (solid) against steps, a panel a learning rate.
+    """Figure 2: error on training documents (dashed) and on dev (solid) against steps, one panel per learning rate.
 
-    Hollow points are the paper's dev errors, read off its plot, at the same share of its 5,000 steps; its rates are
-    2e-5, 5e-5, 1e-4 and 4e-4, and a panel has the paper's rate that is as many times the lowest.
+    Hollow points are the paper's dev errors, read off its plot, at the same share of its 5,000 steps. Its rates are
+    2e-5, 5e-5, 1e-4 and 4e-4; a panel shows the one whose ratio to the lowest is nearest to the panel's own.
     """
     data, theirs = rate_curves_data(rows), paper.forgetting()
     rates, printed = sorted(set(data["learning_rate"])), sorted(set(theirs["learning_rate"]))
@@ -61,7 +61,7 @@ def rate_curves(rows: pd.DataFrame) -> plt.Figure:
 
 
 def retained_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """What is retained: learning_rate, layer (0: embeddings), cka, and the masked-LM losses, means over seeds."""
+    """What is retained: learning_rate, layer (0: embeddings), cka, and masked-LM losses in nats, means over seeds."""
     lines = [
         {"learning_rate": row["learning_rate"], "layer": layer, "cka": cka, **losses}
         for _, row in rows[rows["retention"].notna()].iterrows()
@@ -109,7 +109,7 @@ def retained(rows: pd.DataFrame) -> plt.Figure:
 
 
 def rescues_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the highest rate comes to under other settings: change, learning_rate, seeds, dev error at the end."""
+    """The highest rate under other settings: change, dev error after the last step (percent), seeds, learning_rate."""
     rate = rows["learning_rate"].max()
     base = rows[rows["learning_rate"] < rate].iloc[0]
     lines = []
@@ -122,7 +122,7 @@ def rescues_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @figure(rescues_data, point="{change}", what="error on dev")
 def rescues(rows: pd.DataFrame) -> plt.Figure:
-    """Dev error after the last step at the highest rate, when one thing is changed (after Mosbach et al., 2021)."""
+    """Dev error after the last step at the highest rate, with one setting changed (after Mosbach et al., 2021)."""
     data = rescues_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.5 * len(data)))
@@ -141,7 +141,7 @@ def rescues(rows: pd.DataFrame) -> plt.Figure:
 
 
 def _rate(place):
-    """Rows of Figure 2 by the place of their learning rate: 0 the lowest, -1 the highest."""
+    """A condition: whether a row is Figure 2's, with the learning rate at this place: 0 the lowest, -1 the highest."""
     return lambda row: row.corpus in MAIN and row.rates > 1 and row.rate_place == (row.rates + place) % row.rates
 
 
@@ -151,7 +151,7 @@ EXPERIMENT = declare(
     question="Does a high learning rate make BERT forget?",
     parameters={"rates": numbers(float, "1e-4 5e-4")},
     scales={
-        # `general`: texts that are not of the task, to measure what is retained on
+        # `general`: texts from outside the task, on which retention is measured
         "control": {"seeds": 1, "labelled": 400, "rates": [5e-4, 1e-3, 2.5e-3, 1e-2], "general": "general"},
         "compact": {"seeds": 1, "labelled": 500, "rates": [1e-4, 2.5e-4, 5e-4, 2e-3], "general": "ag_news"},
         "paper": {"seeds": 3, "rates": [2e-5, 5e-5, 1e-4, 4e-4], "general": "dbpedia"},

@@ -1,4 +1,4 @@
-"""Figure 3 and Table 5: what further pretraining is worth."""
+"""Figure 3 and Table 5 (§5.4): what further pretraining is worth."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,7 +21,7 @@ def pretraining_steps_data(rows: pd.DataFrame) -> pd.DataFrame:
     return points.assign(held_out_loss=points["pretraining_steps"].map(loss))
 
 
-@figure(pretraining_steps_data, point="{pretraining_steps} steps")
+@figure(pretraining_steps_data, point="{pretraining_steps} steps of further pretraining")
 def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
     """Figure 3: test error after fine-tuning, against the steps of further pretraining within the task.
 
@@ -61,10 +61,10 @@ def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
 
 
 def pretraining_sources_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 5's numbers: source of pretraining, task, seeds, error with interval, gain over "none".
+    """Table 5's numbers: source of pretraining, task, seeds, error with interval, gain over "none" with interval.
 
-    The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task stands
-    under the name of the task's corpus.
+    The gain is in points of error, paired by seed, with its t interval over seeds. Pretraining within the task is
+    listed under the name of the task's corpus.
     """
     within = rows["further_pretraining"] == "within_task"
     rows = rows.assign(further_pretraining=rows["corpus"].where(within, rows["further_pretraining"]))
@@ -82,7 +82,7 @@ def pretraining_sources_data(rows: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@figure(pretraining_sources_data, point="{further_pretraining} before {corpus}")
+@figure(pretraining_sources_data, point="pretrained further on {further_pretraining}, task {corpus}")
 def pretraining_sources(rows: pd.DataFrame) -> plt.Figure:
     """Table 5: test error by pretraining corpus and task; the colour is the gain over no further pretraining."""
     data = pretraining_sources_data(rows)

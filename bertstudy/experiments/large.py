@@ -1,4 +1,4 @@
-"""Table 8: a larger encoder beside the one of the profile."""
+"""Table 8 (§5.7): a larger encoder compared with that of the profile."""
 
 import logging
 from pathlib import Path
@@ -23,7 +23,7 @@ LOG = logging.getLogger(__name__)
 
 
 def _encoders(rows):
-    """Rows with `way`: the encoder, from the shallowest, and whether it was further pretrained within the task."""
+    """(rows with `way`: the encoder, and whether it was further pretrained; all ways, the shallowest encoder first)."""
     further = [" + ITPT" if source == "within_task" else "" for source in rows["further_pretraining"]]
     order = rows.groupby("encoder")["depth"].max().sort_values(kind="stable").index
     ways = [f"{Path(name).name}{suffix}" for name in order for suffix in ("", " + ITPT")]
@@ -31,15 +31,15 @@ def _encoders(rows):
 
 
 def larger_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 8's numbers: corpus, way (encoder, with ITPT or without), seeds, error with interval, minutes, documents
-    a second, and the paper's error where the encoder is one of its two."""
+    """Table 8's numbers: corpus, way (encoder, with ITPT or without), seeds, error with interval, minutes of training,
+    documents predicted per second, and the paper's error where the encoder is one of its two."""
     rows, ways = _encoders(rows)
     points = ordered(points_of(rows, "way"), "way", ways)
     return beside(points, "way", paper.larger(), _printed_way)
 
 
 def _printed_way(way):
-    """Table 8's row of a way: that of its encoder, "" where it is not one of the paper's."""
+    """The name of a way's row in Table 8; "" where its encoder is not one of the paper's."""
     encoder, plus, suffix = way.partition(" + ")
     return f"{PRINTED_ENCODERS[encoder]}{plus}{suffix}" if encoder in PRINTED_ENCODERS else ""
 
@@ -51,9 +51,9 @@ def larger(rows: pd.DataFrame) -> plt.Figure:
 
 
 def encoders(study: Any, tasks: list[str]) -> list[str]:
-    """The base run's encoder and the larger one, for tasks that both read; told where the profile has but one.
+    """The base run's encoder and the larger one; without a larger one in the profile, the first alone, which is logged.
 
-    Raises ValueError for a task of another language, which neither reads.
+    Raises ValueError for a task in a language that the base run's encoder does not read.
     """
     for task in tasks:
         if (needed := study.reading(task).encoder) != study.base.encoder:
@@ -62,7 +62,7 @@ def encoders(study: Any, tasks: list[str]) -> list[str]:
                 f"read. Name both encoders, as in encoder={needed!r}, larger='xlm-roberta-base'."
             )
     if not study.scale.larger:
-        LOG.info("Profile %s has no larger encoder to compare with: name one by `larger`.", study.profile.name)
+        LOG.info("Profile %s has no larger encoder to compare with: name one as `larger`.", study.profile.name)
     return [study.base.encoder, *([study.scale.larger] if study.scale.larger else [])]
 
 

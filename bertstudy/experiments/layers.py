@@ -1,4 +1,4 @@
-"""Table 3: which layer to read."""
+"""Table 3 (§5.3.2): which layer to read."""
 
 import re
 
@@ -24,7 +24,7 @@ def _single(rows):
 def layer_depth_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Error by layer: layer from 0, seeds, error with interval, seconds of training, the paper's error.
 
-    Seconds are the fastest seed's; the paper's layer is the one at the same share of its depth.
+    Seconds are those of the fastest seed; the paper's error is that of its layer at the same share of the depth.
     """
     rows = _single(rows)
     points = per_point(rows, ["layer"], pooled=True)
@@ -64,7 +64,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
 
 
 def pooled_name(layers: str, depth: int) -> str:
-    """The paper's name for a pooling over layers, a third of the depth standing for its four of twelve; or None."""
+    """The paper's name for a pooling over layers, a third of the depth standing for its four of twelve; else None."""
     match = re.fullmatch(r"([a-z]+):(\d+)-(\d+)", layers)
     if match is None:
         return None
@@ -106,7 +106,7 @@ def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
 
 
 def _layer(place):
-    """Rows that read one layer: the first, the last but one, or the last of those that were read alone."""
+    """A condition: whether a row reads one layer: the first, the last but one, or the last of those read alone."""
     return lambda row: row.corpus in MAIN and row.layers.isdecimal() and int(row.layers) == {
         "first": 0, "last but one": row.top_layer - 1, "last": row.top_layer
     }[place]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Table 2: what to do with documents longer than the window."""
+"""Table 2 (§5.3.1): what to do with documents longer than the window."""
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -36,17 +36,21 @@ def _planted(corpus, truncation, window):
 
 
 def _printed(corpus):
-    """The column of the paper's Table 2 to set beside a corpus: its own, or IMDb's."""
+    """The column of the paper's Table 2 to compare a corpus with: its own, or IMDb's."""
     return "Sogou" if corpus == "sogou" else "IMDb"
 
 
 def _order(strategies):
-    """The paper's strategies and then those of one's own."""
+    """The paper's strategies, then all others."""
     return [*ORDER, *sorted({*strategies} - {*ORDER})]
 
 
 def long_text_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 2's numbers: corpus, strategy, seeds, error with interval, what was planted, the paper's (`_printed`)."""
+    """Table 2's numbers: corpus, strategy, truncation, window, seeds, error with interval, planted and paper.
+
+    planted: the error of a reader whose only fault is the truncation (composed corpora only). paper: the paper's error
+    on the same corpus, on IMDb where the corpus is not in its table.
+    """
     rows = _named(rows)
     points = per_point(rows, ["corpus", "strategy", "truncation", "window"], pooled=True)
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
@@ -64,8 +68,8 @@ def long_text_data(rows: pd.DataFrame) -> pd.DataFrame:
 def long_text(rows: pd.DataFrame) -> plt.Figure:
     """Table 2: test error by strategy and corpus, with 95 % intervals.
 
-    An upright stroke is the error that was planted in a control corpus: that of a reader whose only fault is the
-    truncation. Hollow points are the paper's (BERT-base, single runs), IMDb's where the corpus is none of its own.
+    A vertical stroke is the error that was planted in a composed corpus: that of a reader whose only fault is the
+    truncation. Hollow points are the paper's (BERT-base, single runs), on IMDb where the corpus is not in its table.
     """
     data = long_text_data(rows)
     order = _order(data["strategy"])
@@ -91,7 +95,7 @@ def long_text(rows: pd.DataFrame) -> plt.Figure:
 
 
 def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Error by document length: corpus, strategy, length in windows, documents, error with Wilson interval."""
+    """Error by document length: corpus, strategy, windows (the length), documents, error with Wilson's interval."""
     lines = []
     for (corpus, strategy), group in _named(rows[rows["lengths"].notna()]).groupby(["corpus", "strategy"]):
         errors, lengths = [], []
@@ -110,9 +114,9 @@ def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=["corpus", "strategy", "windows", "documents", "error", "low", "high"])
 
 
-@figure(errors_by_length_data, point="{strategy} on documents of {windows} windows")
+@figure(errors_by_length_data, point="{strategy} (length in windows: {windows})")
 def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
-    """Test error by the documents' length in windows; Wilson's 95 % intervals over test documents, seeds averaged."""
+    """Test error by document length in windows, the mean over seeds; Wilson's 95 % intervals over test documents."""
     data = errors_by_length_data(rows)
     corpora, order = data["corpus"].unique().tolist(), _order(data["strategy"])
     with plt.style.context(STYLE):
@@ -144,7 +148,7 @@ def _head(truncation, window):
 
 
 def head_share_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """head+tail's split: corpus, pieces of head, seeds, error with interval, what was planted."""
+    """The split of head+tail: corpus, pieces taken from the head, seeds, error with interval, the planted error."""
     whole = rows["truncation"].isin(["head", "tail"])
     rows = rows[whole | rows["truncation"].str.startswith("head+tail:")]
     rows = rows.assign(head=[_head(*pair) for pair in zip(rows["truncation"], rows["window"], strict=True)])
@@ -155,7 +159,7 @@ def head_share_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 @figure(head_share_data, point="{head} pieces from the head on {corpus}")
 def head_share(rows: pd.DataFrame) -> plt.Figure:
-    """Test error against how many of the window's pieces are taken from the head; the rest is tail."""
+    """Test error against the number of pieces taken from the head; the rest of the window is filled from the tail."""
     data = head_share_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.4, 4.2))

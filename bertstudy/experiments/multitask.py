@@ -1,4 +1,4 @@
-"""Table 7: fine-tuning on several tasks together, with and without further pretraining."""
+"""Table 7 (§5.5): fine-tuning on several tasks together, with and without further pretraining."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,14 +16,14 @@ from .ways import ARMS, beside, ordered, panels, points_of, with_arms
 
 
 def multitask_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Table 7's numbers: corpus, arm, seeds, error with interval, minutes, documents a second, the paper's error."""
+    """Table 7's numbers: corpus, arm, seeds, error with interval, minutes, documents per second, the paper's error."""
     points = ordered(points_of(with_arms(rows), "arm"), "arm", ARMS)
     return beside(points, "arm", paper.multitask(), "BERT-{}".format)
 
 
 @figure(multitask_data, point="{arm} on {corpus}")
 def multitask(rows: pd.DataFrame) -> plt.Figure:
-    """Table 7: test error with and without fine-tuning on all tasks together before, a panel a task."""
+    """Table 7: test error with and without fine-tuning on all tasks together first, one panel per task."""
     return panels(multitask_data(rows), "arm", ARMS)
 
 
@@ -42,9 +42,10 @@ def joined(name: str, value: str) -> str:
 
 
 def together(study: Any, run: Run, tasks: list[str]) -> Run:
-    """A run after fine-tuning on all tasks together, with as many documents each, then at half the rate (§5.5).
+    """A run that is first fine-tuned on all tasks together, then on its own at half the learning rate (§5.5).
 
-    Raises ValueError for fewer than two tasks, one that stands twice, and tasks that need several encoders.
+    The other tasks give as many documents as the scale has labelled ones, or all. Raises ValueError for fewer than two
+    tasks, a task given twice, and tasks that need different encoders.
     """
     given = f"tasks={' '.join(tasks)!r}"
     if len(set(tasks)) < max(2, len(tasks)):
@@ -52,8 +53,8 @@ def together(study: Any, run: Run, tasks: list[str]) -> Run:
     encoders = {study.reading(task).encoder for task in tasks}
     if len(encoders) > 1:
         raise ValueError(
-            f"{given}: they are in several languages, and share one encoder ({' or '.join(sorted(encoders))}). "
-            f"Name tasks of one language, or an encoder that reads all, as in encoder='xlm-roberta-base'."
+            f"{given}: they are in several languages, but have to share one encoder ({' or '.join(sorted(encoders))}). "
+            f"Name tasks in one language, or an encoder that reads all of them, as in encoder='xlm-roberta-base'."
         )
     return replace(
         run,

@@ -1,4 +1,4 @@
-"""What Tables 6, 7 and 8 share: ways to use an encoder beside each other, over several corpora."""
+"""What Tables 6, 7 and 8 share: ways to use an encoder, compared over several corpora."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,12 +23,12 @@ PRINTED_ENCODERS = {"bert-base-uncased": "BERT-base", "bert-large-uncased": "BER
 
 
 def floors(run: Run) -> list[Run]:
-    """What any way is to be compared with on a run's documents: words at their best, and frozen embeddings."""
+    """What every way has to beat on a run's documents: the best classifier of words, and frozen embeddings."""
     return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
 
 
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:
-    """The paper's name for a way to use an encoder; corpora joined by + count as pretraining across domains."""
+    """The paper's name for a way to use an encoder, such as "ITPT-FiT"; corpora joined by + count as across domains."""
     if method in BASELINES:
         return BASELINES[method]
     crossing = "cross_domain" if "+" in further_pretraining else further_pretraining
@@ -37,21 +37,22 @@ def arm_of(method: str, further_pretraining: str = "none", multitask: str = "non
 
 
 def with_arms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows with a column `arm`: the name of their way (see `arm_of`)."""
     settings = zip(rows["method"], rows["further_pretraining"], rows["multitask"], strict=True)
     return rows.assign(arm=[arm_of(*setting) for setting in settings])
 
 
 def _minutes(row):
-    """Minutes of a run's training, with the further pretraining and the multi-task phase that it starts from."""
+    """Minutes of a run's training, including the further pretraining and the multi-task phase that it starts from."""
     before = [row["pretraining"] or [], (row["multitasked"] or {}).get("history", [])]
     return (row["seconds"]["train"] + sum(part[-1]["seconds"] for part in before if part)) / 60
 
 
 def points_of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
-    """Error with interval by corpus and `key`, minutes of training and documents a second predicted.
+    """Error with interval by corpus and `key`, minutes of training, and documents_per_second in prediction.
 
-    Both are of the fastest run, since other work on the machine only slows; ways that predict by the same computation,
-    such as FiT and ITPT-FiT, have one speed.
+    Times are those of the fastest run, since other work on the machine can only slow a run; ways that predict by the
+    same computation, such as FiT and ITPT-FiT, share one speed.
     """
     tables = [per_point(group, ["corpus", key], pooled=True) for _, group in rows.groupby("corpus", sort=False)]
     speed = rows.assign(
@@ -65,7 +66,7 @@ def points_of(rows: pd.DataFrame, key: str) -> pd.DataFrame:
 
 
 def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFrame:
-    """In the order of corpora as they came and of `order`; names that it lacks stand last."""
+    """Points sorted by corpus, as these first come, and then by `key` in this order; names that it lacks come last."""
     place = {name: number for number, name in enumerate(order)}
     corpora = points["corpus"].unique().tolist()
     ranks = [points["corpus"].map(corpora.index), points[key].map(lambda name: place.get(name, len(place)))]
@@ -73,7 +74,7 @@ def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFram
 
 
 def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd.DataFrame:
-    """With the paper's number, NaN where it has none: `name` gives the printed row of a value of `key`."""
+    """Points with a column `paper`, the paper's number or NaN: `name` maps a value of `key` to its row in the table."""
     printed = [
         pd.to_numeric(table.at[name(value), PRINTED[corpus]], errors="coerce")
         if corpus in PRINTED and name(value) in table.index and PRINTED[corpus] in table
@@ -84,7 +85,7 @@ def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd
 
 
 def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
-    """A panel a corpus, a line a value of `key`: error with its interval, the paper's numbers hollow."""
+    """One panel per corpus, one line per value of `key`: error with its interval; hollow points are the paper's."""
     corpora, names = data["corpus"].unique().tolist(), [name for name in order if name in set(data[key])]
     names += [name for name in data[key].unique() if name not in names]
     across = min(len(corpora), 2)

@@ -1,9 +1,11 @@
 """Attention within the segments of a padding-free row: an attention function of transformers.
 
-On the CPU segments of like length are attended together, by matrix products of our own: PyTorch's fused kernel knows no
-segments, and its backward pass in bf16 takes several times as long. On CUDA FlashAttention knows segments.
+PyTorch's fused kernels know no segments, but for FlashAttention's on newer GPUs, which knows no dropout here. Elsewhere
+segments of like length are attended together; on the CPU by matrix products of our own where the fused kernel's
+backward pass takes several times as long.
 """
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -14,36 +16,50 @@ from transformers import AttentionInterface
 
 from .dropout import mask_like
 
+try:
+    from torch.nn.attention import varlen
+except ImportError:  # an older torch
+    varlen = None
+
 PADDING_FREE = "bertstudy_padding_free"
-TOGETHER = 1024  # pieces of the segments that are attended together: their scores stay in a processor's cache
+CPU = torch.device("cpu")
+FLASH_FROM = (8, 0)  # the compute capability that FlashAttention needs
+# Pieces of the segments that are attended together: on a CPU their scores stay in its cache
+TOGETHER = {"cpu": 1024, "others": 32_768}
 LIKE, SHORT = 0.88, 8  # segments are alike from this share of the longest on, or from so many pieces less
 
 
 class Group(NamedTuple):
     """Segments of like length, padded to the longest.
 
-    index: (segments * longest) int64, each place's piece in the row. real: the places (k) that are no padding; hidden:
-    (segments, 1, longest) bool, True where a key is padding; both None where nothing is. shape: (segments, longest).
+    index: (segments * longest) int64, each place's piece in the row. real: the places (k) that are no padding; pieces:
+    the pieces (k) there; hidden: (segments, 1, longest) bool, True where a key is padding; all None where nothing is
+    padding. shape: (segments, longest).
     """
 
     index: torch.Tensor
     real: torch.Tensor | None
+    pieces: torch.Tensor | None
     hidden: torch.Tensor | None
     shape: tuple[int, int]
 
+    def to(self, device: torch.device) -> "Group":
+        """The same on a device."""
+        return Group(*(part.to(device) if isinstance(part, torch.Tensor) else part for part in self))
 
-@lru_cache(maxsize=8)
-def groups_of(lengths: tuple[int, ...]) -> list[Group]:
-    """The segments of a row, by their lengths in pieces, as groups of like length."""
+
+@lru_cache(maxsize=8)  # the layers of a batch ask for the same
+def groups_of(lengths: tuple[int, ...], device: torch.device = CPU) -> list[Group]:
+    """The segments of a row, by their lengths in pieces, as groups of like length, on a device."""
+    together = TOGETHER.get(device.type, TOGETHER["others"])
     starts = torch.tensor([0, *lengths]).cumsum(0)[:-1].tolist()
     order, groups = sorted(range(len(lengths)), key=lambda segment: -lengths[segment]), []
     while order:
         longest = lengths[order[0]]
-        least, most = min(LIKE * longest, longest - SHORT), max(1, TOGETHER // longest)
+        least, most = min(LIKE * longest, longest - SHORT), max(1, together // longest)
         size = next((n for n, segment in enumerate(order[:most]) if lengths[segment] < least), min(most, len(order)))
-        groups.append(
-            _group([starts[segment] for segment in order[:size]], [lengths[s] for s in order[:size]], longest)
-        )
+        taken = [(starts[segment], lengths[segment]) for segment in order[:size]]
+        groups.append(_group(*zip(*taken, strict=True), longest).to(device))
         order = order[size:]
     return groups
 
@@ -53,8 +69,9 @@ def _group(starts, lengths, longest):
     filled = places < lengths[:, None]  # (segments, longest)
     index = torch.where(filled, torch.tensor(starts)[:, None] + places, torch.tensor(starts)[:, None]).flatten()
     if bool(filled.all()):
-        return Group(index, None, None, filled.shape)
-    return Group(index, filled.flatten().nonzero()[:, 0], ~filled[:, None], filled.shape)
+        return Group(index, None, None, None, filled.shape)
+    real = filled.flatten().nonzero()[:, 0]
+    return Group(index, real, index[real], ~filled[:, None], filled.shape)
 
 
 class _Attend(torch.autograd.Function):
@@ -109,7 +126,7 @@ def _scatter(whole, part, group):
     if group.real is None:
         whole[group.index] = part
     else:
-        whole[group.index[group.real]] = part[group.real]
+        whole[group.pieces] = part[group.real]
 
 
 def _softmax(scores, group):
@@ -133,30 +150,58 @@ def _alike(query, key, value, lengths, dropout, scaling):
     return _Attend.apply(query[0], key[0], value[0], groups_of(tuple(lengths)), scaling, dropout)[None]
 
 
-def _squared(query, key, value, lengths, dropout, scaling):
-    """Padding inside attention only: the way to dropout on the attention weights on CUDA."""
-    longest, device = max(lengths), query.device
-    lengths = torch.tensor(lengths, device=device)
-    mask = torch.arange(longest, device=device) < lengths[:, None]
+@lru_cache(maxsize=8)
+def _back(lengths, device):
+    """Where each piece of the row is among the pieces of its groups: (pieces)."""
+    groups = groups_of(lengths, device)
+    return torch.cat([group.index if group.real is None else group.pieces for group in groups]).argsort()
 
-    def square(tensor):  # (1, heads, pieces, size) to (segments, heads, longest, size)
-        rows = tensor.new_zeros(*mask.shape, tensor.shape[1], tensor.shape[3])
-        rows[mask] = tensor[0].transpose(0, 1)
-        return rows.transpose(1, 2)
 
-    attended = scaled_dot_product_attention(
-        square(query), square(key), square(value), attn_mask=mask[:, None, None], dropout_p=dropout, scale=scaling
-    )
-    return attended.transpose(1, 2)[mask][None]
+def _grouped(query, key, value, lengths, dropout, scaling):
+    """Segments of like length together, by the fused kernels that a device has: right on any device."""
+    parts, lengths = [], tuple(lengths)
+    for group in groups_of(lengths, query.device):
+        rows = [_gathered(tensor[0], group).transpose(0, 1) for tensor in (query, key, value)]
+        mask = None if group.hidden is None else ~group.hidden[:, None]  # (segments, 1, 1, longest)
+        attended = scaled_dot_product_attention(*rows, attn_mask=mask, dropout_p=dropout, scale=scaling)
+        part = attended.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
+        parts.append(part if group.real is None else part[group.real])
+    return torch.cat(parts)[_back(lengths, query.device)][None]
+
+
+@lru_cache(maxsize=8)
+def _bounds(lengths, device):
+    return torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(device)
 
 
 def _fused(query, key, value, lengths, dropout, scaling):
-    """FlashAttention over segments of any length: CUDA, half precision, no dropout on the attention weights."""
-    from torch.nn.attention.varlen import varlen_attn
-
-    bounds = torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(query.device)
+    """FlashAttention over segments of any length: without dropout on the attention weights."""
+    size, longest, bounds = query.shape[-1], max(lengths), _bounds(tuple(lengths), query.device)
+    if scaling not in (None, size**-0.5):  # older versions of varlen_attn take no scale
+        query = query * (scaling * size**0.5)
     rows = [tensor[0].transpose(0, 1).contiguous() for tensor in (query, key, value)]
-    return varlen_attn(*rows, bounds, bounds, max(lengths), max(lengths), scale=scaling)[None]
+    return varlen.varlen_attn(*rows, bounds, bounds, longest, longest)[None]
+
+
+class Device(NamedTuple):
+    """What decides how attention is computed: a type of device, and on CUDA its compute capability."""
+
+    type: str
+    capability: tuple[int, int] = (0, 0)
+
+
+@lru_cache(maxsize=8)
+def device_of(device: torch.device) -> Device:
+    """The Device that torch names."""
+    return Device(device.type, torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0))
+
+
+def attention_on(device: Device, dtype: torch.dtype, dropout: float) -> Callable[..., torch.Tensor]:
+    """The fastest way to attend that is right for a device, a type of number and a dropout on attention weights."""
+    if device.type == "cpu":
+        return _apart if dropout == 0 and dtype == torch.float32 else _alike
+    is_flash = device.type == "cuda" and device.capability >= FLASH_FROM and dtype in (torch.bfloat16, torch.float16)
+    return _fused if is_flash and dropout == 0 and varlen is not None else _grouped
 
 
 def padding_free_attention(
@@ -175,12 +220,7 @@ def padding_free_attention(
     query, key, value: (1, heads, pieces, head size); lengths: the pieces of each segment.
     Gives (1, pieces, heads, head size) and no weights.
     """
-    if query.device.type == "cpu":
-        attend = _apart if dropout == 0 and query.dtype == torch.float32 else _alike
-    elif dropout == 0 and query.dtype in (torch.bfloat16, torch.float16):
-        attend = _fused
-    else:
-        attend = _squared
+    attend = attention_on(device_of(query.device), query.dtype, dropout)
     return attend(query, key, value, lengths, dropout, scaling), None
 
 

@@ -11,7 +11,7 @@ from transformers.utils import is_torch_available
 class BertstudyConfig(PreTrainedConfig):
     """config.json of a saved classifier: `encoder` is its encoder's own config, `run` the fields that name its Run.
 
-    Class names are `id2label`; the ids of [CLS] and [SEP] say what a tokenizer puts around a text.
+    Class names are in `id2label`; cls_token_id and sep_token_id are what the tokenizer puts around a text.
     """
 
     model_type = "bertstudy"
@@ -23,7 +23,7 @@ class BertstudyConfig(PreTrainedConfig):
 
     def __post_init__(self, **others: Any):
         if is_torch_available():
-            import_module(".auto_model", __package__)  # here: whoever reads no saved classifier need not wait for it
+            import_module(".auto_model", __package__)  # imported here: other configs are read without waiting for it
         super().__post_init__(**others)
 
 

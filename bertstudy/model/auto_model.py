@@ -13,10 +13,10 @@ from .auto_config import BertstudyConfig
 
 
 class BertstudyForSequenceClassification(PreTrainedModel):
-    """A Classifier that is given whole documents of ids, cuts them as its run says, and gives a row of logits each.
+    """A Classifier that takes whole documents of ids, cuts them by its run's truncation, and gives logits for each.
 
-    It is for prediction. `tokenizer` is needed for the classifier's own `predict` only: for ids the config will do,
-    which knows [CLS] and [SEP].
+    It is for prediction only. `tokenizer` is needed for the classifier's own `predict`; without one the config does,
+    which has the ids of [CLS] and [SEP].
     """
 
     config_class = BertstudyConfig
@@ -49,7 +49,7 @@ class BertstudyForSequenceClassification(PreTrainedModel):
         """The pieces between [CLS] and [SEP], as a list."""
         first, *pieces, last = ids.tolist()
         if (first, last) != (self.config.cls_token_id, self.config.sep_token_id):
-            raise ValueError("input_ids are taken with [CLS] before and [SEP] behind, as the tokenizer gives them.")
+            raise ValueError("input_ids need [CLS] at the beginning and [SEP] at the end, as the tokenizer gives them.")
         return pieces
 
 

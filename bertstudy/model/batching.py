@@ -16,14 +16,12 @@ class Batch:
     types            (1, pieces) int64, 1 in the second sentence of a pair, or None
     bounds           (segments + 1) int64 on the CPU: segment s is ids[0, bounds[s]:bounds[s + 1]]
     documents        (documents + 1) int64 on the CPU: document d owns segments documents[d]:documents[d + 1]
-    labels           (documents) int64, or None
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     bounds: torch.Tensor
     documents: torch.Tensor
-    labels: torch.Tensor | None = None
     types: torch.Tensor | None = None
     lengths: torch.Tensor = field(init=False)
 
@@ -36,24 +34,23 @@ class Batch:
         return self.ids.shape[1]
 
     def to(self, device: torch.device | str) -> "Batch":
-        """The same batch with ids, positions, types and labels on `device`; the bounds stay on the CPU."""
-        labels, types = (None if tensor is None else tensor.to(device) for tensor in (self.labels, self.types))
-        return Batch(self.ids.to(device), self.positions.to(device), self.bounds, self.documents, labels, types)
+        """The same batch with ids, positions and types on `device`; the bounds stay on the CPU."""
+        types = None if self.types is None else self.types.to(device)
+        return replace(self, ids=self.ids.to(device), positions=self.positions.to(device), types=types)
 
 
 def _starts(lengths):
     return torch.tensor([0, *lengths]).cumsum(0)
 
 
-def pack(documents: list[Document], labels: list[int] | None = None) -> Batch:
-    """n documents, each a list of segments of ids, as one Batch. Labels: n ints, or None."""
+def pack(documents: list[Document]) -> Batch:
+    """n documents, each a list of segments of ids, as one Batch."""
     segments = [segment for document in documents for segment in document]
     return Batch(
         ids=torch.tensor([[piece for segment in segments for piece in segment]]),
         positions=torch.tensor([[position for segment in segments for position in range(len(segment))]]),
         bounds=_starts([len(segment) for segment in segments]),
         documents=_starts([len(document) for document in documents]),
-        labels=None if labels is None else torch.as_tensor(labels),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from .. import __version__
+from ..choices.methods import METHODS
 from ..data.control.corpora import COMPOSED
 from ..profiles import SHOWS
 from ..runs import Run, identity
@@ -30,14 +31,18 @@ classify = pipeline("text-classification", model="path/or/hub-id")
 
 
 def plain(text: Any) -> str:
-    """A name of the reader's as Markdown that shows it as it is: on one line, all punctuation escaped."""
+    """A name that the reader chose, as Markdown that shows it literally: on one line, all punctuation escaped."""
     return re.sub(r"([!-/:-@\[-`{-~])", r"\\\1", " ".join(str(text).split()))
 
 
 def model_card(
     run: Run, labels: list[str], row: dict | None = None, license: str | None = None, language: str | None = None
 ) -> ModelCard:
-    """The card of a classifier, a huggingface_hub.ModelCard; `row` is the result of its run, `run` has no paths."""
+    """The card of a classifier, a huggingface_hub.ModelCard.
+
+    run: without paths of this machine (`predictions.portable`). row: the result of the run, with documents and errors.
+    license, language: the hub's codes.
+    """
     base = PACKAGED[run.encoder][2] if run.encoder in PACKAGED else run.encoder
     data = ModelCardData(
         license=license,
@@ -75,14 +80,16 @@ def _error(row):
     n = row["documents"]["test"]
     low, high = wilson(round(row["error"] / 100 * n), n)
     text = f"- Test: {row['error']:.2f} % of {n:,} documents (95 % Wilson interval {low:.2f} % to {high:.2f} %)."
-    dev = [entry["dev_error"] for entry in row["history"] if entry["dev_error"] is not None]
-    if dev:
-        chosen = "epoch" if row["run"]["dev_fraction"] else "recipe"
-        text += f"\n- Dev: {min(dev):.2f} % of {row['documents']['dev']:,} documents; the {chosen} was chosen by it."
+    dev, history = row["documents"]["dev"], row["history"]
+    chosen = next((entry for entry in history if entry.get("epoch") == row.get("epoch")), history[-1])
+    if dev and chosen["dev_error"] is not None:
+        trains = "training" in METHODS.entry(row["run"]["method"]).reads
+        what = "recipe" if not row["run"]["dev_fraction"] else "epoch" if trains else "head"
+        text += f"\n- Dev: {chosen['dev_error']:.2f} % of {dev:,} documents; the {what} was chosen by them."
     return text
 
 
 def _recipe(run):
-    """The run as code: indented lines can't end the block, whatever names stand in them."""
+    """The run as a block of code. Its lines are indented, so that no name in them can end the block."""
     fields = [f"    {name}={value!r}," for name, value in identity(run).items()]
     return "\n".join(["```python", "bs.Run(", *fields, ")", "```"])

@@ -1,6 +1,7 @@
 """The classifier: an encoder, poolings over pieces, layers and segments, dropout, a linear head (§3)."""
 
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 from ..choices.methods import METHODS
 from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from ..runs import Run
-from . import saving
+from . import memory, saving
 from .batching import Batch, pack, size, with_types, within
 from .dropout import Dropout
 from .encoder import Encoder
@@ -18,10 +19,6 @@ from .loading import check_encoder, encoder_config, load_tokenizer
 from .precision import autocast
 from .predictions import Predictions, checked_texts, reads_pairs
 from .segments import Document, Segmenter
-
-# Word pieces computed at once: on a CPU few enough for its caches (measured fastest of 1,024 to 16,384), on a GPU
-# enough to keep it busy. A batch of 24 documents that fill the paper's window has 12,288.
-CPU_BUDGET, GPU_BUDGET = 4_096, 65_536
 
 
 class Classifier(nn.Module):
@@ -49,7 +46,7 @@ class Classifier(nn.Module):
     def build(cls, run: Run, labels: Iterable[str], weights: Path | str | None = None) -> "Classifier":
         """A classifier to be trained: the run's encoder, cut above the highest layer read, and a new head.
 
-        `weights` is a folder to take the encoder's weights from instead, one that was further pretrained.
+        `weights` is the folder of a further pretrained encoder, whose weights are taken instead.
 
         Raises ValueError where the encoder can't be loaded, lacks the layers, or has a smaller window.
         """
@@ -80,11 +77,16 @@ class Classifier(nn.Module):
             batch = with_types(batch, self.tokenizer.sep_token_id)
         with autocast(self.device, self.run.precision):
             if self.reader is None:
-                states = self.encoder(batch, self.layers)
-                return self.pool_layers(torch.stack([self.pool_pieces(state, batch.bounds) for state in states]))
+                return self.pool_layers(torch.stack(self._of_segments(batch)))
             with torch.no_grad():
                 states = self.pool_layers(torch.stack(self.encoder(batch, self.layers)))
         return self.reader(states.float(), batch.bounds)
+
+    def _of_segments(self, batch):
+        """A vector a segment from each layer that is read, a list of (segments, hidden)."""
+        if PIECE_POOLINGS.entry(self.run.piece_pooling).first_only:
+            return self.encoder.first(batch, self.layers)
+        return [self.pool_pieces(state, batch.bounds) for state in self.encoder(batch, self.layers)]
 
     def classify(self, vectors: torch.Tensor, documents: torch.Tensor) -> torch.Tensor:
         """Logits (documents, classes), in float32, from the vectors of their segments; documents: see `Batch`."""
@@ -93,8 +95,8 @@ class Classifier(nn.Module):
 
     @property
     def budget(self) -> int:
-        """How many word pieces to compute at once on this device."""
-        return CPU_BUDGET if self.device.type == "cpu" else GPU_BUDGET
+        """How many word pieces to compute at once on this device, by the memory that is free."""
+        return memory.budget(self.device, self.encoder.config)
 
     def logits(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
         """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
@@ -111,11 +113,20 @@ class Classifier(nn.Module):
         training = self.training
         self.eval()
         order = sorted(range(len(documents)), key=lambda index: size(documents[index]))
-        result = torch.empty(len(documents), width)
-        for group in within(documents, order, budget or self.budget):
-            result[group] = compute(pack([documents[index] for index in group]).to(self.device)).cpu()
-        self.train(training)
-        return result
+        result, done, budget = torch.empty(len(documents), width, device=self.device), 0, budget or self.budget
+
+        def first(budget):  # of those not done yet, as many as are within the budget
+            group = next(within(documents, islice(order, done, None), budget))
+            return group, compute(pack([documents[index] for index in group]).to(self.device))
+
+        try:
+            while done < len(order):
+                (group, vectors), budget = memory.halving(first, budget)
+                result[group] = vectors
+                done += len(group)
+        finally:
+            self.train(training)
+        return result.cpu()
 
     def predict(self, texts: list[str] | str) -> Predictions:
         """Labels and probabilities of a list of texts, or of one, truncated as in training.
@@ -131,7 +142,7 @@ class Classifier(nn.Module):
     ) -> None:
         """Write all that `load` and transformers' pipelines need into a folder, with a model card (README.md).
 
-        `row` is the result of this classifier's run; with it the card tells documents and errors. `license` and
+        `row` is the result of this classifier's run; with it the card states documents and errors. `license` and
         `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. Raises
         ValueError for a row of another run.
         """
@@ -139,7 +150,7 @@ class Classifier(nn.Module):
 
     @classmethod
     def load(cls, name: Path | str) -> "Classifier":
-        """A saved classifier, from a folder or by its hub id, ready to predict.
+        """A saved classifier (`Classifier` or `WordsClassifier`), from a folder or by its hub id, ready to predict.
 
         Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
         """
@@ -153,8 +164,8 @@ class Classifier(nn.Module):
         license: str | None = None,
         language: str | None = None,
     ) -> str:
-        """Upload what `save` writes to the Hugging Face hub, into a model repository that is made where there is none.
+        """Upload what `save` writes to the Hugging Face hub, into a model repository that is made if there is none.
 
-        Gives its full id. Raises ValueError where `private` is asked and the repository is there and public.
+        Gives its full id. Raises ValueError where `private` is asked and the repository exists and is public.
         """
         return saving.push_to_hub(self, repo_id, private, row, license, language)

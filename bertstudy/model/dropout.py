@@ -5,13 +5,13 @@ from typing import Any
 import torch
 from torch import nn
 
-BITS = 16  # of a random number: a share of places is dropped that is p to 1.5e-5
+BITS = 16  # of a random number: the share of places that is dropped is p to within 1.5e-5
 
 
 def mask_like(tensor: torch.Tensor, p: float) -> torch.Tensor:
-    """Factors of dropout for a tensor on the CPU, of its shape and type: 0 with the chance p, else 1 / (1 - p).
+    """A dropout mask for a tensor on the CPU, of its shape and type: 0 with probability p, else 1 / (1 - p).
 
-    Drawn from PyTorch's generator, the same for any number of threads: 64 random bits are four numbers of 16.
+    Drawn from PyTorch's generator, the same for any number of threads. 64 random bits make four numbers of 16.
     """
     numbers = torch.empty((tensor.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
     kept = numbers.view(torch.int16)[: tensor.numel()] >= round(p * 2**BITS) - 2 ** (BITS - 1)

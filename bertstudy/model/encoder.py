@@ -19,19 +19,11 @@ from ..registry import no_such
 from .attention import PADDING_FREE
 from .batching import Batch, pad
 from .dropout import with_fast_dropout
-from .loading import encoder_config, explained, quiet
+from .loading import encoder_config, explained, position_offset, quiet
 
 LOG = logging.getLogger(__name__)
-# Model types whose padding-free hidden states the tests compare with padded ones, and what is added to positions.
-PLAIN, AFTER_PADDING = (lambda config: 0), (lambda config: config.pad_token_id + 1)
-PROVEN = {
-    "bert": PLAIN,
-    "electra": PLAIN,
-    "ernie": PLAIN,
-    "roberta": AFTER_PADDING,
-    "xlm-roberta": AFTER_PADDING,
-    "camembert": AFTER_PADDING,
-}
+# Model types whose padding-free hidden states the tests compare with padded ones.
+PROVEN = ("bert", "electra", "ernie", "roberta", "xlm-roberta", "camembert")
 # Types that can be further pretrained; the first two have a next-sentence head as well.
 PRETRAINED_AS = {
     "bert": AutoModelForPreTraining,
@@ -49,7 +41,7 @@ DROPOUTS = {
 def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     """The encoder with its masked-LM head, and its next-sentence head where the type has one, in float32.
 
-    Gives (model, whether its masked-LM head is new): heads that the weights lack are drawn by the seed.
+    Gives (model, whether its masked-LM head is new): heads that the weights lack are initialised from the seed.
     Raises ValueError for a type that has no such head here.
     """
     config = encoder_config(name)
@@ -57,7 +49,7 @@ def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
         raise no_such(f"encoder={name!r}: further pretraining of type", config.model_type, PRETRAINED_AS)
     torch.manual_seed(seed)
     load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
-    fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU knows none
+    fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU has none
     with quiet():
         model, info = explained(load, name, use_safetensors=True, dtype=torch.float32, **fast)
     return with_fast_dropout(model), any(
@@ -66,7 +58,7 @@ def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
 
 
 def _settings(config, dropouts):
-    """The names this model type gives to the dropouts, with their values."""
+    """The dropouts by the names that this model type has for them. Raises ValueError for one that it lacks."""
     settings = {}
     for field, value in dropouts.items():
         names = [name for name in DROPOUTS[field] if hasattr(config, name)]
@@ -79,9 +71,8 @@ def _settings(config, dropouts):
 class Encoder(nn.Module):
     """A BERT cut off above the highest layer that is read.
 
-    forward(batch, layers) gives the states of all pieces, a list of (pieces, hidden), one a layer, layer 0 being the
-    first block.
-    Where the model type is proven equal (PROVEN) no padding is computed; elsewhere the batch is padded, said once.
+    forward(batch, layers) gives the states of all pieces, a list of (pieces, hidden), one a layer; layer 0 is the first
+    block. For the types in PROVEN no padding is computed; for others the batch is padded, and the log warns of it.
     """
 
     def __init__(self, model: nn.Module):
@@ -90,7 +81,9 @@ class Encoder(nn.Module):
         self.padding_free = model.config.model_type in PROVEN
         if self.padding_free:
             model.config._attn_implementation = PADDING_FREE
-            self.offset = PROVEN[model.config.model_type](model.config)
+            self.offset = position_offset(model.config)
+            self.read = None  # the pieces whose last states are read; None: all
+            self.layers[-1].attention.output.register_forward_pre_hook(self._select)
         else:
             LOG.warning(
                 "Encoders of type %r are run padded: equal results without padding are proven for %s only.",
@@ -102,7 +95,10 @@ class Encoder(nn.Module):
     def load(
         cls, name: str, depth: int | None = None, dropout: float = 0.1, attention_dropout: float = 0.0
     ) -> "Encoder":
-        """Weights of an encoder, in float32, from safetensors only; `depth` layers of it (None: all)."""
+        """An encoder by name with its weights, in float32, from safetensors only; `depth` layers of it (None: all).
+
+        Raises ValueError where it can't be loaded, has fewer layers, or lacks one of the dropouts.
+        """
         config = encoder_config(name)
         if depth is not None and depth > config.num_hidden_layers:
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
@@ -119,7 +115,7 @@ class Encoder(nn.Module):
 
     @classmethod
     def from_config(cls, config: PreTrainedConfig) -> "Encoder":
-        """The same architecture with weights still to be loaded."""
+        """An encoder of this architecture, whose weights are still to be loaded."""
         return cls._bare(AutoModel.from_config(config, dtype=torch.float32))
 
     @classmethod
@@ -148,15 +144,34 @@ class Encoder(nn.Module):
             state[mask.bool()] for state in _read(self.model(input_ids=ids, attention_mask=mask, **options), layers)
         ]
 
-    def row(self, batch: Batch, **options: Any) -> ModelOutput:
-        """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden)."""
-        return self.model(
-            input_ids=batch.ids,
-            position_ids=batch.positions + self.offset,
-            token_type_ids=batch.types,
-            lengths=tuple(batch.lengths.tolist()),
-            **options,
-        )
+    def first(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
+        """The states of each segment's first piece, [CLS]: a list of (segments, hidden), one a layer."""
+        places = batch.bounds[:-1].to(batch.ids.device)
+        if self.padding_free and len(layers) == 1:
+            return [self.row(batch, places).last_hidden_state[0]]
+        return [state[places] for state in self(batch, layers)]
+
+    def row(self, batch: Batch, read: torch.Tensor | None = None, **options: Any) -> ModelOutput:
+        """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden).
+
+        read: the pieces (k) whose last states are wanted, in the row. Above its attention the last layer computes no
+        others, and last_hidden_state is (1, k, hidden).
+        """
+        self.read = read
+        try:
+            return self.model(
+                input_ids=batch.ids,
+                position_ids=batch.positions + self.offset,
+                token_type_ids=batch.types,
+                lengths=tuple(batch.lengths.tolist()),
+                **options,
+            )
+        finally:
+            self.read = None
+
+    def _select(self, _, states):
+        """Before the output of the last layer's attention: what was attended, and what it is added to."""
+        return states if self.read is None else tuple(state.index_select(1, self.read) for state in states)
 
 
 def _read(output, layers):

@@ -1,4 +1,4 @@
-"""Configs and tokenizers of encoders, by name: quick to import, for whoever does not compute with an encoder."""
+"""Configs and tokenizers of encoders, by name: quick to import, for code that does not compute with an encoder."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,17 +14,28 @@ from ..data import hub
 from ..runs import Run
 from .locations import where
 
+# Types whose positions begin after that of padding: the number of the piece that pads, where it is not the config's.
+AFTER_PADDING = {
+    "camembert": None,
+    "data2vec-text": None,
+    "mpnet": 1,
+    "roberta": None,
+    "roberta-prelayernorm": None,
+    "xlm-roberta": None,
+    "xlm-roberta-xl": None,
+}
+
 
 def explained(load: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
     """What a Hugging Face loader gives for an encoder's name.
 
-    Raises ValueError in terms of that name, and says what to do, where there is no such encoder.
+    Raises ValueError that names the encoder and says what to do, where it can't be loaded.
     """
     place = where(name)
     if not Path(place).is_dir():
         hub.reachable()
     try:
-        return load(place, *arguments, **options)
+        return load(place, *arguments, trust_remote_code=False, **options)
     except (OSError, ValueError) as error:
         raise ValueError(
             f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
@@ -41,26 +52,37 @@ def encoder_config(name: str) -> PreTrainedConfig:
 
 
 def encoder_commit(name: str) -> str | None:
-    """The commit that an encoder from the hub was resolved to; None for one in a folder."""
+    """The commit on the hub that an encoder's config was read from; None for an encoder in a folder."""
     return getattr(encoder_config(name), "_commit_hash", None)
 
 
 @lru_cache(maxsize=8)
 def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
-    """The encoder's tokenizer; [CLS] and [SEP] (or their counterparts) are guaranteed."""
+    """The encoder's tokenizer. Raises ValueError for one without [CLS] and [SEP] or their counterparts."""
     tokenizer = explained(AutoTokenizer.from_pretrained, name)
     if tokenizer.cls_token_id is None or tokenizer.sep_token_id is None:
-        raise ValueError(f"encoder={name!r} has no [CLS] and [SEP]: classification here reads [CLS].")
+        raise ValueError(
+            f"encoder={name!r}: its tokenizer has no [CLS] and [SEP], which are needed here. Use an encoder such as "
+            f"BERT or RoBERTa."
+        )
     return tokenizer
 
 
+def position_offset(config: PreTrainedConfig) -> int:
+    """What an encoder of this Hugging Face config adds to the number of a piece for its position."""
+    if config.model_type not in AFTER_PADDING:
+        return 0
+    padding = AFTER_PADDING[config.model_type]
+    return (config.pad_token_id if padding is None else padding) + 1
+
+
 def longest_window(config: PreTrainedConfig) -> int:
-    """How many word pieces an encoder of this Hugging Face config reads at once."""
-    return config.max_position_embeddings - ((config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0)
+    """The longest window, in word pieces, that an encoder of this Hugging Face config can read."""
+    return config.max_position_embeddings - position_offset(config)
 
 
 def check_encoder(run: Run) -> None:
-    """That the run's encoder exists, has the layers that are read, and can take the window; else ValueError."""
+    """Raise ValueError unless the run's encoder exists, has the layers that are read, and can take the window."""
     config = encoder_config(run.encoder)
     parse_layers(run.layers, config.num_hidden_layers)
     most = longest_window(config)
@@ -70,11 +92,13 @@ def check_encoder(run: Run) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Loaders list weights that are new or left out; here both are on purpose."""
-    verbosity = transformers_logging.get_verbosity()
+    """Silence the loaders inside: they list weights that are new or left out, and here both are on purpose."""
+    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     try:
         yield
     finally:
         transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()

@@ -1,4 +1,4 @@
-"""Where encoders are: the embedded ones, one that a package brings, folders, the hub. Needs no torch."""
+"""Where encoders are: embedded here, in an installed package, in a folder, on the hub. Needs no torch."""
 
 import hashlib
 import json
@@ -25,20 +25,20 @@ def where(name: str) -> str:
 
 
 def is_folder(name: str) -> bool:
-    """Whether an encoder is one of the reader's own, in a folder."""
+    """Whether an encoder's name is a folder, of the reader's own."""
     return name not in (*CONTROL, *PACKAGED) and Path(name).expanduser().is_dir()
 
 
 def reads_mean(name: str) -> bool:
-    """Whether an encoder says that it was trained to be read by the mean of its pieces, as sentence encoders do."""
+    """Whether an encoder's folder says that the mean of its pieces is to be read, as for sentence encoders."""
     pooling = Path(where(name)) / "1_Pooling" / "config.json"
     return pooling.is_file() and json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens", False)
 
 
 def weights_hash(name: str) -> str:
     """Sixteen hex digits of the encoder's weights where they are in a folder; its name where they are on the hub."""
-    file = Path(where(name)) / "model.safetensors"
-    return _digest(_stamps([file])) if file.is_file() else name
+    files = sorted(Path(where(name)).glob("*.safetensors"))  # several, of a large encoder
+    return _digest(_stamps(files)) if files else name
 
 
 def folder_hash(name: str) -> str:

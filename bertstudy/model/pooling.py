@@ -43,21 +43,21 @@ class LayerMean(LayerPooling):
 
 @layer_pooling("max")
 class LayerMax(LayerPooling):
-    """The largest over layers, feature by feature."""
+    """The maximum over layers, feature by feature."""
 
     def forward(self, states: torch.Tensor) -> torch.Tensor:
         return states.max(0).values
 
 
 def _owners(bounds, device):
-    """For each row the run of rows that it belongs to: (rows)."""
+    """For each row the number of the group that it belongs to: (rows)."""
     return torch.repeat_interleave(bounds.diff()).to(device)
 
 
 class Pooling(nn.Module):
-    """Base of the poolings over pieces and over segments: of each run of rows one vector.
+    """Base of the poolings over pieces and over segments: one vector for each group of rows.
 
-    forward(rows (n, width), bounds (m + 1)) gives (m, width): run r is rows[bounds[r]:bounds[r + 1]], the pieces of a
+    forward(rows (n, width), bounds (m + 1)) gives (m, width): group g is rows[bounds[g]:bounds[g + 1]], the pieces of a
     segment or the segments of a document.
     """
 
@@ -65,10 +65,10 @@ class Pooling(nn.Module):
         super().__init__()
 
 
-@piece_pooling("cls")
+@piece_pooling("cls", first_only=True)
 @segment_pooling("none", many=False)
 class First(Pooling):
-    """The first of each run: a segment's [CLS], or a document's only segment."""
+    """The first of each group: a segment's [CLS], or a document's only segment."""
 
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         return rows[bounds[:-1].to(rows.device)]
@@ -77,7 +77,7 @@ class First(Pooling):
 @piece_pooling("mean")
 @segment_pooling("mean")
 class Mean(Pooling):
-    """The mean of a run: of a segment's pieces, [CLS] and [SEP] among them, or of a document's segments."""
+    """The mean of each group: a segment's pieces, [CLS] and [SEP] among them, or a document's segments."""
 
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         sums = rows.new_zeros(len(bounds) - 1, rows.shape[1])
@@ -88,7 +88,7 @@ class Mean(Pooling):
 @piece_pooling("max")
 @segment_pooling("max")
 class Max(Pooling):
-    """The largest of a run, feature by feature."""
+    """The maximum of each group, feature by feature: a segment's pieces, or a document's segments."""
 
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         owners = _owners(bounds, rows.device)[:, None].expand_as(rows)

@@ -1,6 +1,6 @@
 """Half precision where the hardware computes in it; elsewhere it is many times slower than float32."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 
@@ -25,4 +25,4 @@ def arithmetic(device: torch.device, precision: str) -> torch.dtype:
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:
     """The context in which a model's forward pass has its `arithmetic`."""
     dtype = arithmetic(device, precision)
-    return torch.autocast(device.type, torch.bfloat16 if dtype == torch.float32 else dtype, dtype != torch.float32)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype)

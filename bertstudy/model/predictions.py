@@ -2,6 +2,8 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,7 +12,12 @@ import numpy as np
 
 from ..data.files import PAIR
 from ..runs import Run, is_path, with_corpora
+from ..whole import whole_folder
 
+# The files of saved classifiers, of encoders and of words, and of who made them: none outlives the classifier.
+FILES = ("config.json", "model.safetensors", "README.md", "vocabulary.json", "row.json", "vocab.txt", "vocab.json")
+FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
+FILES += ("sentencepiece.bpe.model", "spiece.model", "spm.model", "chat_template.jinja")
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
@@ -27,9 +34,9 @@ def reads_pairs(run: Run) -> bool:
 
 
 def checked_texts(texts: list[str] | list[tuple[str, str]] | str, run: Run) -> list[str]:
-    """A list of texts, of one text a list of it; pairs become one text each, with a mark between the two.
+    """Texts as a list: a single text becomes a list of one, a pair one text with `data.files.PAIR` between the two.
 
-    Raises TypeError for what is not text, and where a run of pairs is given no pairs.
+    Raises TypeError for anything that is not text, and where a run of pairs is given no pairs.
     """
     texts, pairs = [texts] if isinstance(texts, str) else list(texts), reads_pairs(run)
     for number, text in enumerate(texts):
@@ -56,14 +63,30 @@ def _corpus_name(corpus):
 
 
 def portable(run: Run) -> Run:
-    """The run without paths of this machine: of files and folders the names are left."""
+    """The run without paths of this machine: files and folders keep only their names."""
     is_hub_id = HUB_ID.fullmatch(run.encoder) and not Path(run.encoder).is_dir()
     return with_corpora(replace(run, encoder=run.encoder if is_hub_id else _base(run.encoder)), _corpus_name)
 
 
 def check_row(row: dict[str, Any], run: Run, labels: list[str]) -> None:
-    """That a row of results is of this portable run with these labels; else ValueError."""
+    """Raise ValueError unless a row is the result of this run (`portable`), with these labels."""
     theirs = portable(Run(**row["run"]))
     if theirs != run or row["labels"] != labels:
         names = [name for name, value in vars(run).items() if getattr(theirs, name) != value] or ["labels"]
-        raise ValueError(f"The row is of another run than the classifier: they differ in {', '.join(names)}.")
+        raise ValueError(
+            f"The row is of another run than the classifier: they differ in {', '.join(names)}. Give the row that "
+            f"`train` gave with this classifier."
+        )
+
+
+@contextmanager
+def replacing(folder: Path | str) -> Iterator[Path]:
+    """A folder to write a classifier into, whole, in the place of one before; other files there stay.
+
+    Raises ValueError where a README.md would be lost that is no model card.
+    """
+    folder = Path(folder)
+    if (folder / "README.md").exists() and not (folder / "model.safetensors").exists():
+        raise ValueError(f"{folder}: its README.md is not a model card, and would be lost. Choose another folder.")
+    with whole_folder(folder, leaving=FILES) as new:
+        yield new

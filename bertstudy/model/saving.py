@@ -22,8 +22,8 @@ from ..runs import identity
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
-from .encoder import quiet
-from .predictions import check_row, portable, reads_pairs
+from .loading import quiet
+from .predictions import check_row, portable, reads_pairs, replacing
 from .words import TYPE, WordsClassifier
 
 LOG = logging.getLogger(__name__)
@@ -38,12 +38,16 @@ def save(
     language: str | None = None,
 ) -> None:
     """Write config, weights, tokenizer and model card into a folder: see `Classifier.save`."""
-    folder, run = Path(folder), portable(classifier.run)
+    run = portable(classifier.run)
     if row is not None:
         check_row(row, run, classifier.labels)
-    if (folder / "README.md").exists() and not (folder / "model.safetensors").exists():
-        raise ValueError(f"{folder}: its README.md is not a model card, and would be lost. Give a folder of its own.")
-    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(folder) as new:
+        _write(classifier, run, new)
+        card.model_card(run, classifier.labels, row, license, language).save(new / "README.md")
+
+
+def _write(classifier, run, folder):
+    """Config, weights and tokenizer."""
     tokenizer = _without_limit(classifier.tokenizer)
     tokenizer.save_pretrained(folder)
     names = dict(enumerate(classifier.labels))
@@ -60,12 +64,11 @@ def save(
     ).save_pretrained(folder)
     weights = {f"classifier.{name}": weight.contiguous().cpu() for name, weight in classifier.state_dict().items()}
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    card.model_card(run, classifier.labels, row, license, language).save(folder / "README.md")
 
 
 def _without_limit(tokenizer):
     """A copy that gives whole texts and does not warn of long ones: the model cuts them."""
-    tokenizer = copy.deepcopy(tokenizer)  # those of encoders are shared
+    tokenizer = copy.deepcopy(tokenizer)  # `load_tokenizer` shares it
     tokenizer.model_max_length = NO_LIMIT
     if tokenizer.is_fast:
         tokenizer.backend_tokenizer.no_truncation()
@@ -109,7 +112,7 @@ def load(name: Path | str) -> Any:
 
 
 def _type_of(folder):
-    """The model type in a folder's config.json; None where that can't be read, which is told later."""
+    """The model type in a folder's config.json; None where that can't be read, for which `load` raises later."""
     try:
         return json.loads((folder / "config.json").read_text(encoding="utf-8")).get("model_type")
     except (OSError, ValueError, AttributeError):
@@ -133,7 +136,7 @@ def push_to_hub(
     with TemporaryDirectory() as folder:
         classifier.save(folder, row, license, language)
         repo_id = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
-        if private and not api.model_info(repo_id).private:  # one that was there keeps its visibility
+        if private and not api.model_info(repo_id).private:  # an existing one keeps its visibility
             raise ValueError(f"{repo_id} exists and is public. Make it private on the hub, or choose another name.")
         api.upload_folder(repo_id=repo_id, folder_path=folder, commit_message="A text classifier")
     return repo_id
@@ -148,8 +151,9 @@ def predict_file(
 ) -> None:
     """Predict the texts of a file (see `tables.read_table`) and write a CSV table, to stdout where `out` is None.
 
-    Its columns are row (data rows count from 1), label, and the probability of each class under the class's name. A
-    row without a text keeps its place and stays empty. Raises ValueError or OSError that says what is wrong.
+    name: a saved classifier's folder or hub id. The table's columns are row (data rows count from 1), label, and the
+    probability of each class under the class's name. A row without a text keeps its place and stays empty. Raises
+    ValueError or OSError that says what is wrong.
     """
     texts = read_rows(file, text_column, encoding)
     filled = [index for index, text in enumerate(texts) if text is not None]
@@ -176,9 +180,9 @@ def predict_file(
 
 
 def _check_out(out, file):
-    """That a table can be written to `out`; said before the texts are predicted, which may take long."""
+    """Raise ValueError unless a table can be written to `out`: called before predicting, which may take long."""
     if not out.parent.is_dir():
-        raise ValueError(f"--out {out}: there is no folder {out.parent}.")
+        raise ValueError(f"--out {out}: there is no folder {out.parent}. Make it, or choose another.")
     if out.is_dir():
         raise ValueError(f"--out {out}: choose a file, not a folder.")
     if out.exists() and out.samefile(file):

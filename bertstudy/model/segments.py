@@ -29,7 +29,7 @@ class Segmenter:
         return self.segments(self.pieces(texts))
 
     def pieces(self, texts: list[str]) -> list[list[int]]:
-        """The ids of n texts, whole: n lists."""
+        """The ids of n whole texts, without [CLS] and [SEP] around them: n lists; of a pair, with [SEP] between."""
         if not len(texts):
             return []
         if not self.pairs:
@@ -42,7 +42,10 @@ class Segmenter:
         return [[*before, self.tokenizer.sep_token_id, *after] for before, after in zip(first, second, strict=True)]
 
     def segments(self, pieces: Iterable[list[int]]) -> list[Document]:
-        """Documents of segments from the whole texts' ids. Raises ValueError for a truncation that breaks its word."""
+        """Documents of segments from the ids of whole texts.
+
+        Raises ValueError where the truncation gives no segment, one that is too long, or several without many=True.
+        """
         return [self._document(ids) for ids in pieces]
 
     def _document(self, ids):
@@ -53,14 +56,17 @@ class Segmenter:
                 f"truncation={self.spec!r} gave {len(segments)} segments of one document: register it with many=True."
             )
         if not segments or max(map(len, segments)) > room:
-            raise ValueError(f"truncation={self.spec!r}: each segment takes at most {room} pieces, and one is needed.")
+            raise ValueError(
+                f"truncation={self.spec!r} gave {len(segments)} segments, the longest of "
+                f"{max(map(len, segments), default=0)} pieces: it has to give at least one, of at most {room} pieces."
+            )
         return [[first, *segment, last] for segment in segments]
 
     def _pair(self, ids, room):
         """Two texts with [SEP] between them, the longer one cut until both fit."""
         between = ids.index(self.tokenizer.sep_token_id)
         first, second = ids[:between], ids[between + 1 :]
-        room -= self.tokenizer.num_special_tokens_to_add(pair=True) - 2  # RoBERTa's types have two marks between
+        room -= self.tokenizer.num_special_tokens_to_add(pair=True) - 2  # RoBERTa puts two [SEP] between
         shorter = min(len(first), len(second), room // 2)
         first, second = first[: max(shorter, room - len(second))], second[: max(shorter, room - len(first))]
         marks = [self.tokenizer.sep_token_id] * (self.tokenizer.num_special_tokens_to_add(pair=True) - 2)

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..runs import Run, identity
 from . import card
-from .predictions import Predictions, check_row, checked_texts, portable
+from .predictions import Predictions, check_row, checked_texts, portable, replacing
 
 TYPE = "bertstudy-words"  # in config.json
 WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
@@ -50,20 +50,20 @@ class WordsClassifier:
         self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
     ) -> None:
         """Write config, vocabulary, weights and model card into a folder, without pickle: see `Classifier.save`."""
-        folder, run = Path(folder), portable(self.run)
+        run = portable(self.run)
         if row is not None:
             check_row(row, run, self.labels)
-        folder.mkdir(parents=True, exist_ok=True)
         config = {"model_type": TYPE, "labels": self.labels, "run": identity(run)}
-        for name, value in (("config.json", config), ("vocabulary.json", self.vocabulary)):
-            (folder / name).write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
         arrays = {"idf": self.idf, "weights": self.weights, "bias": self.bias}
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / "model.safetensors")
-        card.model_card(run, self.labels, row, license, language).save(folder / "README.md")
+        with replacing(folder) as new:
+            for name, value in (("config.json", config), ("vocabulary.json", self.vocabulary)):
+                (new / name).write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, new / "model.safetensors")
+            card.model_card(run, self.labels, row, license, language).save(new / "README.md")
 
     @classmethod
     def load(cls, folder: Path | str) -> "WordsClassifier":
-        """A saved classifier of words. Raises ValueError for a folder whose files do not belong together."""
+        """A saved classifier of words. Raises ValueError where a file is missing or does not belong to the others."""
         folder = Path(folder)
         try:
             config, vocabulary = (

@@ -31,10 +31,10 @@ def train(
     library: Library = LIBRARY,
     stop: Callable[[], None] | None = None,
 ) -> tuple[Any, dict]:
-    """Carry a run out and keep the classifier: (Classifier, row). Nothing is stored; `save` it with its row.
+    """Carry a run out and give (classifier, row). Nothing is stored: `save` the classifier with its row.
 
-    What method="tfidf" trains is a scikit-learn pipeline, whose classes are numbers into the row's labels. `stop` is
-    called before every batch, and may raise.
+    It is a `Classifier` or a `WordsClassifier`; with method="tfidf" a scikit-learn pipeline, whose classes are places
+    in the row's labels. `stop` is called before every batch, and stops the run by raising.
     """
     begin, name = time.perf_counter(), name_of(run, library)
     corpus = library.of(run)
@@ -67,7 +67,7 @@ def compute(run: Run, progress: bool = True, library: Library = LIBRARY) -> dict
 
 
 def device_of(classifier: Any) -> str:
-    """What a classifier was computed on, and with how many threads."""
+    """The device that a classifier was computed on, its name, and the number of threads, as a row records it."""
     device = getattr(classifier, "device", torch.device("cpu"))
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
     return f"{device.type}: {name}, {torch.get_num_threads()} threads"
@@ -81,9 +81,10 @@ def arithmetic_of(classifier: Any, run: Run) -> str | None:
 
 
 def _told(done: Outcome, documents: Documents) -> dict:
-    """What a row tells of an outcome."""
-    has_dev, history = bool(documents.dev.texts), done.history
-    chosen = min(history, key=lambda entry: (entry["dev_rank"], entry["dev_loss"])) if has_dev else history[-1]
+    """The entries of a row that come from the outcome."""
+    history = done.history
+    ranked = [entry for entry in history if entry.get("dev_rank") is not None]
+    chosen = min(ranked, key=lambda entry: (entry["dev_rank"], entry["dev_loss"])) if ranked else history[-1]
     arrays = {"truth": documents.test.classes, "predictions": done.predicted}
     return {
         "documents": {name: len(split.texts) for name, split in zip(documents._fields, documents, strict=True)},

@@ -1,6 +1,6 @@
 """Plans: the rows of many runs, read where they exist, made and stored one by one where they don't.
 
-Reading takes moments: what runs are carried out with, torch and all that learns, is imported where one is.
+Reading is quick, since torch and whatever else a run needs is imported only where a run is carried out.
 """
 
 import logging
@@ -26,8 +26,9 @@ REMAKE = ("", "stale")
 def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "", library: Library = LIBRARY) -> dict:
     """The row of a run: read where it exists, else computed and stored. Safe to call from several processes at once.
 
-    With remake="stale" a row is made again whose stages compute something else today.
+    With remake="stale" a stale row, one whose stages compute something else today, is made again.
     """
+    _check_remake(remake)
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
@@ -38,7 +39,7 @@ def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "",
     locks = runs_folder() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{store.folder.parent.name}-{row_id}.lock")
-    if state.is_main_process:  # of a distributed run only the first process locks and writes
+    if state.is_main_process:  # in a distributed run only the first process locks and writes
         lock.acquire()
     try:
         exists = [not _is_missing(row_id, store, remake)]
@@ -59,7 +60,7 @@ def _is_missing(row_id, store, remake):
 
 
 def missing(plan: Iterable[Run], profile: str | Store, remake: str = "", library: Library = LIBRARY) -> list[Run]:
-    """The runs of a plan that have no row yet, or with remake="stale" one that is stale."""
+    """The runs of a plan that have no row yet; with remake="stale" those with a stale row too."""
     _check_remake(remake)
     store = Store.of(profile)
     return [planned for planned in plan if _is_missing(name_of(planned, library).id, store, remake)]
@@ -78,11 +79,11 @@ def run_all(
     remake: str = "",
     library: Library = LIBRARY,
 ) -> pd.DataFrame:
-    """Carry out what is missing of a plan and give the rows of all of it as a table; a run that is there twice, once.
+    """Carry out the runs of a plan that have no row yet, and give the rows of all as a table, each run once.
 
-    Each row is stored when it is done: an interruption loses the runs in progress and no other. With `workers` above
-    1 so many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
-    remake="stale" rows are made again whose stages compute something else today.
+    Each row is stored when it is done: an interruption loses only the runs in progress. With `workers` above 1 that
+    many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
+    remake="stale" stale rows are made again.
     """
     store, names = Store.of(profile), {planned: name_of(planned, library).id for planned in plan}
     _check_remake(remake)
@@ -97,7 +98,7 @@ def run_all(
 
 
 def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY) -> pd.DataFrame:
-    """The rows of a plan that are there, as `run_all` gives them; nothing is run.
+    """The rows of a plan that exist, as `run_all` gives them; nothing is run.
 
     The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
     """
@@ -107,7 +108,7 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
     lacking = sorted(set(ids) - set(there))
     if not there:
         raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {store.folder}: run the plan.")
-    also = f", {len(lacking)} are missing, and none was made" if lacking else ""
+    also = f", {len(lacking)} are missing and were not made" if lacking else ""
     LOG.info("%d runs: %d read from %s%s.", len(plan), len(there), shown(store.folder), also)
     table = _read(store, there)
     table.attrs["missing"] = lacking
@@ -115,7 +116,7 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
 
 
 def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
-    """Rows as a table, after it is said how long they took, and how many of them are stale by which stage."""
+    """Rows as a table; logs how long they took to make, and how many of them are stale by which stage."""
     rows = list(store.all(ids))
     minutes = sum(row["seconds"]["all"] for row in rows) / 60
     took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
@@ -124,8 +125,7 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
     if stale:
         counts = Counter(stage for stages in stale for stage in stages)
         LOG.info(
-            "%d of them are stale: what they passed through computes something else today (%s). remake='stale' makes "
-            "them again.",
+            "%d of them are stale: some stages compute something else today (%s). remake='stale' makes them again.",
             len(stale),
             ", ".join(f"{stage} {count}" for stage, count in counts.items()),
         )
@@ -133,7 +133,7 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
 
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
-    """Carry runs out, here or in other processes; yields after each."""
+    """Carry runs out, here or in other processes; yields the row of each when it is done."""
     if not todo:
         return
     from .workers import how_many, share

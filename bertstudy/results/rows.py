@@ -22,14 +22,14 @@ from ..model.locations import folder_hash, is_folder
 from ..paths import reports
 from ..runs import DEFAULTS, Run, identity, is_path, outside_functions, with_corpora
 
-# What rows may lack that were made before it was told.
+# Entries that rows lack which were made before these were recorded.
 TOLD = ("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second", "stages", "code")
 
 
 class Store:
     """Rows in a folder, a JSON file each, named by id.
 
-    >>> Store("results")  # or Store.of("compact"), those of a profile
+    >>> Store("results")  # or Store.of("compact"), the rows of a profile
     """
 
     def __init__(self, folder: Path | str):
@@ -48,11 +48,11 @@ class Store:
         return self.path(row_id).is_file()
 
     def ids(self) -> list[str]:
-        """All ids, in order."""
+        """All ids, sorted."""
         return sorted(path.stem for path in self.folder.glob("*.json"))
 
     def read(self, row_id: str) -> dict:
-        """A row."""
+        """The row of this id. Raises FileNotFoundError where there is none."""
         return json.loads(self.path(row_id).read_text(encoding="utf-8"))
 
     def write(self, row: dict) -> None:
@@ -60,7 +60,7 @@ class Store:
         write_json(self.path(row["id"]), row)
 
     def all(self, ids: Iterable[str] | None = None) -> Iterator[dict]:
-        """The rows of these ids, in that order, or all."""
+        """The rows of these ids, in that order; without ids, all."""
         return map(self.read, self.ids() if ids is None else ids)
 
     def table(self, ids: Iterable[str] | None = None) -> pd.DataFrame:
@@ -72,28 +72,28 @@ class Store:
 
 
 def as_table(rows: Iterable[dict]) -> pd.DataFrame:
-    """Rows as a table: see `Store.table`. Fields that came after a row have their defaults."""
+    """Rows as a table: see `Store.table`. Fields of Run that a row is too old to have get their defaults."""
     return pd.DataFrame([{**DEFAULTS, **row.pop("run"), **dict.fromkeys(TOLD), **row} for row in rows])
 
 
 def rows(profile: str | Store, ids: Iterable[str] | None = None, kind: str = "rows") -> pd.DataFrame:
-    """Stored rows as a table (see `Store.table`), or with kind "corpora" surveys; with `ids` those, in that order.
+    """The stored rows of a profile as a table (see `Store.table`); with kind="corpora" its surveys.
 
-    Reads files only: neither torch nor a corpus is needed.
+    ids: read these, in that order; None: all. Reads files only: neither torch nor a corpus is needed.
     """
     store = Store.of(profile, kind)
     return store.table(ids) if kind == "rows" else pd.DataFrame(store.all(ids))
 
 
 def run_id(run: Run, fingerprint: str, made_from: dict[str, Any] | None = None) -> str:
-    """Sixteen hex digits that name a run on a corpus of this fingerprint, made from these contents besides."""
+    """Sixteen hex digits that name a run on a corpus with this fingerprint; made_from: what else it was made from."""
     text = json.dumps({**identity(run), "fingerprint": fingerprint, **(made_from or {})}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Name:
-    """What names a row: the run with its paths resolved, its corpus's fingerprint, other contents, and their hash."""
+    """What names a row: the run with absolute paths, the fingerprint of its corpus, and what else it is made from."""
 
     run: Run
     fingerprint: str
@@ -101,16 +101,16 @@ class Name:
 
     @property
     def id(self) -> str:
-        """The row's id."""
+        """The row's id, a hash of all three."""
         return run_id(self.run, self.fingerprint, self.made_from)
 
 
 def name_of(run: Run, library: Library = LIBRARY) -> Name:
     """What names the row of a run: all that decides its result.
 
-    made_from has, where they apply: "weights", of an encoder in a folder; "pretraining_texts", where a source of
-    further pretraining is the reader's own; "tasks" and "retention_texts", likewise; "functions", the sources of
-    choices that were registered outside the package. Raises ValueError where such a source can't be had.
+    made_from has hashes of, where they apply: "weights", of an encoder in a folder; "pretraining_texts", where a source
+    of further pretraining is the reader's own; "tasks" and "retention_texts", likewise; "functions", the sources of
+    choices that were registered outside the package. Raises ValueError where such a source can't be read.
     """
     made_from = {
         "weights": folder_hash(run.encoder) if is_folder(run.encoder) else None,
@@ -155,46 +155,55 @@ def stages_of(run: Any) -> tuple[str, ...]:
 
 
 def stale_stages(row: dict) -> list[str]:
-    """The stages that compute something else today than when a row was made."""
+    """The stages of a row's run that compute something else today than when it was made; [] if it is not stale."""
     return versions.stale(row, stages_of(SimpleNamespace(**DEFAULTS | row["run"])))
 
 
 def recomputed_id(row: dict) -> str:
-    """The id that a row has by what stands in it."""
+    """The id that follows from a row's contents."""
     return run_id(Run(**row["run"]), row["fingerprint"], row.get("made_from"))
 
 
 @dataclass
 class Check:
-    """What `check` found: how many rows there are, ids that do not recompute, and stale rows by stage."""
+    """What `check` found: how many rows there are, ids that their contents do not give, stale rows by stage and all.
+
+    unknown: rows of choices that were registered outside the package and are not registered now; they aren't checked.
+    """
 
     rows: int
     wrong_ids: list[str]
     stale: dict[str, int]
     stale_rows: int
+    unknown: list[str]
 
 
 def check(profile: str | Store) -> Check:
     """Recompute the id of every row of a store, and count the rows that are stale."""
-    store, wrong_ids, stale, stale_rows = Store.of(profile), [], {}, 0
+    store, wrong_ids, stale, stale_rows, unknown = Store.of(profile), [], {}, 0, []
     for row_id in store.ids():
         row = store.read(row_id)
-        if not row_id == row["id"] == recomputed_id(row):
+        try:
+            recomputed = recomputed_id(row)
+        except ValueError:
+            unknown.append(row_id)
+            continue
+        if not row_id == row["id"] == recomputed:
             wrong_ids.append(row_id)
         stages = stale_stages(row)
         stale_rows += bool(stages)
         for stage in stages:
             stale[stage] = stale.get(stage, 0) + 1
-    return Check(len(store.ids()), wrong_ids, stale, stale_rows)
+    return Check(len(store.ids()), wrong_ids, stale, stale_rows, unknown)
 
 
 def squeeze(numbers: Iterable[int]) -> str:
-    """n whole numbers below 65,536, such as classes, as a short text, for a row."""
+    """n whole numbers below 65,536, such as classes, as a short string for a row (uint16, zlib, base 85)."""
     return base64.b85encode(zlib.compress(np.asarray(numbers, dtype=np.uint16).tobytes(), 9)).decode()
 
 
 def unsqueeze(text: str) -> np.ndarray:
-    """The numbers again: (n) uint16."""
+    """The numbers that `squeeze` was given: (n) uint16."""
     return np.frombuffer(zlib.decompress(base64.b85decode(text)), dtype=np.uint16)
 
 

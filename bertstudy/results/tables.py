@@ -12,16 +12,19 @@ from .rows import Store, stale_stages
 
 
 def describe(plan: Iterable[Run]) -> pd.DataFrame:
-    """A plan as a table: what all its runs share is left out, runs that differ in the seed alone are counted.
+    """A plan as a table: a line for runs that differ only in the seed, a column for each field with several values.
 
-    A field is blank in runs where it has no effect, and left out where all others share it.
+    Column "seeds" counts the runs of a line. A field is blank where it has no effect in a run.
     """
     counted = Counter(replace(run, seed=0) for run in plan)
     return _varied(counted).assign(seeds=list(counted.values()))
 
 
 def provenance(profile: str | Store, ids: Iterable[str]) -> pd.DataFrame:
-    """Stored rows as a table to read: id, the fields in which their runs differ, error, test documents, made, stale."""
+    """Stored rows as a table: id, the fields in which their runs differ, error, documents, made, stale.
+
+    error is in percent, of as many test documents; made is a date; stale names the stages by which a row is stale.
+    """
     rows = list(Store.of(profile).all(ids))
     table = _varied(SimpleNamespace(**DEFAULTS | row["run"]) for row in rows)
     table.insert(0, "id", [row["id"] for row in rows])

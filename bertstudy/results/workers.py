@@ -1,8 +1,8 @@
 """Independent runs of a plan over the cores.
 
 An encoder as small as the control encoders computes with one thread, whatever the machine: its threads would wait for
-each other longer than they compute, and a row would depend on their number. So the cores are filled with processes,
-and the rows are those that one process would have made.
+each other longer than they compute, and a row would depend on their number. So the cores are filled with processes
+instead, and the rows are the same as from a single process.
 """
 
 import os
@@ -33,7 +33,7 @@ def is_small(run: Run) -> bool:
 
 @contextmanager
 def few_threads(run: Run) -> Iterator[None]:
-    """Inside, torch computes with one thread where the run's encoder is small."""
+    """A context in which torch computes with one thread if the run `is_small`."""
     before = torch.get_num_threads()
     torch.set_num_threads(1 if is_small(run) else before)
     try:
@@ -43,15 +43,15 @@ def few_threads(run: Run) -> Iterator[None]:
 
 
 def how_many(runs: list[Run], asked: int = 0) -> int:
-    """Processes for these runs: as many as asked for; 0 is one a core where all encoders are small, else one."""
+    """How many processes to use for these runs: `asked`; with 0, one a core where all encoders are small, else one."""
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
 
 
 def _makes(run):
     """What names each encoder that has to be made before a run can begin: none, one or two.
 
-    Two corpora that name the same sources are taken to share the encoder. They do unless a test text of one stands
-    among the sources, which is left out for that one.
+    Two corpora that name the same sources are taken to share the encoder. They do, unless a test text of one of them is
+    among the sources, where it is left out for that corpus.
     """
     first = ()
     if run.further_pretraining != "none":
@@ -65,8 +65,8 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     """The runs in an order in which those that share an encoder seldom wait for it.
 
     First one run for every encoder that can be made at once, which makes it; then those that need none; then those
-    that find theirs made, after further pretraining the later, for that takes long; and last those that make a second
-    encoder from a first, and share that.
+    that find theirs made (last those with further pretraining, which takes long); and last those that make a second
+    encoder from a first, and those that share it.
     """
     available, levels = set(), []
     for run in sorted(runs, key=lambda run: len(list(_makes(run)))):
@@ -79,9 +79,9 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
 
 
 def _packed() -> list[tuple[str, bytes]]:
-    """All that was registered outside the package, to be sent to other processes: the functions themselves.
+    """(kind, pickled entry) of every choice that was registered outside the package, to be sent to other processes.
 
-    Raises ValueError for one that can't be sent, and says why.
+    The functions themselves are pickled, not their names. Raises ValueError for one that can't be sent, and says why.
     """
     packed = []
     for kind, entry in outside():
@@ -110,17 +110,17 @@ def _begin(settings, packed):
 
 
 def processes(number: int) -> Parallel:
-    """So many processes with the present environment and the choices that are registered now.
+    """A joblib Parallel over `number` processes, which have the present BERTSTUDY_ variables and registered choices.
 
-    Those of an earlier call are taken if theirs were the same. Gives joblib's Parallel, which yields what jobs give
-    when they are done, in no order, and raises what they raise.
+    The processes of an earlier call are used again where theirs are the same. It yields what the jobs give, in the
+    order in which they finish, and raises what they raise.
     """
     settings = {name: value for name, value in os.environ.items() if name.startswith("BERTSTUDY_")}
     return Parallel(n_jobs=number, return_as="generator_unordered", initializer=_begin, initargs=(settings, _packed()))
 
 
 def share(runs: list[Run], work: Callable[[Run], Any], workers: int) -> Iterator[Any]:
-    """Do work(run) for every run in so many processes; yields what each gives when it is done, in no order.
+    """Do work(run) for every run in `workers` processes; yields what each gives, in the order in which they finish.
 
     An encoder that several need is made by the first; the others wait at its lock.
     """

@@ -1,1 +1,1 @@
-"""What a notebook needs: setup, pages, the report, widgets."""
+"""What a notebook needs: setup, Study, pages, the report, widgets."""

@@ -143,9 +143,9 @@ def _contest(what, run, texts, arguments, rounds):
     return amount / np.array(taken).T
 
 
-def _deep(folder, depth=12):
-    """control-large with so many layers and new weights, in a folder."""
-    config = AutoConfig.from_pretrained(where("control-large"), num_hidden_layers=depth)
+def deep_encoder(folder: str, depth: int = 12, window: int = 512) -> str:
+    """The folder of an encoder as wide as control-large, with so many layers and new weights."""
+    config = AutoConfig.from_pretrained(where("control-large"), num_hidden_layers=depth, max_position_embeddings=window)
     AutoModel.from_config(config).save_pretrained(folder)
     load_tokenizer("control-large").save_pretrained(folder)
     return str(folder)
@@ -158,7 +158,7 @@ def layers(count: int = 48, rounds: int = 3) -> float:
     """
     texts, labels = load_corpus("movies").train.texts[:count], [index % 2 for index in range(count)]
     with tempfile.TemporaryDirectory() as folder:
-        base = replace(profile("control").base, encoder=_deep(folder), epochs=1, min_steps=0)
+        base = replace(profile("control").base, encoder=deep_encoder(folder), epochs=1, min_steps=0)
         depth, cut, full = 12, [], []
 
         def seconds(layer):

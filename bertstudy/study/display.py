@@ -24,7 +24,7 @@ def shown(value: Any, digits: int = 2, index: bool = False, **formats: str) -> A
     """A table to read, or a finding (`words` and a `table`): rounded, blank where a value is missing.
 
     Markup in names shows as text. formats: those of single columns, as in learning_rate="{:g}"; columns that the table
-    does not have are passed over.
+    does not have are passed over. A number and the two ends of its interval share a column.
     """
     if isinstance(value, pd.DataFrame):
         return _styled(value, digits, index, formats)
@@ -34,7 +34,35 @@ def shown(value: Any, digits: int = 2, index: bool = False, **formats: str) -> A
     return HTML(words + (_styled(value.table, digits, index, formats).to_html() if has_table else ""))
 
 
+def _ends(table):
+    """The columns that have an interval, with its two ends: x with x_low and x_high, or the one before low and high."""
+    columns = list(table)
+    for place, name in enumerate(columns):
+        for low, high in ((f"{name}_low", f"{name}_high"), ("low", "high")):
+            if columns[place + 1 : place + 3] == [low, high]:
+                yield name, low, high
+
+
+def _joined(value, low, high, form):
+    interval = "" if pd.isna(low) or pd.isna(high) else f" ({form.format(low)} to {form.format(high)})"
+    return "" if pd.isna(value) else form.format(value) + interval
+
+
+def with_intervals(table: pd.DataFrame, digits: int, formats: dict[str, str]) -> pd.DataFrame:
+    """The table with each interval in the column of its number, as in "12.6 (11.2 to 14.1)"; that column is of text."""
+    table = table.copy()
+    for name, low, high in list(_ends(table)):
+        form = formats.get(name, f"{{:,.{digits}f}}")
+        rows = table[[name, low, high]].itertuples(index=False)
+        joined = [_joined(*row, form) for row in rows]
+        place = table.columns.get_loc(name)
+        table = table.drop(columns=[name, low, high])
+        table.insert(place, f"{name}, 95 % interval", joined)
+    return table
+
+
 def _styled(table, digits, index, formats):
+    table = with_intervals(table, digits, formats)
     words = {name: [{"selector": "", "props": "text-align: left"}] for name in table.select_dtypes(exclude="number")}
     uuid = hashlib.sha256(table.to_csv().encode()).hexdigest()[:8]  # pandas would draw one at random
     styled = table.style.set_uuid(uuid)

@@ -1,4 +1,4 @@
-"""What there is, by kind: names with a line each, for `bertstudy list`."""
+"""The choices, encoders, corpora, claims and notebooks there are: names with a line each, for `bertstudy list`."""
 
 import inspect
 import json
@@ -64,7 +64,7 @@ KINDS: dict[str, Callable[[], Lines]] = {
 
 
 def listing(kind: str) -> Lines:
-    """The names of a kind with a line each. Raises ValueError for an unknown kind."""
+    """The entries of a kind (a key of KINDS): pairs (name, a line about it). Raises ValueError for an unknown kind."""
     if kind not in KINDS:
         raise no_such("kind", kind, KINDS)
     return KINDS[kind]()

@@ -1,5 +1,5 @@
-"""What a report tells the kernels of its notebooks, by variables of their environment."""
+"""How a report passes its mode to the kernels of its notebooks: by environment variables."""
 
-STORED = "BERTSTUDY_STORED"  # set while a report is made of the rows that are there, and nothing is run
-REMAKE = "BERTSTUDY_REMAKE"  # set while a report is made whose stale rows are made again
-PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures then go to reports/ as well
+STORED = "BERTSTUDY_STORED"  # set while a report is made from stored rows alone, and nothing is run
+REMAKE = "BERTSTUDY_REMAKE"  # "stale" while a report is made that makes stale rows again
+PUBLISHING = "BERTSTUDY_PUBLISH"  # the notebook's name while a report is made: figures are then written to reports/ too

@@ -1,4 +1,4 @@
-"""Notebooks to pages: execution by papermill, HTML without scripts or requests, figures drawn again from rows."""
+"""From notebooks to pages: execution by papermill, HTML without scripts or requests, figures redrawn from rows."""
 
 import json
 import os
@@ -32,11 +32,11 @@ def notebook_path(name: str) -> Path:
 
 
 def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any) -> tuple[Path, float]:
-    """Run a notebook by papermill with these parameters, its figures written to the report, and render its page.
+    """Run a notebook by papermill with these parameters, write its figures to the report, and render its page.
 
-    With `stored` nothing is run: a figure whose runs are not all there says INCOMPLETE. With remake="stale" stale rows
-    are made again. Gives (page, seconds). The
-    executed copy is in runs/; the page is reports/site/<profile>/<notebook>.html.
+    With `stored` nothing is run: a figure whose runs are not all stored is marked INCOMPLETE. With remake="stale" stale
+    rows are made again. Gives (page, seconds). The executed copy is in runs/executed/<profile>/; the page is
+    reports/site/<profile>/<notebook>.html.
     """
     source, begin = notebook_path(name), time.perf_counter()
     profile = find_profile(parameters.get("profile", "auto")).name
@@ -51,7 +51,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
             {**parameters, "profile": profile},
             progress_bar=False,
             log_output=False,
-            extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings say nothing of the study
+            extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings have nothing to do with the study
         )
     finally:
         for variable in environment:
@@ -60,7 +60,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
 
 
 def render(executed: Path, page: Path) -> Path:
-    """An executed notebook as one self-contained HTML page: no scripts, no requests; code folded away."""
+    """Write an executed notebook as one self-contained HTML page, `page`: no scripts, no requests, code folded."""
     notebook = nbformat.read(executed, as_version=4)
     exporter = HTMLExporter(
         template_name="page",
@@ -70,7 +70,7 @@ def render(executed: Path, page: Path) -> Path:
         filters={"shows": _shows},
     )
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
-    for number, cell in enumerate(notebook.cells):  # papermill draws the id of its cell at random
+    for number, cell in enumerate(notebook.cells):  # the id of papermill's own cell is random
         cell["id"] = f"cell-{number}"
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     page = Path(page)
@@ -80,13 +80,13 @@ def render(executed: Path, page: Path) -> Path:
 
 
 def _shows(source):
-    """What the figure of a cell shows."""
+    """What the figure of a cell with this source shows, in a sentence."""
     match = re.search(r"(?:figure|draw)\(\"(\w+)\"", source)
     return figures.shows(match[1] if match else "figure")
 
 
 def redraw() -> list[Path]:
-    """Draw every committed figure again from its rows. Gives the paths. Needs neither torch nor the corpora."""
+    """Draw every committed figure again from its rows, without torch or corpora. Gives the paths of the SVG files."""
     drawn = []
     for recipe in sorted(reports().glob("*/figures/*.json")):
         content, profile = json.loads(recipe.read_text(encoding="utf-8")), recipe.parts[-3]

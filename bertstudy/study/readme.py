@@ -1,4 +1,4 @@
-"""reports/README.md: what the study shows, where its code is read, without a build."""
+"""reports/README.md: what the study shows, for those who read its code on a hosting site, without a build."""
 
 import json
 from html import escape
@@ -18,7 +18,7 @@ PROFILES = ("paper", "compact", "control")  # real text first
 
 
 def write() -> Path:
-    """Write reports/README.md from the rows and figures that are stored. The same rows give the same bytes."""
+    """Write reports/README.md from the stored rows and figures. Gives its path. The same rows give the same bytes."""
     parts = [HEAD]
     for profile in PROFILES:
         table = stored_rows(profile)
@@ -31,8 +31,14 @@ def write() -> Path:
 
 HEAD = """# What the study shows
 
-Written by `bertstudy report` from the stored rows; each number is theirs. Effects are in points of test error, with
-95 % intervals over seeds and test documents. `make report` builds pages of all of it in `reports/site/`."""
+How should a BERT be fine-tuned for text classification? The experiments of Sun et al. (2019) were run again; below are,
+for each profile (a scale to run them at), which of the paper's findings hold, and every question with its figures.
+
+Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
+intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
+IMDb. **inconclusive**: the interval is too wide to decide. **not run**: this profile lacks the runs.
+
+`bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""The report: its pages, and the first of them, which says what has been run and which findings hold."""
+"""The report: its pages, and their index, which says what has been run and which findings hold."""
 
 import base64
 import json
@@ -29,13 +29,13 @@ TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 def make(
     names: list[str], profile: str = "auto", stored: bool = False, remake: str = ""
 ) -> Iterator[tuple[Path, float]]:
-    """Execute notebooks, all without names, and render their pages; yields (page, seconds) as each is done.
+    """Execute notebooks (all where no names are given) and render their pages; yields (page, seconds) as each is done.
 
-    Where the profile's encoder is small, so many run side by side as there are cores: the work between the runs of one
-    then fills no core alone, and where two need the same encoder or row, one makes it. With `stored` nothing is run
-    (`pages.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
+    Where the profile's encoder is small, as many run side by side as there are cores, so that no core waits while a
+    notebook works between its runs; of two that need the same encoder or row, one makes it. With `stored` nothing is
+    run (`pages.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
     """
-    from ..results.workers import is_small, processes  # here: the index is written where there is no torch
+    from ..results.workers import is_small, processes  # here, since the index is written without torch
 
     every = sorted(path.stem for path in notebooks().glob("*.ipynb"))
     names = [notebook_path(name).stem for name in names] or [
@@ -56,7 +56,7 @@ def _execute(name, cores, stored, remake, **parameters):
 
 
 def _figure(place):
-    """A figure's name, its picture as a data URI, the files beside it, and where the runs behind it are listed."""
+    """A figure's name, what it shows, its picture as a data URI, its files, and where the runs behind it are listed."""
     picture = base64.b64encode(place.with_suffix(".svg").read_bytes()).decode()
     built = site() / place.relative_to(reports())
     files = [place.with_suffix(".svg"), built.with_suffix(".png"), place.with_suffix(".csv")]
@@ -113,7 +113,7 @@ def _number(value):
 
 
 def _claims(profile, rows):
-    """The claims judged by a profile's rows, as the index shows them; their table and figure are written beside."""
+    """The claims judged by a profile's rows, as the index shows them; writes their table and figure to the report."""
     table, place = claims.judged(rows, figures.all_claims()), reports() / profile / "claims"
     chart = figures.claims(table)
     figures.save(chart, table, place, site() / profile / "claims")
@@ -149,7 +149,7 @@ def _section(profile, shows):
 
 
 def _noise():
-    """What chance leaves of the paper's own tables: lines of table, differences and how many are beyond it."""
+    """How much of the paper's own tables is beyond chance: a dict per table with the differences and those beyond."""
     floor = claims.noise_floor()
     floor.to_csv(reports() / "noise_floor.csv", index=False, float_format="%.4f")
     counted = floor.groupby("table")["excludes_zero"].agg(["size", "sum"])

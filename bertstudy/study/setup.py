@@ -1,4 +1,4 @@
-"""The beginning of a notebook: parameters that can't be mistyped, a profile, a Study."""
+"""The beginning of a notebook: parameters checked for mistakes, a profile, a Study."""
 
 import ast
 import sys
@@ -18,7 +18,7 @@ from .study import Study
 
 
 def injected_names() -> list[str]:
-    """The names that papermill put into this kernel: those assigned in cells that it wrote."""
+    """The names of the parameters that papermill passed to this kernel: those assigned in the cells that it wrote."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
     cells = shell.user_ns.get("In", []) if shell else []
     written = [cell for cell in cells if cell.lstrip().startswith("# Parameters")]
@@ -32,7 +32,7 @@ def injected_names() -> list[str]:
 
 
 def check_declared(names: Iterable[str]) -> None:
-    """Raise TypeError for a parameter given to papermill that is not among these: papermill itself goes on without."""
+    """Raise TypeError for a parameter given to papermill that is not among these; papermill itself would ignore it."""
     for name in injected_names():
         if name not in names:
             raise no_such("parameter", name, names, TypeError)
@@ -41,11 +41,12 @@ def check_declared(names: Iterable[str]) -> None:
 def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_dir: str = "", **given: Any) -> Study:
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
-    experiment: a file's name in experiments/, such as "decay"; "": none of them, for exploring. given: parameters of
-    the experiment and fields of Run. Empty strings and zeros stand for the scale's own value; lists are separated by
-    blanks. A `corpus` that is given is the only task. What is named is checked before the first run: raises TypeError
-    for a name given to papermill that the notebook does not declare, ValueError for values out of range, and for a
-    corpus or an encoder that can't be loaded.
+    experiment: a file's name in experiments/, such as "decay"; "": none of them, for exploring. seeds: runs per
+    setting. data_dir: a folder of corpora. given: parameters of the experiment and fields of Run. Empty strings and
+    zeros mean the scale's own value; lists are separated by blanks. A `corpus` that is given is the only task.
+
+    What is named is checked before the first run: raises TypeError for a name given to papermill that the notebook
+    does not declare, ValueError for a value out of range and for a corpus or an encoder that can't be loaded.
     """
     check_declared(["profile", "seeds", "data_dir", *given])
     question = find_experiment(experiment) if experiment else Experiment("", "", "")
@@ -66,7 +67,7 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
 
 
 def _check_loads(study, own, corpus_given):
-    """Load what the reader has named: an error before the first run."""
+    """Load what the reader has named, so that a mistake is an error before the first run."""
     if corpus_given:
         study.corpus  # noqa: B018 - loaded, or an error that says why not
     for encoder in {study.base.encoder, own.get("larger") or study.base.encoder}:

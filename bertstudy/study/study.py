@@ -34,7 +34,7 @@ LOG = logging.getLogger(__name__)
 class Study:
     """A question at the scale of a profile, with a reader's changes to it.
 
-    base: the run a plan starts from; scale: what the question's plan takes at this scale, its parameters among it;
+    base: the run a plan starts from; scale: what the question's plan reads at this scale, including its parameters;
     seeds: a range; library: where corpora come from.
     """
 
@@ -51,17 +51,17 @@ class Study:
         return self.library.of(self.base)
 
     def load(self, name: str) -> Corpus:
-        """A corpus by name or file, from where this study finds its corpora."""
+        """A corpus by name or file, from this study's library. Raises ValueError where it can't be loaded."""
         return self.library.load(name)
 
     def reading(self, corpus: str = "") -> Run:
-        """The base run on a corpus, a Chinese one with a Chinese encoder unless the reader has named an encoder."""
+        """The base run on a corpus; on a Chinese one with the Chinese encoder unless the reader has named another."""
         run = replace(self.base, corpus=corpus or self.base.corpus)
         chinese = run.corpus in CORPORA and CORPORA[run.corpus].language == "zh"
         return replace(run, encoder=CHINESE) if chinese and run.encoder == self.profile.base.encoder else run
 
     def on(self, corpus: str = "", **changes: Any) -> Run:
-        """The base run on a corpus, as `reading` gives it, with as many labelled documents as the scale has."""
+        """The base run on a corpus, as `reading` gives it, with the scale's number of labels and these changes."""
         run, labelled = self.reading(corpus), getattr(self.scale, "labelled", None)
         if run.fraction == 1 and labelled:
             size = len(self.library.of(run).train.texts)
@@ -74,9 +74,10 @@ class Study:
         return encoder_config(self.base.encoder).num_hidden_layers
 
     def pretrained(self, source: str = "within_task", run: Run | None = None) -> Run:
-        """A run, the base run without one, after further pretraining on a source, with the scale's steps.
+        """A run (None: the base run) after further pretraining on a source, with the scale's number of steps.
 
-        Next-sentence prediction is left out where all the texts are of one sentence.
+        Next-sentence prediction is left out where all the corpora's texts are mostly of one sentence. Raises ValueError
+        for a domain asked of a corpus that has none.
         """
         fields = {**self.profile.pretraining, "further_pretraining": source}
         steps = getattr(self.scale, "steps", None) or fields["pretraining_steps"]
@@ -91,11 +92,17 @@ class Study:
         return [self.library.of(run) if name == run.corpus else self.load(name) for name in sources(run)]
 
     def reachable(self, names: Iterable[str]) -> list[str]:
-        """Those of these corpora that can be had, so that one that is not does not stop the others; it is told."""
+        """Those of these corpora that can be loaded; the others are logged with the reason.
+
+        Raises ValueError where none can.
+        """
         return [run.corpus for run in surveying.reachable(map(self.reading, names), self.library)]
 
     def look(self, *names: str) -> Any:
-        """Table 1's columns for corpora, or the study's own, and the paper's; a text of those that are composed."""
+        """Table 1's columns for these corpora (none: the base run's), styled, with the paper's lines below.
+
+        Logs an example text of each that is composed.
+        """
         runs = [self.reading(name) for name in names or [""]]
         documents = getattr(self.scale, "documents", surveys.DOCUMENTS)
         rows = [surveying.stored(run, self.profile.name, documents, self.library) for run in runs]
@@ -105,14 +112,14 @@ class Study:
         return display.shown(surveys.table1(pd.DataFrame(rows)), digits=1, index=True)
 
     def survey(self, plan: Iterable[Run]) -> pd.DataFrame:
-        """What is known of the corpora of a plan, a row each; those that can't be had are told."""
+        """The surveys of a plan's corpora, a row each; those that can't be loaded are logged (`surveys.survey`)."""
         return surveying.survey_all(plan, self.profile.name, self.scale.documents, self.library)
 
     def run_all(self, *grids: Iterable[Run]) -> Any:
-        """The rows of a plan, made where they are missing, over the cores where that is faster (`plans.run_all`).
+        """The rows of a plan as a table, made where they are missing, on several cores where that is faster.
 
-        Of several plans a table each: their runs are carried out together, so that no core waits between them. While
-        a report is made of stored rows alone, those that are there (`plans.stored`).
+        Several plans give a list of tables: their runs are carried out together, so that no core waits between them
+        (`plans.run_all`). While a report is made from stored rows alone, the rows that there are (`plans.stored`).
         """
         if not os.environ.get(STORED):
             every = [run for plan in grids for run in plan]
@@ -124,7 +131,7 @@ class Study:
         return tables if len(grids) > 1 else tables[0]
 
     def figure(self, name: str, rows: pd.DataFrame) -> plt.Figure:
-        """Draw a registered figure of rows; while a report is made, write it with its numbers and its rows' ids."""
+        """Draw a registered figure of rows; while a report is made, also write it, its numbers and its rows' ids."""
         chart, lacking = figures.FIGURES[name](rows), rows.attrs.get("missing", [])
         if lacking:
             figures.incomplete(chart, lacking)

@@ -1,4 +1,4 @@
-"""Which corpora can be had, and what is known of them: surveys, made once and stored."""
+"""Which corpora can be loaded, and what is known of them: surveys, made once and stored."""
 
 import hashlib
 import json
@@ -16,20 +16,21 @@ from ..results.rows import Store
 from ..runs import Run
 
 LOG = logging.getLogger(__name__)
-NONE = "None of these corpora can be had. Name a folder of them by data_dir, or a file by corpus."
+NONE = "None of these corpora can be loaded (see above). Name a folder of corpora as data_dir, or a file as corpus."
 
 
 def _id(run, documents, library):
-    """What names the survey of a run's corpus with its encoder's tokenizer and its window."""
+    """The id of the survey of a run's corpus with its encoder's tokenizer and its window: sixteen hex digits."""
     corpus = library.of(run)
     key = [Path(corpus.name).name, corpus.fingerprint, run.encoder, run.window, documents]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 
 def stored(run: Run, profile: str, documents: int = DOCUMENTS, library: Library = LIBRARY) -> dict:
-    """The survey of a run's corpus with its encoder's tokenizer and its window: read where there is one, else made.
+    """The survey of a run's corpus with its encoder's tokenizer and its window: read where it is stored, else made.
 
-    It is in reports/<profile>/corpora, under a hash of corpus, encoder, window and sample size.
+    It is stored in reports/<profile>/corpora, named by a hash of corpus, encoder, window and sample size. Raises
+    ValueError for a corpus or a tokenizer that can't be loaded.
     """
     store, survey_id = Store.of(profile, "corpora"), _id(run, documents, library)
     if survey_id not in store:
@@ -45,7 +46,7 @@ def _left_out(run, error, library):
 
 
 def reachable(plan: Iterable[Run], library: Library = LIBRARY) -> list[Run]:
-    """The runs of a plan whose corpus can be had; another's is told in one line. Raises ValueError where none can."""
+    """The runs of a plan whose corpus can be loaded; each other is logged. Raises ValueError where none can."""
     there = []
     for run in plan:
         try:
@@ -61,9 +62,9 @@ def reachable(plan: Iterable[Run], library: Library = LIBRARY) -> list[Run]:
 def survey_all(
     plan: Iterable[Run], profile: str, documents: int = DOCUMENTS, library: Library = LIBRARY
 ) -> pd.DataFrame:
-    """The surveys of the corpora of a plan as a table; a corpus or a tokenizer that can't be had is told in one line.
+    """The surveys of a plan's corpora as a table; a corpus or a tokenizer that can't be loaded is logged in one line.
 
-    Raises ValueError where none can be had.
+    Raises ValueError where none can.
     """
     rows, written, store = [], 0, Store.of(profile, "corpora")
     for run in plan:

@@ -1,4 +1,4 @@
-"""Explorers for JupyterLab: what a figure says, answered for a reader's own question."""
+"""Widgets for JupyterLab: what a figure says about a reader's own question."""
 
 from html import escape
 
@@ -12,13 +12,13 @@ from ..choices.truncation import TRUNCATIONS
 from ..model.loading import load_tokenizer
 from .study import Study
 
-MOST_SHOWN = 200  # documents to choose from
+MOST_SHOWN = 200  # documents to choose from, the corpus's first
 
 
 def documents_for(points: pd.DataFrame, target: float) -> float | None:
     """Labelled documents at which a curve first reaches a target error; None where it never does.
 
-    points: a table with `labelled` and `error`, read as straight lines over the logarithm of the documents.
+    points: a table with `labelled` and `error`; between points, error is linear in the logarithm of the documents.
     """
     curve = points.sort_values("labelled")
     documents, errors = np.log(curve["labelled"].to_numpy(float)), curve["error"].to_numpy()
@@ -32,9 +32,9 @@ def documents_for(points: pd.DataFrame, target: float) -> float | None:
 
 
 def _answered(slider, answer):
-    """A slider over what answer(value) says in HTML.
+    """A slider and below it answer(value), HTML for the value chosen.
 
-    No Output widget: executing a notebook, nbclient sometimes waits forever for a cell that shows one.
+    There is no Output widget: when a notebook with one is executed, nbclient sometimes waits forever for its cell.
     """
     words = ipywidgets.HTML(answer(slider.value))
     slider.observe(lambda change: setattr(words, "value", answer(change["new"])), "value")
@@ -42,7 +42,7 @@ def _answered(slider, answer):
 
 
 def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
-    """A slider: choose a test error, read off how many labelled documents reached it."""
+    """A slider: choose a test error, and read how many labelled documents each arm of the learning curve took."""
     points = figures.few_shot_data(rows)
     low, high = points["error"].min(), points["error"].max()
 
@@ -59,15 +59,15 @@ def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
 
 
 def kept(study: Study, name: str, strategies: list[str], number: int | None = None) -> HTML:
-    """One long document of a composed corpus, once a truncation, with the pieces marked that are read.
+    """One document of a composed corpus as HTML, once per truncation, with the pieces that are read marked.
 
-    Gives HTML. Without a number the first training document of two windows or more is shown. Documents of a real
-    corpus are not shown, whatever the number.
+    number: of the training document; None: the first that is two windows long or longer. Documents of a real corpus are
+    not shown, whatever the number.
     """
     run = study.on(name)
     corpus = study.library.of(run)
     if not corpus.composed:
-        return HTML("<p>Documents are shown of composed corpora only, so that pages can be passed on.</p>")
+        return HTML("<p>Documents are shown for composed corpora only, so that pages can be passed on.</p>")
     tokenizer, room = load_tokenizer(run.encoder), run.window - 2
     texts = corpus.train.texts[:MOST_SHOWN]
     ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
@@ -88,6 +88,6 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
 
 
 def kept_explorer(study: Study, name: str, strategies: list[str]) -> ipywidgets.VBox:
-    """A slider over a composed corpus's documents: what does each truncation keep of this one?"""
+    """A slider over the documents of a composed corpus: what does each truncation keep of the chosen one (`kept`)?"""
     slider = ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document")
     return _answered(slider, lambda number: kept(study, name, strategies, number).data)

@@ -9,9 +9,10 @@ from .setup import check_declared
 
 
 def begin(**given: Any) -> documents.YourData:
-    """Check the parameters of the notebook, then read the reader's files: see `advice.documents.begin`.
+    """Check the parameters of the notebook, then read the reader's files and give YourData.
 
-    Raises TypeError for a parameter given to papermill that the notebook does not declare.
+    Raises TypeError for a parameter given to papermill that the notebook does not declare, and ValueError as
+    `advice.documents.begin`, whose parameters these are, does.
     """
     check_declared(signature(documents.begin).parameters)
     draw_as_svg()

@@ -31,23 +31,23 @@ TEXTS = 20_000
 
 
 def vocabulary() -> dict[str, int]:
-    """Every piece of the composed texts whole, and letters to spell any other word with."""
+    """Piece -> id: every word of the composed texts whole, and letters to spell any other word with."""
     marks = "abcdefghijklmnopqrstuvwxyz0123456789'-.,;:!?()\"&%$/。，？！"
     letters = [prefix + mark for mark in marks for prefix in ("", "##")]
     return {piece: number for number, piece in enumerate(unique([*SPECIAL, *words(), *letters]))}
 
 
 def build(name: str, steps: int = STEPS, texts: int = TEXTS, folder: Path | None = None) -> list[dict]:
-    """Pretrain the encoder of this name and write it, in half precision, with its history. Gives the history.
+    """Pretrain the encoder of this name, write it in half precision, and give the history (see `pretraining.pretrain`).
 
-    Its last entry has the held-out masked-LM loss, which the tests find again in the written weights.
+    Its last entry has the held-out masked-LM loss, which a test measures again with the written weights.
     """
     folder = folder or ENCODERS / name
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = BertTokenizerFast(vocab=vocabulary(), do_lower_case=True)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(0)
-    # Without dropout: so small a model does not overfit, and the CPU's fused attention knows none.
+    # Without dropout: so small a model does not overfit, and the CPU's fused attention has none.
     none = dict(hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
     config = BertConfig(vocab_size=len(tokenizer), max_position_embeddings=POSITIONS, **SIZES[name], **none)
     model = BertForPreTraining(config)
@@ -61,7 +61,7 @@ def build(name: str, steps: int = STEPS, texts: int = TEXTS, folder: Path | None
 
 
 def main() -> None:
-    """Write all of them into the package."""
+    """Build all control encoders and write them into the package."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     for name in SIZES:
         last = build(name)[-1]

@@ -1,7 +1,7 @@
 """What a step of further pretraining reads (§4.2): sentences to pairs or segments, masks drawn anew for each step.
 
-Everything is drawn from the seed and the number of the step or epoch, so that a killed pretraining goes on as if it had
-not been.
+Everything is drawn from the seed and the number of the step or epoch, so that a pretraining that was killed goes on as
+if nothing had happened.
 """
 
 import random
@@ -44,7 +44,7 @@ def _chunks(document, room, choose):
 
 
 def _shorten(first, second, room, choose):
-    """Cut the longer of two at either end until both fit."""
+    """Drop pieces from the longer of two, at either end by chance, until both fit."""
     first, second = list(first), list(second)
     while len(first) + len(second) > room:
         longer = first if len(first) > len(second) else second
@@ -53,11 +53,13 @@ def _shorten(first, second, room, choose):
 
 
 def pairs(documents: list[list[list[int]]], room: int, choose: random.Random) -> list[tuple]:
-    """(A, B, next) for next-sentence prediction: B follows A in its document, or, half of the time, begins elsewhere.
+    """(A, B, follows) for next-sentence prediction: B follows A in its document, or, half of the time, is of another.
 
-    A and B together have at most `room` pieces. A group of one sentence can only take a foreign B; to keep the halves
-    equal, such groups are dropped whenever the coin says that B should follow.
+    A and B are lists of ids, of at most `room` pieces together. After a group of one sentence only a foreign B can
+    come: where the coin says that B should follow, such a group is dropped. Both kinds are as many in the end.
     """
+    if len(documents) < 2:
+        raise ValueError("next_sentence=True: sentences of two documents are needed. Use more texts, or turn it off.")
     candidates = []
     for number, document in enumerate(documents):
         for group in _chunks(document, room, choose):
@@ -85,14 +87,17 @@ def _even(found, choose):
 
 
 def segments(documents: list[list[list[int]]], room: int, choose: random.Random) -> list[tuple]:
-    """(A, [], None) for pretraining without next-sentence prediction: sentences of one document, packed."""
+    """(A, [], None) for pretraining without next-sentence prediction: A is sentences of one document, up to `room`."""
     packed = [(sum(group, []), [], None) for document in documents for group in _chunks(document, room, choose)]
     choose.shuffle(packed)
     return packed
 
 
 def examples(documents: list[list[list[int]]], settings: Any, epoch: int, tokenizer: Any) -> list[tuple]:
-    """The segments of one epoch: (ids with [CLS] and [SEP], length of the first part, next or None)."""
+    """The segments of one epoch: (ids with [CLS] and [SEP], length of the part up to B, whether B follows A, or None).
+
+    settings: a Pretraining.
+    """
     choose = random.Random(f"{settings.seed} {epoch}")
     cls, sep = tokenizer.cls_token_id, tokenizer.sep_token_id
     make, extra = (pairs, 3) if settings.next_sentence else (segments, 2)
@@ -114,8 +119,9 @@ def mask(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mask 15 % of the pieces: 80 % of them become [MASK], 10 % a random piece, 10 % stay (BERT's rule).
 
-    ids: (pieces) int64. Gives (masked ids, chosen) of the same shape; chosen marks what is to be predicted. Special
-    pieces are never chosen, and at least one piece is. With whole_word all pieces of a word are chosen together.
+    ids: (pieces) int64. Gives (masked ids, chosen) of the same shape; chosen (bool) marks what is to be predicted.
+    Special pieces are never chosen; of the others at least one is. With whole_word all pieces of a word are chosen
+    together.
     """
     ids = np.asarray(ids)
     special, ordinary = _kinds_of_pieces(tokenizer)
@@ -138,7 +144,11 @@ def mask(
 
 @dataclass
 class Masked:
-    """A Batch with what is to be predicted: chosen (k) positions in the row, pieces (k) there, follows (segments)."""
+    """A Batch with what is to be predicted.
+
+    chosen (k): places in the row; pieces (k): the ids that were there; follows (segments): 1 where B follows A, or
+    None without next-sentence prediction.
+    """
 
     batch: Batch
     chosen: torch.Tensor
@@ -161,20 +171,23 @@ def masked_batch(
 
 
 def to_device(masked: Masked, device: torch.device | str) -> Masked:
-    """The same on a device."""
+    """The same batch, and what is to be predicted, on a device."""
     follows = None if masked.follows is None else masked.follows.to(device)
     return Masked(masked.batch.to(device), masked.chosen.to(device), masked.pieces.to(device), follows)
 
 
 class Stream:
-    """Batches by the step's number, the same at every call: epoch after epoch over shuffled examples."""
+    """Batches by the number of the step, epoch after epoch over shuffled examples: a step always has the same batch."""
 
     def __init__(self, documents: list[list[list[int]]], settings: Any, tokenizer: Any):
         self.documents, self.settings, self.tokenizer = documents, settings, tokenizer
         self.epoch, self.examples, self.begins = -1, [], 0
 
     def batch(self, step: int) -> Masked:
-        """The Masked batch of a step; steps have to come in rising order."""
+        """The Masked batch of a step; steps have to be asked for in rising order.
+
+        Raises ValueError where the texts make fewer segments than a batch has.
+        """
         size = self.settings.batch_size
         while step >= self.begins + len(self.examples) // size:
             self.begins += len(self.examples) // size

@@ -20,6 +20,7 @@ from tqdm.auto import tqdm
 
 from ..model.batching import pack, size, within
 from ..model.classifier import Classifier
+from ..model.memory import halving
 from ..model.segments import Document
 from ..runs import Run
 from .metrics import rank
@@ -27,7 +28,7 @@ from .optim import Optimizer, parameter_groups
 
 Labelled = tuple[list[Document], list[int]]
 
-TRIM_EVERY = 20  # steps
+LOOK_EVERY = 20  # steps: how often what is on the device is waited for
 LONG = 4  # budgets: a document longer than this is computed in parts
 
 
@@ -109,12 +110,13 @@ def backward(
     model: nn.Module,
     documents: list[Document],
     labels: list[int],
+    weights: torch.Tensor | None,
     budget: int,
-    weights: torch.Tensor | None = None,
-) -> list[float]:
+) -> torch.Tensor:
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
-    weights: of the classes in the loss (`class_weights`), on the model's device.
+    They are a tensor (2) on the model's device, where nothing waits for them. weights: of the classes in the loss
+    (`class_weights`), on the model's device too.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
     than LONG budgets is computed in parts where there is one process), and over
@@ -136,7 +138,19 @@ def backward(
             )
         wrong = weight * (logits.argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
-    return accelerator.reduce(total, "mean").tolist()
+    return accelerator.reduce(total, "mean")
+
+
+def in_memory(
+    accelerator: Accelerator, model: nn.Module, add_gradient: Callable[[int], torch.Tensor], budget: int
+) -> tuple[torch.Tensor, int]:
+    """What add_gradient(budget) gives, and the budget: where memory is exceeded all of it is done again with half.
+
+    With several processes it isn't, as the others would wait for this one.
+    """
+    if accelerator.num_processes > 1:
+        return add_gradient(budget), budget
+    return halving(add_gradient, budget, again=model.zero_grad)
 
 
 class Watch:
@@ -145,19 +159,22 @@ class Watch:
     def __init__(self, classifier: Classifier, dev: Labelled | None):
         self.classifier, self.dev, self.history = classifier, dev, []
         self.best, self.weights = (math.inf, math.inf), None
-        self.sums, self.documents = np.zeros(2), 0  # of loss and error since the last look
+        self.pending, self.sums, self.documents = [], np.zeros(2), 0  # of loss and error since the last look
         self.pieces, self.begin = 0, time.perf_counter()
 
-    def saw(self, documents: list[Document], loss: float, error: float) -> None:
-        """A batch has been trained on."""
-        self.sums += len(documents) * np.array([loss, error])
-        self.documents += len(documents)
+    def saw(self, documents: list[Document], numbers: torch.Tensor) -> None:
+        """A batch has been trained on, with loss and error (2): they stay on the device until they are asked for."""
+        self.pending.append((len(documents), numbers))
         self.pieces += sum(map(size, documents))
 
-    @property
-    def loss(self) -> float:
-        """Mean loss of the documents since the last look."""
-        return float(self.sums[0] / self.documents)
+    def means(self) -> np.ndarray:
+        """Mean loss and error (2) of the documents since the last look."""
+        if self.pending:
+            counts, numbers = zip(*self.pending, strict=True)
+            self.sums += np.array(counts) @ torch.stack(numbers).cpu().double().numpy()
+            self.documents += sum(counts)
+            self.pending = []
+        return self.sums / self.documents
 
     def look(self, epoch: int, optimizer: Optimizer) -> None:
         """Score dev, keep the weights if they are the best so far, and write down how things stand."""
@@ -167,7 +184,7 @@ class Watch:
             self.best = (score, loss)
             self.weights = {name: value.cpu().clone() for name, value in self.classifier.state_dict().items()}
         entry = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
-        entry |= {"loss": self.loss, "train_error": float(self.sums[1] / self.documents)}
+        entry |= dict(zip(("loss", "train_error"), self.means().tolist(), strict=True))
         entry |= {"dev_error": error, "dev_loss": loss, "dev_rank": score}
         self.history.append(entry | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
         self.sums, self.documents = np.zeros(2), 0
@@ -196,7 +213,7 @@ def fit(
     classifier.to(accelerator.device)
     steps = epochs_of(run, len(documents)) * math.ceil(len(documents) / run.batch_size)
     optimizer = Optimizer(parameter_groups(classifier, run), run, steps)
-    model = accelerator.prepare(classifier)
+    model, budget = accelerator.prepare(classifier), budget or classifier.budget
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
     watch, weights = Watch(classifier, dev), class_weights(run, labels, len(classifier.labels))
@@ -211,12 +228,14 @@ def fit(
                 model.train()
                 batch = order[start : start + run.batch_size]
                 chosen, classes = [documents[index] for index in batch], [labels[index] for index in batch]
-                watch.saw(chosen, *backward(accelerator, model, chosen, classes, budget or classifier.budget, weights))
+                add_gradient = partial(backward, accelerator, model, chosen, classes, weights)
+                numbers, budget = in_memory(accelerator, classifier, add_gradient, budget)
+                watch.saw(chosen, numbers)
                 clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
-                if optimizer.taken % TRIM_EVERY == 0:
+                if optimizer.taken % LOOK_EVERY == 0:
                     _trim()
-                bar.set_postfix(loss=f"{watch.loss:.3f}", refresh=False)
+                    bar.set_postfix(loss=f"{watch.means()[0]:.3f}", refresh=False)
                 bar.update(len(batch))
                 if number in marks:
                     watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)

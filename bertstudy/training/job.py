@@ -15,8 +15,8 @@ from ..runs import Run
 class Job:
     """A run to carry out on the documents drawn for it.
 
-    library: where further pretraining and other tasks find their corpora. progress: whether bars are shown. stop: it
-    is called before every batch, and may raise.
+    library: where further pretraining and other tasks find their corpora. progress: whether bars are shown. stop:
+    called before every batch; it stops the run by raising.
     """
 
     run: Run
@@ -31,8 +31,8 @@ class Job:
 class Outcome:
     """A trained classifier and how it did.
 
-    history: a dict an epoch (see `fine_tuning.fit`); error in percent, loss (mean cross-entropy) and predicted classes
-    (n) of the test documents; seconds: what took how long; more: what else a row tells of it.
+    history: a dict an epoch (see `fine_tuning.fit`). error (percent), loss (mean cross-entropy, nats), predicted (n
+    classes): of the n test documents. seconds: how long each phase took. more: further entries of the row.
     """
 
     classifier: Any

@@ -74,15 +74,19 @@ def _scale(logits, truth):
 
 
 def _held_out(classes, dev_size, most, seed):
-    """Pairs of indices, those to fit and those to judge by: the dev part at the end, or folds of at most `most`."""
+    """Pairs of indices, those to fit and those to judge by: the dev part at the end, or folds of at most `most`.
+
+    Documents so few that no fit would see two classes are judged by the fit to all of them.
+    """
+    everything = np.arange(len(classes))
     if dev_size:
-        everything = np.arange(len(classes))
         return [(everything[:-dev_size], everything[-dev_size:])]
     chosen = np.sort(stratified_order(classes, np.random.default_rng(seed))[:most])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a class has fewer documents than there are folds
         folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(chosen, classes[chosen])
-        return [(chosen[train], chosen[dev]) for train, dev in folds]
+        pairs = [(chosen[train], chosen[dev]) for train, dev in folds]
+    return [pair for pair in pairs if len(set(classes[pair[0]])) > 1] or [(everything, everything)]
 
 
 def fit_linear(
@@ -111,9 +115,7 @@ def fit_linear(
         if stop:
             stop()
         parts = [
-            _fitted(estimator, vectors[train], classes[train], count).logits(vectors[dev])
-            for train, dev in splits
-            if len(set(classes[train])) > 1
+            _fitted(estimator, vectors[train], classes[train], count).logits(vectors[dev]) for train, dev in splits
         ]
         logits = np.concatenate(parts)
         scale = _scale(logits, truth)

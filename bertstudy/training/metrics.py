@@ -42,6 +42,11 @@ def log_loss(truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     return loss
 
 
+def cross_entropy(probabilities: np.ndarray, truth: np.ndarray) -> float:
+    """The mean cross-entropy, in nats, of probabilities (n, classes) against the truth (n)."""
+    return -float(np.log(probabilities[np.arange(len(truth)), truth] + 1e-12).mean())
+
+
 def rank(name: str, truth: np.ndarray, predicted: np.ndarray, loss: float) -> float:
     """A metric's number, negated where higher is better: the lowest rank is the best."""
     value = METRICS.find(name)(truth, predicted, loss)

@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-import shutil
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,8 @@ from ..model.locations import weights_hash
 from ..paths import runs
 from ..runs import Run, fields_of, identity, outside_functions
 from ..versions import STAGES, results_of
-from .fine_tuning import backward
+from ..whole import whole_folder
+from .fine_tuning import backward, in_memory
 from .optim import Optimizer, parameter_groups
 
 OF_THE_OWN_TASK = set(fields_of("documents")) - {"seed", "method"}
@@ -96,21 +97,27 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
     torch.manual_seed(run.seed + accelerator.process_index)
     turns = np.random.default_rng([run.seed, 2])
     streams = [_batches(size, run.batch_size, [run.seed, 3, task]) for task, size in enumerate(sizes)]
-    losses, history, begin = [[] for _ in tasks], [], time.perf_counter()
+    losses, history, begin, budget = [[] for _ in tasks], [], time.perf_counter(), classifiers[0].budget
     for step in tqdm(range(1, steps + 1), unit="step", disable=not progress, leave=False):
         task = shared.task = int(turns.choice(len(tasks), p=odds))
         documents, classes = tasks[task]
         chosen = next(streams[task])
         batch, truth = [documents[index] for index in chosen], [classes[index] for index in chosen]
         forward = classifiers[task] if accelerator.num_processes == 1 else model
-        losses[task].append(backward(accelerator, forward, batch, truth, classifiers[0].budget)[0])
+        add_gradient = partial(backward, accelerator, forward, batch, truth, None)
+        numbers, budget = in_memory(accelerator, shared, add_gradient, budget)
+        losses[task].append(numbers[0])
         clip_grad_norm_(shared.parameters(), run.max_grad_norm)
         optimizer.step()
         if step % per_epoch == 0:
-            means = [float(np.mean(task_losses)) if task_losses else None for task_losses in losses]
+            means = [_mean(task_losses) if task_losses else None for task_losses in losses]
             history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
             losses = [[] for _ in tasks]
     return history
+
+
+def _mean(losses):
+    return torch.stack(losses).cpu().double().mean().item()
 
 
 def _batches(size, batch_size, seed):
@@ -169,19 +176,17 @@ def _make(folder, run, tasks, pretrained, progress):
     for _, split in tasks.values():
         numbers.append((classifiers[0].segmenter(split.texts), split.classes.tolist()))
     history = train(classifiers, numbers, run, progress)
-    making = Path(f"{folder}.making")
-    shutil.rmtree(making, ignore_errors=True)
-    encoder.model.save_pretrained(making)
     heads = {
         f"{number}.{name}": weight.contiguous().cpu()
         for number, classifier in enumerate(classifiers)
         for name, weight in classifier.state_dict().items()
         if not name.startswith("encoder.")
     }
-    save_file(heads, making / "heads.safetensors")
     record = {"tasks": {name: len(split.texts) for name, (_, split) in tasks.items()}, "history": history}
-    (making / "multitask.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
-    making.replace(folder)
+    with whole_folder(folder) as new:
+        encoder.model.save_pretrained(new)
+        save_file(heads, new / "heads.safetensors")
+        (new / "multitask.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
 
 
 def take_head(classifier: Classifier, folder: Path) -> None:

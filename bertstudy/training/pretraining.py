@@ -8,7 +8,6 @@ and ends with the weights it would have had.
 import hashlib
 import json
 import random
-import shutil
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -31,6 +30,7 @@ from ..model.precision import autocast
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
+from ..whole import whole_folder
 from .examples import Masked, Stream, examples, masked_batch, sentence_ids, to_device
 from .optim import Optimizer, has_weight_decay
 
@@ -63,7 +63,8 @@ class Pretraining:
 class PretrainingModel(nn.Module):
     """An encoder with its masked-LM and next-sentence heads; forward(Masked) gives the two losses and what was right.
 
-    Only the masked positions go through the masked-LM head: the head is a sixth of the work where all do.
+    Only the masked pieces, and [CLS], go through the last layer and the masked-LM head: the head is a sixth of the
+    work where all do.
     """
 
     def __init__(self, model: nn.Module, new_head: bool = False, precision: str = "fp32"):
@@ -77,14 +78,16 @@ class PretrainingModel(nn.Module):
     def forward(self, masked: Masked) -> tuple:
         device = masked.batch.ids.device
         with autocast(device, self.precision):
-            states = self.encoder.row(masked.batch).last_hidden_state[0]
-            logits = self.words(states[masked.chosen]).float()
+            first = masked.batch.bounds[:-1].to(device)
+            read = masked.chosen if masked.follows is None else torch.cat([masked.chosen, first])
+            states = self.encoder.row(masked.batch, read).last_hidden_state[0]
+            logits = self.words(states[: len(masked.chosen)]).float()
             loss = cross_entropy(logits, masked.pieces)
             if masked.follows is None:
                 return loss, None, None
-            first = states[masked.batch.bounds[:-1].to(device)]
             # BERT's own coding of the answer: 0 where B follows A
-            answers = self.next(self.model.base_model.pooler(first[:, None])).float()
+            pooled = self.model.base_model.pooler(states[len(masked.chosen) :, None])
+            answers = self.next(pooled).float()
         right = (answers.argmax(-1) == 1 - masked.follows).float().mean()
         return loss, cross_entropy(answers, 1 - masked.follows), right
 
@@ -188,12 +191,17 @@ def pretrain(
             f"prediction. Use next_sentence=False."
         )
     tokenizer, accelerator = load_tokenizer(settings.encoder), Accelerator()
+    if settings.whole_word and not any(piece.startswith("##") for piece in tokenizer.get_vocab()):
+        raise ValueError(
+            f"whole_word=True: the pieces of encoder={settings.encoder!r} don't say where a word goes on, as BERT's do "
+            f"by ##. Use whole_word=False."
+        )
     train, held_out = split_held_out(sentence_ids(enough(texts, settings), tokenizer))
     model.to(accelerator.device).train()
     head_steps = settings.head_steps if model.new_head else 0
     state = Progress(model, settings, head_steps, state_file)
     data, stream, total = state.data, Stream(train, settings, tokenizer), head_steps + settings.steps
-    begin = time.perf_counter() - data["seconds"]
+    begin, waiting = time.perf_counter() - data["seconds"], []  # losses that are still on the device
 
     def take(step):
         masked = to_device(stream.batch(step), accelerator.device)
@@ -203,10 +211,15 @@ def pretrain(
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         state.phases[step >= head_steps].step()
         model.zero_grad()
-        data["losses"].append(loss.item())
+        waiting.append(loss.detach())
         data["pieces"] += masked.batch.pieces
 
+    def fetch():
+        data["losses"] += torch.stack(waiting).tolist() if waiting else []
+        waiting.clear()
+
     def look():
+        fetch()
         loss, right = held_out_loss(model, held_out, settings, tokenizer)
         mean = float(np.mean(data["losses"])) if data["losses"] else None
         spent = {"seconds": data["seconds"], "pieces": data["pieces"]}
@@ -231,10 +244,12 @@ def pretrain(
             take(data["step"])
             data["step"] += 1
             data["seconds"] = time.perf_counter() - begin
-            bar.set_postfix(loss=f"{np.mean(data['losses'][-50:]):.3f}", refresh=False)
             bar.update()
-            if state_file and data["step"] % SAVE_EVERY == 0:
-                state.save()
+            if data["step"] % SAVE_EVERY == 0:
+                fetch()
+                bar.set_postfix(loss=f"{np.mean(data['losses'][-SAVE_EVERY:]):.3f}", refresh=False)
+                if state_file:
+                    state.save()
 
 
 def fingerprint(settings: Pretraining, texts: list[str]) -> str:
@@ -268,12 +283,10 @@ def checkpoint(settings: Pretraining, texts: list[str], progress: bool = True) -
 
 def save(model: PretrainingModel, folder: Path, tokenizer: Any, history: list[dict]) -> None:
     """Write encoder, heads, tokenizer and history as a folder that transformers reads, whole or not at all."""
-    making = Path(f"{folder}.making")
-    shutil.rmtree(making, ignore_errors=True)
-    model.model.save_pretrained(making)
-    tokenizer.save_pretrained(making)
-    (making / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
-    making.replace(folder)
+    with whole_folder(folder) as new:
+        model.model.save_pretrained(new)
+        tokenizer.save_pretrained(new)
+        (new / "history.json").write_text(json.dumps(history, indent=1), encoding="utf-8")
 
 
 def settings_of(run: Run) -> Pretraining:

@@ -13,15 +13,15 @@ from ..model.loading import load_tokenizer
 from ..runs import Run
 from .pretraining import Pretraining, PretrainingModel, checkpoint, examples, held_out_loss, sentence_ids
 
-TEXTS = 400  # read of the general texts and of the domain's
+TEXTS = 400  # of the general ones, and of the domain's, on which losses are measured
 SEGMENTS = 64  # whose hidden states are compared
-HEAD_STEPS = 300  # on general texts, where the pretrained weights have no masked-LM head
+HEAD_STEPS = 300  # on general texts, to train a masked-LM head where the pretrained weights have none
 
 
 def linear_cka(first: torch.Tensor, second: torch.Tensor) -> float:
-    """Linear centred kernel alignment of two sets of states, (n, width) each: 1 where they agree up to a rotation.
+    """Linear centred kernel alignment of two sets of states, (n, width) each: 0 to 1.
 
-    Kornblith et al. (2019), equation 3 with a linear kernel.
+    It is 1 where they agree up to rotation and scale. Kornblith et al. (2019), equation 3 with a linear kernel.
     """
     first, second = (states.double() - states.double().mean(0) for states in (first, second))
     across = (second.T @ first).square().sum()
@@ -50,11 +50,13 @@ def _states(model, segments):
 
 
 def measure(classifier: Any, run: Run, library: Library = LIBRARY, pretrained: Path | None = None) -> dict:
-    """What a Classifier retains as it stands, in a run after its last step: masked-LM losses and CKA by layer.
+    """What a Classifier retains of its pretraining, with the weights it has now: a dict.
 
-    The losses are those of the pretrained masked-LM head on the encoder before fine-tuning and put back onto the
-    encoder after it, on general texts (`run.retention`) and on the domain's test texts, which neither training nor
-    pretraining has read. "cka" compares the hidden states before and after on the domain's, embeddings first.
+    "general_before", "general_after", "domain_before" and "domain_after" are masked-LM losses (nats): of the pretrained
+    head on the encoder before fine-tuning, and put back onto the encoder after it; on general texts (`run.retention`),
+    and on the test texts of the run's corpus, which neither training nor pretraining has read. "cka" compares the
+    hidden states before and after on these test texts: a list of `linear_cka`, embeddings first, then the layers.
+    pretrained: the folder of the encoder before fine-tuning, where that was further pretrained.
     """
     encoder, tokenizer = str(pretrained or run.encoder), load_tokenizer(run.encoder)
     general, domain = texts_of(run.retention, library), library.of(run).test.texts

@@ -60,7 +60,7 @@ def test_what_is_wrong_with_the_readers_test_file_is_told(table, written, begun)
     data = begun(train=written(table), test=written(test, "test.csv"))
     assert data.test.numbers.tolist() == list(range(1, 11))
     lines = checks.check(data).set_index("what")
-    again = lines.loc["texts that stand again in test"]
+    again = lines.loc["repeated texts in test"]
     assert (again["found"], again["to do"]) == ("4", "the first of each is kept; 2 have no text: left out")
     assert lines.loc["classes without a document to train on", "found"] == "rare"
 
@@ -173,7 +173,7 @@ def test_the_example_is_what_its_plan_makes():
         (
             lambda table: table.rename(columns={"label": "stars"}),
             {},
-            "label_column='label' is unknown.*There are: text",
+            "label_column='label' is unknown.*Choose from: text",
         ),
         (
             lambda table: table.assign(label="az", kind="x"),
@@ -187,9 +187,13 @@ def test_the_example_is_what_its_plan_makes():
             {},
             "has 120 different values in 120 rows, too many for classes",
         ),
-        (lambda table: table.assign(text=[f"!{'?' * one}" for one in range(120)]), {}, "hardly a text .* has a word"),
+        (
+            lambda table: table.assign(text=[f"!{'?' * one}" for one in range(120)]),
+            {},
+            "fewer than 40 texts .* contain a word",
+        ),
         (lambda table: table, {"train": "table.docx"}, "train: file type='.docx' is unknown.*.csv"),
-        (lambda table: table, {"budget_minutes": -1}, r"budget_minutes=-1: allowed is 0 \(1\) or more"),
+        (lambda table: table, {"budget_minutes": -1}, r"budget_minutes=-1: allowed is 0 \(the profile's 1\)"),
         (lambda table: table, {"metric": "macro-f1"}, "metric='macro-f1' is unknown. Did you mean 'macro_f1'"),
         (lambda table: table, {"test": "no/such.csv"}, "test='no/such.csv': there is no such file. Relative paths"),
         (lambda table: table, {"train": "notebooks"}, "train='.*notebooks' is a folder: name a file in it"),

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -214,3 +215,10 @@ def test_real_sogou_samples(real_data):
 )
 def test_the_class_of_a_page_is_its_channel(url, label):
     assert sogou.label_of(url) == label
+
+
+def test_unlabelled_texts_are_read_where_there_is_no_test_file(letters):
+    folder = Path(letters)
+    (folder / "test.csv").unlink()
+    pd.DataFrame({"text": ["one more", "and another"]}).to_csv(folder / "unlabelled.csv", index=False)
+    assert load_corpus(str(folder)).unlabelled == ["one more", "and another"]

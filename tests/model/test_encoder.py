@@ -1,13 +1,15 @@
+import json
 import shutil
 
 import pytest
 import torch
+from conftest import make_encoder
 from transformers import AutoModel
 
-from bertstudy.model.attention import _alike, _apart, _squared, padding_free_attention
+from bertstudy import Run
 from bertstudy.model.batching import pack, pad
 from bertstudy.model.encoder import PROVEN, Encoder
-from bertstudy.model.loading import encoder_config, load_tokenizer
+from bertstudy.model.loading import check_encoder, encoder_config, load_tokenizer, longest_window
 
 MIXED = [1, 2, 512, 7, 300, 30]
 
@@ -60,6 +62,40 @@ def test_gradients_equal_those_of_the_padded_model(tiny, kind):
     assert compared > 30
 
 
+def gradients(encoder, states):
+    encoder.zero_grad()
+    (states * torch.linspace(-1, 1, states.numel()).view_as(states)).sum().backward()
+    return {name: weight.grad.clone() for name, weight in encoder.named_parameters() if weight.grad is not None}
+
+
+@pytest.mark.parametrize("kind", PROVEN)
+def test_what_is_read_of_the_last_layer_is_all_that_is_computed_there_and_the_same(tiny, kind):
+    batch, encoder, seen = pack(segments(MIXED)), quiet(tiny(kind)).train(), []
+    encoder.layers[-1].intermediate.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))
+    places = batch.bounds[:-1]
+    whole, first = encoder(batch, [2])[0][places], encoder.first(batch, [2])[0]
+    some = encoder.row(batch, torch.tensor([3, 0, 700])).last_hidden_state[0]
+    assert seen == [sum(MIXED), len(MIXED), 3]
+    assert torch.allclose(first, whole, atol=1e-5)
+    assert torch.allclose(some, encoder(batch, [2])[0][[3, 0, 700]], atol=1e-5)
+    expected, ours = (
+        gradients(encoder, encoder(batch, [2])[0][places]),
+        gradients(encoder, encoder.first(batch, [2])[0]),
+    )
+    assert expected.keys() == ours.keys()
+    for name, gradient in expected.items():
+        assert (ours[name] - gradient).norm() <= 1e-4 * gradient.norm() + 1e-6, name
+
+
+@pytest.mark.parametrize("kind", ["bert", "distilbert"])
+def test_first_pieces_of_several_layers_and_of_padded_types_are_those_of_all(tiny, kind):
+    batch, encoder = pack(segments([5, 40, 1])), quiet(tiny(kind)).eval()
+    layers = [2] if kind == "distilbert" else [0, 2]
+    with torch.no_grad():
+        for first, all_pieces in zip(encoder.first(batch, layers), encoder(batch, layers), strict=True):
+            assert torch.equal(first, all_pieces[batch.bounds[:-1]])
+
+
 @pytest.mark.parametrize("layer", range(3))
 def test_an_encoder_cut_after_layer_l_gives_hidden_state_l_plus_1_of_the_whole(tiny, layer):
     batch, whole = pack(segments([5, 40])), AutoModel.from_pretrained(tiny(), dtype=torch.float32).eval()
@@ -75,60 +111,6 @@ def test_several_layers_are_those_of_the_whole(tiny):
         states = quiet(tiny()).eval()(batch, range(3))
         for layer in range(3):
             assert torch.allclose(states[layer], padded_states(whole, batch, layer), atol=1e-5)
-
-
-def test_padding_inside_attention_equals_one_call_a_segment():
-    torch.manual_seed(0)
-    rows = [torch.randn(1, 4, 17, 8) for _ in range(3)]
-    apart, _ = padding_free_attention(None, *rows, None, lengths=(1, 10, 6), scaling=0.3)
-    assert torch.allclose(_squared(*rows, [1, 10, 6], 0.0, 0.3), apart, atol=1e-6)
-
-
-ALIKE = [1, 2, 512, 7, 300, 300, 270, 30, 128, 128, 127, 120]
-
-
-def attended(attend, dtype, lengths, dropout=0.0, seed=0):
-    """What an attention function gives, and the gradients of query, key and value, as one vector in float32."""
-    torch.manual_seed(seed)
-    rows = [torch.randn(1, 4, sum(lengths), 16).to(dtype).requires_grad_() for _ in range(3)]
-    output = attend(*rows, lengths, dropout, 0.25)
-    (output.float() * torch.linspace(0, 1, output.numel()).view_as(output)).sum().backward()
-    return [output.detach().float().flatten(), *(row.grad.float().flatten() for row in rows)]
-
-
-@pytest.mark.parametrize("lengths", [ALIKE, [1], [512], [9] * 40, [20, 19, 13, 12, 12, 5]], ids=str)
-def test_segments_of_like_length_together_equal_one_call_a_segment(lengths):
-    exact = attended(_apart, torch.float32, lengths)
-    for ours, theirs in zip(attended(_alike, torch.float32, lengths), exact, strict=True):
-        assert (ours - theirs).norm() <= 1e-5 * theirs.norm() + 1e-6
-    half = attended(_apart, torch.bfloat16, lengths)
-    for ours, kernel, theirs in zip(attended(_alike, torch.bfloat16, lengths), half, exact, strict=True):
-        noise = 2**-7 * theirs.norm()  # what rounding to bf16 amounts to
-        assert (ours - theirs).norm() <= noise + 2 * (kernel - theirs).norm() + 1e-6
-
-
-def test_dropout_on_attention_keeps_the_mean_and_its_gradient_is_that_of_the_mask():
-    lengths, draws = [9, 8, 3], 400
-    exact = attended(_alike, torch.float32, lengths)[0]
-    drawn = torch.stack([_with_dropout(seed, lengths) for seed in range(draws)])
-    spread = drawn.std(0) / draws**0.5
-    assert (drawn[0] - drawn[1]).abs().max() > 0.1
-    assert ((drawn.mean(0) - exact).abs() <= 5 * spread + 1e-6).all()
-    torch.manual_seed(0)
-    rows = [torch.randn(1, 2, sum(lengths), 4, dtype=torch.float64, requires_grad=True) for _ in range(3)]
-
-    def same_mask(*rows):
-        torch.manual_seed(1)
-        return _alike(*rows, lengths, 0.3, 0.5)
-
-    assert torch.autograd.gradcheck(same_mask, rows)
-
-
-def _with_dropout(seed, lengths):
-    torch.manual_seed(0)
-    rows = [torch.randn(1, 4, sum(lengths), 16) for _ in range(3)]
-    torch.manual_seed(seed + 1)
-    return _alike(*rows, lengths, 0.2, 0.25).flatten()
 
 
 def test_a_type_not_proven_equal_is_padded_and_says_so(tiny, caplog):
@@ -165,3 +147,32 @@ def test_an_encoder_that_is_nowhere_says_what_to_do(load, monkeypatch):
 def test_more_layers_than_there_are_is_an_error(tiny):
     with pytest.raises(ValueError, match="has 3 layers; 4 were asked for"):
         Encoder.load(tiny(), depth=4)
+
+
+OFFSET = ["bert", "electra", "distilbert", "roberta", "xlm-roberta", "camembert", "mpnet", "data2vec-text"]
+
+
+@pytest.mark.parametrize("kind", OFFSET)
+def test_a_segment_of_the_longest_window_runs_and_one_longer_does_not(tmp_path, kind):
+    folder = make_encoder(tmp_path / kind, kind, layers=1, positions=24)
+    encoder, most = quiet(folder).eval(), longest_window(encoder_config(folder))
+    assert most in (22, 23, 24)
+    assert encoder(pack(segments([most])), [0])[0].shape == (most, 32)
+    with pytest.raises((IndexError, RuntimeError)):
+        encoder(pack(segments([most + 1])), [0])
+    check_encoder(Run(encoder=folder, window=most, truncation="head"))
+    with pytest.raises(ValueError, match=f"window={most + 1}.*at most {most} word pieces"):
+        check_encoder(Run(encoder=folder, window=most + 1, truncation="head"))
+
+
+def test_code_that_comes_with_an_encoder_is_not_run_and_nobody_is_asked(tiny, tmp_path):
+    folder = tmp_path / "foreign"
+    shutil.copytree(tiny(), folder)
+    config = json.loads((folder / "config.json").read_text())
+    config |= {"model_type": "foreign", "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    for load in (encoder_config, Encoder.load):
+        with pytest.raises(ValueError, match="can't be loaded"):
+            load(str(folder))
+    assert not (tmp_path / "ran").exists()

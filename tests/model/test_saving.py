@@ -138,7 +138,7 @@ def test_the_saved_model_wants_whole_single_texts(small, tmp_path):
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
     with pytest.raises(ValueError, match="one text at a time; it was given a pair"):
         model(**tokenizer("a", "b", return_tensors="pt"))
-    with pytest.raises(ValueError, match="with \\[CLS\\] before and \\[SEP\\] behind"):
+    with pytest.raises(ValueError, match="need \\[CLS\\] at the beginning and \\[SEP\\] at the end"):
         model(**tokenizer("a b", add_special_tokens=False, return_tensors="pt"))
 
 

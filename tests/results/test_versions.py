@@ -97,7 +97,18 @@ def test_an_id_that_does_not_recompute_is_told_and_ends_with_one(tmp_path):
     store.write({**row, "run": {**row["run"], "seed": 77}})
     out, code = rows_check(ROOT, tmp_path)
     assert code == 1
-    assert f"{row['id']}: what stands in this file gives another id" in out
+    assert f"{row['id']}: the contents of this file give another id" in out
+
+
+def test_a_row_of_a_choice_that_is_not_registered_here_is_counted_and_stops_nothing(tmp_path):
+    store = Store(tmp_path / "control" / "rows")
+    source = next((ROOT / "reports" / "control" / "rows").glob("*.json"))
+    row = json.loads(source.read_text())
+    store.write(row)
+    store.write({**row, "id": "0" * 16, "run": {**row["run"], "truncation": "of_my_own"}})
+    out, code = rows_check(ROOT, tmp_path)
+    assert out == "control: 2 rows, 1 ids recompute, 0 stale, 1 of choices that are not registered here\n"
+    assert code == 0
 
 
 def test_stale_rows_are_made_again_and_no_others(small, reports, monkeypatch, caplog):

@@ -274,7 +274,7 @@ def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(caplog, 
     study = setup.setup(profile="smoke")
     assert study.reachable(["movies", "sogou"]) == ["movies"]
     assert caplog.messages[-1].startswith("Left out, sogou: ")
-    with pytest.raises(ValueError, match="None of these corpora can be had"):
+    with pytest.raises(ValueError, match="None of these corpora can be loaded"):
         study.reachable(["sogou"])
 
 

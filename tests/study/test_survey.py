@@ -133,7 +133,7 @@ def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, re
     assert told[3].startswith("1 corpus: 1 counted now, 0 read from")
     surveying.survey_all([run], "smoke")
     assert "1 corpus: 0 counted now, 1 read" in caplog.text
-    with pytest.raises(ValueError, match="None of these corpora can be had"):
+    with pytest.raises(ValueError, match="None of these corpora can be loaded"):
         surveying.survey_all(gone, "smoke")
 
 

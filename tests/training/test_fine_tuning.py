@@ -27,7 +27,7 @@ def encoded(run):
 
 def gradient(classifier, documents, labels, budget):
     classifier.zero_grad()
-    told = backward(Accelerator(), classifier, documents, labels, budget)
+    told = backward(Accelerator(), classifier, documents, labels, None, budget).tolist()
     return told, torch.cat([weight.grad.flatten() for weight in classifier.parameters() if weight.grad is not None])
 
 
@@ -68,7 +68,7 @@ def test_the_parts_of_a_document_have_the_same_dropout_both_times(small):
     def loss():
         torch.manual_seed(5)
         classifier.zero_grad()
-        return backward(Accelerator(), classifier, [long], labels[:1], 2)[0]
+        return backward(Accelerator(), classifier, [long], labels[:1], None, 2)[0].item()
 
     loss()
     steepest, step = divmod(weight.grad.abs().argmax().item(), weight.shape[1]), 1e-4
@@ -189,3 +189,24 @@ def test_evaluate_counts_errors(small):
     assert error == pytest.approx(100 * 27 / len(predicted))
     assert loss > 0
     assert (again == predicted).all()
+
+
+def test_a_step_that_exceeds_memory_is_made_again_with_less_at_once_and_learns_the_same(small, monkeypatch):
+    run = replace(small, dropout=0.0, head_dropout=0.0, epochs=1, batch_size=100)
+    weights, computed, vectors = [], [], Classifier.vectors
+
+    def watched(classifier, batch):
+        if batch.pieces > 600:
+            raise torch.OutOfMemoryError
+        computed.append(batch.pieces)
+        return vectors(classifier, batch)
+
+    for limited in (False, True):
+        classifier, train, _, _ = encoded(run)
+        if limited:
+            monkeypatch.setattr(Classifier, "vectors", watched)
+        history = fit(classifier, train, progress=False)
+        weights.append(torch.cat([weight.detach().flatten() for weight in classifier.parameters()]))
+    assert max(computed) > 300  # the step was cut no finer than it had to be
+    assert history[-1]["pieces"] == sum(len(segment) for document in train[0] for segment in document)
+    assert torch.allclose(*weights, atol=1e-5)

@@ -5,6 +5,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 from sklearn.svm import LinearSVC
 
 from bertstudy.choices.metrics import METRICS
+from bertstudy.training import metrics
 from bertstudy.training.linear import cross_entropy, fit_linear
 from bertstudy.training.metrics import rank
 
@@ -84,3 +85,20 @@ def test_metrics_are_scikit_learns():
     for name, value in expected.items():
         assert METRICS.find(name)(truth, predicted, 0.7) == pytest.approx(value)
         assert rank(name, truth, predicted, 0.7) == pytest.approx(-value if METRICS.entry(name).higher else value)
+
+
+def test_a_fold_that_would_see_one_class_alone_is_left_out_and_not_judged():
+    vectors, truth = clouds(6, 2, distance=4.0)
+    truth[:] = [0, 0, 0, 0, 0, 1]
+    model, history = fit_linear(vectors, truth, 2, [LinearSVC()])
+    assert len(history) == 1
+    assert (model.logits(vectors).argmax(1) == truth).all()
+    few, history = fit_linear(vectors[4:], truth[4:], 2, [LinearSVC()])  # two documents, one of each class
+    assert history[0]["dev_error"] == 0
+    assert (few.logits(vectors[4:]).argmax(1) == truth[4:]).all()
+
+
+def test_cross_entropy_of_probabilities_is_that_of_their_logits():
+    logits, truth = np.random.default_rng(0).standard_normal((50, 4)), np.arange(50) % 4
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    assert metrics.cross_entropy(probabilities, truth) == pytest.approx(cross_entropy(logits, truth))

@@ -1,13 +1,16 @@
 """The baselines: words alone, and a reader on an encoder that is left as it is."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from bertstudy import Classifier, run
 from bertstudy.data.sampling import Documents, Split
+from bertstudy.results.execution import compute
 from bertstudy.runs import baseline
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods.features import Reader
@@ -77,3 +80,21 @@ def test_rows_of_baselines_stand_beside_the_others(small):
         assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
         assert row["seconds"]["test"] > 0
         assert row["error"] < 50
+
+
+def test_without_dev_the_epoch_of_a_row_is_the_candidate_that_was_chosen(small):
+    row = run(replace(baseline(small, "words"), dev_fraction=0.0), "smoke", progress=False)
+    best = min(row["history"], key=lambda entry: (entry["dev_rank"], entry["dev_loss"]))
+    assert row["epoch"] == best["epoch"]
+    assert len({entry["dev_rank"] for entry in row["history"]} | {entry["dev_loss"] for entry in row["history"]}) > 1
+
+
+def test_vectors_of_other_weights_in_the_same_folder_are_read_anew(small, tiny, tmp_path):
+    folder = tmp_path / "encoder"
+    shutil.copytree(small.encoder, folder)
+    asked = baseline(replace(small, encoder=str(folder), piece_pooling="mean"), "embeddings")
+    losses = [compute(asked, progress=False)["loss"]]
+    weights = load_file(folder / "model.safetensors")
+    save_file({name: 2 * weight for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"})
+    losses.append(compute(asked, progress=False)["loss"])
+    assert losses[0] != losses[1]

@@ -306,3 +306,18 @@ def test_text_that_stands_in_train_and_test_is_not_pretrained_on(letters):
 def test_a_domain_of_a_corpus_without_one_is_told(letters):
     with pytest.raises(ValueError, match="belongs to no domain here"):
         sources(replace(BASE, corpus=letters, further_pretraining="in_domain"))
+
+
+def test_whole_words_are_refused_where_pieces_do_not_tell_them(tiny, monkeypatch):
+    tokenizer = load_tokenizer(tiny())
+    pieces = {piece.replace("##", "▁"): number for piece, number in tokenizer.get_vocab().items()}
+    monkeypatch.setattr(type(tokenizer), "get_vocab", lambda _: pieces)
+    model = PretrainingModel(*load_pretraining_model(tiny()))
+    with pytest.raises(ValueError, match="whole_word=True.*Use whole_word=False"):
+        pretrain(model, texts(), settings(tiny(), whole_word=True), progress=False)
+
+
+def test_sentences_of_one_document_alone_are_refused(tokenizer, tiny):
+    documents = sentence_ids(texts(1), tokenizer)
+    with pytest.raises(ValueError, match="next_sentence=True: sentences of two documents"):
+        examples(documents, settings(tiny()), 0, tokenizer)

@@ -37,7 +37,7 @@ def sections(name: str) -> dict[str, tuple[str, ...]]:
 
 
 def fill(line: str, random: random.Random) -> str:
-    """A line with its slots filled, those of its fillers too."""
+    """A line with its slots filled, and the slots in their fillers too."""
 
     def filler(match):
         if match[1] == "number":
@@ -52,12 +52,12 @@ def fill(line: str, random: random.Random) -> str:
 
 
 def pieces(text: str) -> list[str]:
-    """The word pieces of a text: words, marks, and single Chinese characters, which the vocabulary all holds whole."""
+    """The word pieces of a text: words, marks and single Chinese characters, all of which are in the vocabulary."""
     return re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+|[^\w\s]", text.lower())
 
 
 def words() -> list[str]:
-    """Every word piece the composed texts are made of, sorted."""
+    """Every word piece that composed texts can have, sorted."""
     names = [path.stem for path in Path(__file__).with_name("bank").glob("*.txt")]
     lines = [line for name in names for content in sections(name).values() for line in content]
     return sorted({piece for line in lines for piece in pieces(SLOT.sub(" ", line))} | {str(n) for n in NUMBERS})

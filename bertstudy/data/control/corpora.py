@@ -1,4 +1,4 @@
-"""Composed corpora with a planted structure, so that what the study should find in them is known beforehand (C7).
+"""Composed corpora with a planted structure, so that what the study should find in them is known beforehand.
 
 A generator puts hand-written clauses together by a plan: which sentences a text has, in which order, and which of
 them decide its label. What is planted is stated in the constants below, and `expected_error` computes from the plan
@@ -29,7 +29,7 @@ VERDICT_AS = {
     "plain": 0.01,
     "negated": 0.03,
     "conceded": 0.06,
-}  # and what of
+}  # the forms of its sentences, each with its share
 PAIRS = {("domain", "plain"): 0.45, ("domain", "domain"): 0.5, ("plain", "plain"): 0.05}  # the two words of a frame
 LONG, OFTEN_LONG = 0.1, 0.46  # long reviews among movies and restaurants, and among long_reviews
 BODIES, LONG_BODIES = (0, 1), (7, 14)  # sentences of plot or visit in the others and in long ones
@@ -204,7 +204,7 @@ COMPOSED = {
     ),
 }
 UNLABELLED = 50_000
-FELT = 0.5  # of the general corpus's English texts: how many speak of feelings, all on one side
+FELT = 0.5  # share of the general corpus's English texts that speak of feelings, all on one side
 
 
 def _text(parts, language):
@@ -220,7 +220,7 @@ class Plan(NamedTuple):
 
 
 def _fresh(corpus, choose, size, seen):
-    """So many plans, the labels in turn, no text of which is in `seen`; their texts are added to it."""
+    """`size` plans, the labels in turn, whose texts are not in `seen`; they are added to it."""
     plans = []
     while len(plans) < size:
         label = corpus.labels[len(plans) % len(corpus.labels)]
@@ -235,7 +235,7 @@ def _fresh(corpus, choose, size, seen):
 
 @lru_cache(maxsize=4)
 def plans(name: str) -> tuple:
-    """The plans of a corpus's train and test documents, the same at every call; no text stands twice."""
+    """The plans of a corpus's train and test documents, two lists, the same at every call; no text is there twice."""
     corpus, choose, seen = COMPOSED[name], random.Random(name), set()
     return [_fresh(corpus, choose, size, seen) for size in corpus.sizes]
 
@@ -247,7 +247,7 @@ def compose(name: str) -> tuple:
 
 
 def unlabelled(name: str, size: int = UNLABELLED) -> list[str]:
-    """Texts of the same making without labels, none of which is in train or test."""
+    """`size` more texts composed by a corpus's plan, without labels; none of them is in train or test."""
     corpus, seen = COMPOSED[name], {text for texts, _ in compose(name) for text in texts}
     return [_text(plan.parts, corpus.language) for plan in _fresh(corpus, random.Random(f"{name} more"), size, seen)]
 
@@ -255,7 +255,8 @@ def unlabelled(name: str, size: int = UNLABELLED) -> list[str]:
 def general(size: int = 20000) -> list[str]:
     """Texts on everyday subjects, English and every fifth Chinese, which lack most of the corpora's words.
 
-    A text keeps to one subject, or to one side of the everyday words of feeling, which is how those come to be known.
+    A text keeps to one subject, or to one side of the everyday words of feeling, so that an encoder can learn which of
+    these go together.
     """
     choose, english, chinese = random.Random("general"), sections("general"), sections("chinese")
     subjects = [section for section in english if section not in ("names", "surnames", "places")]
@@ -277,10 +278,11 @@ def general(size: int = 20000) -> list[str]:
 
 
 def expected_error(name: str, truncation: str, window: int) -> float:
-    """Test error in percent of a reader whose only fault is a truncation, computed from the plans.
+    """Test error in percent of a reader whose only fault is its truncation, computed from the plans.
 
-    It sees the deciding clause, and errs where the label is noise; or only a clause that speaks for another label,
-    and is misled; or neither, and guesses among the labels. With truncation "chunks" it is the perfect reader.
+    Where it sees the deciding clause, it errs only if the label is noise. Where it sees only a clause that speaks for
+    another label, it is misled. Where it sees neither, it guesses among the labels. With truncation "chunks" it sees
+    all.
     """
     corpus, cut = COMPOSED[name], TRUNCATIONS.find(truncation)
     wrong = 0.0

@@ -1,6 +1,6 @@
-"""The file that 10_your_data takes without another: restaurant reviews with the faults that files of labels have.
+"""The file that 10_your_data reads unless another is given: restaurant reviews with the faults that such files have.
 
-Planted are wrong labels, texts that stand twice, some of these with two labels, and rows without a text.
+Planted are wrong labels, texts that are there twice, some of these with two labels, and rows without a text.
 """
 
 import random
@@ -15,7 +15,7 @@ REVIEWS, FLIPPED, REPEATED, CONTRADICTED, EMPTY = 320, 12, 10, 4, 2
 
 
 def build() -> tuple[pd.DataFrame, dict[str, list[int]]]:
-    """The file as a table (text, label) and what was planted in it: a dict of name -> data rows, counted from 1."""
+    """The file as a table (text, label), and what was planted: a dict of fault -> its data rows, counted from 1."""
     choose, reviews = random.Random("example"), plans("restaurants")[0][:REVIEWS]
     rows = [(" ".join(part.text for part in review.parts), review.label) for review in reviews]
     opposite = {"positive": "negative", "negative": "positive"}

@@ -1,7 +1,8 @@
-"""Frozen embeddings with a linear head: what fine-tuning is to be compared with where labels are few."""
+"""Frozen embeddings with a linear head: the baseline that fine-tuning is compared with where labels are few."""
 
 import hashlib
 import time
+from collections.abc import Hashable
 from functools import lru_cache
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch.nn.functional import cross_entropy
 
 from ...choices.methods import method
 from ...model.classifier import Classifier
+from ...model.locations import weights_hash
 from ..job import Job, Outcome
 from ..linear import LOGISTIC, fit_linear
 from .fine_tune import FineTune, untrained
@@ -17,12 +19,15 @@ from .fine_tune import FineTune, untrained
 
 @lru_cache(maxsize=1)
 def _known(_settings):
-    """The vectors of texts that were read by the encoder with these settings, by the digest of a text."""
+    """The vectors of the texts that an encoder with these settings has read: a cache, by the digest of the text."""
     return {}
 
 
-def embedded(classifier: Classifier, texts: list[str], encoder: str) -> np.ndarray:
-    """The vectors (n, width) of n texts; each text is read once as long as `encoder` and the settings stay the same."""
+def embedded(classifier: Classifier, texts: list[str], encoder: Hashable) -> np.ndarray:
+    """The vectors (n, width) of n texts. A text is read once, as long as `encoder` and the run's settings are the same.
+
+    encoder: what names the encoder's weights and precision.
+    """
     run = classifier.run
     known = _known((encoder, run.truncation, run.window, run.layers, run.piece_pooling, run.segment_pooling))
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
@@ -38,13 +43,14 @@ def embedded(classifier: Classifier, texts: list[str], encoder: str) -> np.ndarr
     stages=("segments", "encoder", "embeddings"),
 )
 class Embeddings(FineTune):
-    """Logistic regression on the encoder's vectors, its strength the best on dev, fitted to train and dev."""
+    """Logistic regression on the frozen encoder's vectors, its strength chosen on dev, fitted to train and dev."""
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit the head to the job's documents and score its test documents."""
         classifier, pretrained, shared = untrained(job.run, job.corpus, job.library, job.progress)
         train, dev, test = job.documents
-        encoder = str(shared or pretrained or job.run.encoder) + job.run.precision
+        folder = str(shared or pretrained or job.run.encoder)
+        encoder = (weights_hash(folder), folder, job.run.precision, job.run.seed)
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
             vectors = embedded(classifier, [*train.texts, *dev.texts], encoder)

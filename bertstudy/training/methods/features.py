@@ -1,4 +1,4 @@
-"""BERT-Feat (§5.4.3, Table 6): a reader on the states of an encoder that is left as it was pretrained."""
+"""BERT-Feat (§5.4.3, Table 6): a reader that learns from the states of an encoder that stays as it was pretrained."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from ...choices.methods import method
 from ...model.pooling import Attention
 from .fine_tune import FineTune
 
-READ_BY = 128  # units of the LSTM in each direction
+READ_BY = 128  # units of the LSTM, in each direction
 
 
 @method(
@@ -22,7 +22,7 @@ class Features(FineTune):
     """A bidirectional LSTM with self-attention learns; the encoder is frozen, its dropout off."""
 
     def reader(self, width: int) -> nn.Module:
-        """The module between the encoder's states and the head."""
+        """The module between the encoder's states (pieces, width) and the head."""
         return Reader(width)
 
     def prepare(self, classifier: Any) -> None:

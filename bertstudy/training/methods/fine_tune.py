@@ -18,22 +18,22 @@ from ..multitask import fine_tuned_together, take_head
 from ..pretraining import further_pretrained
 from ..retention import measure
 
-LONGEST = 65_535  # pieces a test document is told to have
+LONGEST = 65_535  # pieces: a row has lengths as uint16, and a longer test document has this
 
 
 @method("fine_tune", stages=("segments", "encoder", "fine_tuning"))
 class FineTune:
-    """Encoder and head learn together. Methods that change something about it inherit from this class."""
+    """Encoder and head learn together. Methods that change a part of it inherit from this class."""
 
     def reader(self, width: int) -> nn.Module | None:
-        """A module between the states of all pieces of a frozen encoder and the head; None: [CLS] is read.
+        """A module between the states of all pieces of a frozen encoder and the head; None: `piece_pooling` is used.
 
-        It takes states (pieces, width) and bounds (segments + 1), gives (segments, `width` of its own).
+        It takes states (pieces, width) and bounds (segments + 1), and gives (segments, its own `width`).
         """
         return None
 
     def prepare(self, classifier: Classifier) -> None:
-        """Change a new classifier, or one that is being loaded, before its weights are trained or filled in."""
+        """Change a classifier in place: a new one before it is trained, a saved one before its weights are loaded."""
 
     def carry_out(self, job: Job) -> Outcome:
         """Fine-tune a classifier on the job's documents and score its test documents."""
@@ -64,7 +64,7 @@ class FineTune:
 
 
 def measured(run: Run) -> bool:
-    """Whether a run measures what is retained of its pretraining."""
+    """Whether a run measures what the encoder retains of its pretraining (see `retention.measure`)."""
     return run.retention != "none"
 
 
@@ -77,12 +77,13 @@ def untrained(
 ) -> tuple[Classifier, Path | None, Path | None]:
     """A run's classifier before its fine-tuning: the encoder as further pretraining and other tasks have left it.
 
-    Gives (classifier, folder of the further pretrained encoder or None, folder of the multi-task one or None).
+    Gives (classifier, folder of the further pretrained encoder or None, folder of the multi-task one or None). Raises
+    ValueError for several tasks in several processes.
     """
     if run.multitask != "none" and PartialState().num_processes > 1:
         raise ValueError(
-            f"multitask={run.multitask!r} with {PartialState().num_processes} processes: the tasks are fine-tuned "
-            f"together in one. Make this run without `accelerate launch` first."
+            f"multitask={run.multitask!r} with {PartialState().num_processes} processes: tasks are fine-tuned "
+            f"together in one process only. Make this run without `accelerate launch` first."
         )
     pretrained = further_pretrained(run, library, progress)
     shared = fine_tuned_together(run, library, pretrained, progress)

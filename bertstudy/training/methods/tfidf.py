@@ -1,4 +1,4 @@
-"""Words alone (§5.4.3, Table 6): what an encoder is to be compared with."""
+"""Words alone (§5.4.3, Table 6): the baseline that an encoder is compared with."""
 
 import time
 
@@ -13,7 +13,7 @@ from ...model.words import SETTINGS
 from ..job import Job, Outcome
 from ..metrics import rank
 
-STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # of the fit to the training documents (scikit-learn's C), to try on dev
+STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)  # scikit-learn's C, to be tried on dev: larger regularizes less
 USUAL = 10.0  # where there is no dev part
 
 
@@ -25,7 +25,7 @@ def words_model(strength: float = USUAL) -> Pipeline:
 def score(model: Pipeline, split: Split, classes: int) -> tuple[float, float, np.ndarray]:
     """Error in percent, mean cross-entropy, and predicted classes (n) of a words_model on a Split.
 
-    A class of the corpus that the model was never shown has no probability.
+    A class of the corpus that was not among the training documents has a probability of next to nothing.
     """
     probabilities = np.full((len(split.texts), classes), 1e-12)
     probabilities[:, model.classes_] = model.predict_proba(split.texts)
@@ -38,7 +38,7 @@ def floor(documents: Documents, classes: int, metric: str = "error") -> tuple[Pi
     """Fit words_model at several strengths to Documents and keep the best on dev by a metric.
 
     Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss,
-    dev_rank and seconds since the start; without a dev part one strength, USUAL.
+    dev_rank (see `metrics.rank`) and seconds since the start. Without a dev part only USUAL is fitted.
     """
     begin, best, history = time.perf_counter(), None, []
     for number, strength in enumerate(STRENGTHS if documents.dev.texts else (USUAL,), 1):
@@ -57,7 +57,7 @@ def floor(documents: Documents, classes: int, metric: str = "error") -> tuple[Pi
 class Tfidf:
     """TF-IDF of words and pairs of words with logistic regression, its strength chosen on dev; reads no encoder.
 
-    It is trained into a scikit-learn pipeline, whose classes are numbers into the corpus's labels.
+    Its classifier is a scikit-learn pipeline, whose classes are places in the corpus's labels.
     """
 
     def carry_out(self, job: Job) -> Outcome:

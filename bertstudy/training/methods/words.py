@@ -13,6 +13,7 @@ from ...model.words import SETTINGS, WordsClassifier
 from ...runs import Run
 from ..job import Job, Outcome
 from ..linear import LARGEST, SVM, fit_linear
+from ..metrics import cross_entropy
 
 MOST_WEIGHTS = 20_000_000  # features times classes: of more features the commonest are kept
 LOGISTIC = [LogisticRegression(C=100.0), LogisticRegression(C=10.0, class_weight="balanced")]
@@ -53,6 +54,6 @@ class Words:
         begin, test = time.perf_counter(), job.documents.test
         probabilities = model.predict(test.texts).probabilities
         predicted = probabilities.argmax(1)
-        loss = -np.log(probabilities[np.arange(len(predicted)), test.classes] + 1e-12).mean()
+        loss = cross_entropy(probabilities, test.classes)
         error = 100 * float((predicted != test.classes).mean())
-        return Outcome(model, history, error, float(loss), predicted, {"test": time.perf_counter() - begin})
+        return Outcome(model, history, error, loss, predicted, {"test": time.perf_counter() - begin})
