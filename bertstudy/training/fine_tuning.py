@@ -15,12 +15,12 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
 from ..model.batching import pack, size, within
 from ..model.classifier import Classifier
 from ..model.memory import halving
+from ..model.precision import grad_scaler
 from ..model.segments import Document
 from ..runs import Run
 from .metrics import rank
@@ -58,14 +58,14 @@ def evaluate(
     return error, cross_entropy(logits, labels).item(), predicted.numpy()
 
 
-def _at_once(model, batch, loss_of):
+def _at_once(model, batch, loss_of, scale):
     logits = model(batch)
     loss = loss_of(logits)
-    loss.backward()
+    scale(loss).backward()
     return loss.detach(), logits.detach()
 
 
-def _in_parts(classifier, document, most, loss_of):
+def _in_parts(classifier, document, most, loss_of, scale):
     """Loss and gradient of one very long document, with the memory of at most `most` of its pieces.
 
     Its segments' vectors are first computed without a gradient, the loss's gradient is taken for these, and each part
@@ -85,7 +85,7 @@ def _in_parts(classifier, document, most, loss_of):
         segment_vectors = torch.cat([vectors(*pair) for pair in zip(parts, seeds, strict=True)])
     segment_vectors.requires_grad_()
     loss_and_logits = _at_once(
-        lambda _: classifier.classify(segment_vectors, torch.tensor([0, len(document)])), None, loss_of
+        lambda _: classifier.classify(segment_vectors, torch.tensor([0, len(document)])), None, loss_of, scale
     )
     for part, seed, gradient in zip(
         parts, seeds, segment_vectors.grad.split([len(part.lengths) for part in parts]), strict=True
@@ -112,11 +112,12 @@ def backward(
     labels: list[int],
     weights: torch.Tensor | None,
     budget: int,
+    scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
 ) -> torch.Tensor:
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
     They are a tensor (2) on the model's device, where nothing waits for them. weights: of the classes in the loss
-    (`class_weights`), on the model's device too.
+    (`class_weights`), on the model's device too. scale: what the loss becomes before its gradient is taken.
 
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
     than LONG budgets is computed in parts where there is one process), and over
@@ -134,7 +135,7 @@ def backward(
             else:
                 forward = partial(_at_once, model, pack([documents[index] for index in group]).to(accelerator.device))
             loss, logits = forward(
-                lambda logits, truth=truth: weight * cross_entropy(logits, truth, weights, reduction="sum")
+                lambda logits, truth=truth: weight * cross_entropy(logits, truth, weights, reduction="sum"), scale
             )
         wrong = weight * (logits.argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
@@ -212,7 +213,8 @@ def fit(
     (documents, labels), run, accelerator = train, classifier.run, Accelerator()
     classifier.to(accelerator.device)
     steps = epochs_of(run, len(documents)) * math.ceil(len(documents) / run.batch_size)
-    optimizer = Optimizer(parameter_groups(classifier, run), run, steps)
+    scaler = grad_scaler(accelerator.device, run.precision)
+    optimizer = Optimizer(parameter_groups(classifier, run), run, steps, scaler)
     model, budget = accelerator.prepare(classifier), budget or classifier.budget
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
@@ -228,10 +230,10 @@ def fit(
                 model.train()
                 batch = order[start : start + run.batch_size]
                 chosen, classes = [documents[index] for index in batch], [labels[index] for index in batch]
-                add_gradient = partial(backward, accelerator, model, chosen, classes, weights)
+                add_gradient = partial(backward, accelerator, model, chosen, classes, weights, scale=scaler.scale)
                 numbers, budget = in_memory(accelerator, classifier, add_gradient, budget)
                 watch.saw(chosen, numbers)
-                clip_grad_norm_(classifier.parameters(), run.max_grad_norm)
+                optimizer.clip(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
                 if optimizer.taken % LOOK_EVERY == 0:
                     _trim()

@@ -13,7 +13,6 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import nn
-from torch.nn.utils import clip_grad_norm_
 from tqdm.auto import tqdm
 
 from ..choices.task_sampling import chances
@@ -22,6 +21,7 @@ from ..data.sampling import Split, draw, without
 from ..model.batching import Batch
 from ..model.classifier import Classifier
 from ..model.locations import weights_hash
+from ..model.precision import grad_scaler
 from ..paths import runs
 from ..runs import Run, fields_of, identity, outside_functions
 from ..versions import STAGES, results_of
@@ -93,7 +93,8 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
     sizes = [len(documents) for documents, _ in tasks]
     per_epoch = sum(-(-size // run.batch_size) for size in sizes)
     steps, odds = per_epoch * run.epochs, chances(run.multitask_sampling, sizes)
-    optimizer = Optimizer(parameter_groups(shared, run), run, steps)
+    scaler = grad_scaler(accelerator.device, run.precision)
+    optimizer = Optimizer(parameter_groups(shared, run), run, steps, scaler)
     torch.manual_seed(run.seed + accelerator.process_index)
     turns = np.random.default_rng([run.seed, 2])
     streams = [_batches(size, run.batch_size, [run.seed, 3, task]) for task, size in enumerate(sizes)]
@@ -104,10 +105,10 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
         chosen = next(streams[task])
         batch, truth = [documents[index] for index in chosen], [classes[index] for index in chosen]
         forward = classifiers[task] if accelerator.num_processes == 1 else model
-        add_gradient = partial(backward, accelerator, forward, batch, truth, None)
+        add_gradient = partial(backward, accelerator, forward, batch, truth, None, scale=scaler.scale)
         numbers, budget = in_memory(accelerator, shared, add_gradient, budget)
         losses[task].append(numbers[0])
-        clip_grad_norm_(shared.parameters(), run.max_grad_norm)
+        optimizer.clip(shared.parameters(), run.max_grad_norm)
         optimizer.step()
         if step % per_epoch == 0:
             means = [_mean(task_losses) if task_losses else None for task_losses in losses]

@@ -1,6 +1,10 @@
 """How the weights move: layer-wise learning rates (§5.3.4) and AdamW under a schedule."""
 
+from collections.abc import Iterable
+
 from torch import nn
+from torch.amp import GradScaler
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 
 from ..choices.schedules import SCHEDULES, layer_rates
@@ -50,13 +54,27 @@ class Optimizer:
 
     Without bias correction it is the paper's BERTAdam: Adam's two corrections amount to a factor on the learning
     rate and one on eps, so both are put in beforehand, and weight decay is spared the factor.
+
+    scaler: of the losses whose gradients it takes (`precision.grad_scaler`); None: they are not scaled.
     """
 
-    def __init__(self, groups: list[dict], run: Run, steps: int):
+    def __init__(self, groups: list[dict], run: Run, steps: int, scaler: GradScaler | None = None):
+        self.scaler = scaler or GradScaler("cpu", enabled=False)
         self.adamw = AdamW(groups, betas=BETAS, eps=EPS, fused=True)
         self.settled = [(group["lr"], group["weight_decay"]) for group in self.adamw.param_groups]
         self.shape, self.steps, self.warmup = SCHEDULES.find(run.schedule), steps, run.warmup
         self.base, self.bias_correction, self.taken = run.learning_rate, run.bias_correction, 0
+
+    def clip(self, parameters: Iterable[nn.Parameter], most: float) -> None:
+        """Shorten the gradient of all these parameters together to a norm of at most `most`; call it before `step`."""
+        parameters = list(parameters)
+        self.scaler.unscale_(self.adamw)
+        if self.scaler.is_enabled():  # the others have scaled gradients still
+            own = {id(weight) for group in self.adamw.param_groups for weight in group["params"]}
+            for weight in parameters:
+                if weight.grad is not None and id(weight) not in own:
+                    weight.grad.div_(self.scaler.get_scale())
+        clip_grad_norm_(parameters, most)
 
     def step(self) -> None:
         factor = self.shape(self.taken, self.steps, self.warmup)
@@ -66,5 +84,6 @@ class Optimizer:
         undone = first / second**0.5
         for group, (rate, decay) in zip(self.adamw.param_groups, self.settled, strict=True):
             group.update(lr=rate * factor * undone, weight_decay=decay / undone, eps=EPS / second**0.5)
-        self.adamw.step()
+        self.scaler.step(self.adamw)
+        self.scaler.update()
         self.adamw.zero_grad()

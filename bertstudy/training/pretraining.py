@@ -26,7 +26,7 @@ from ..data.sources import source_texts
 from ..model.encoder import Encoder, load_pretraining_model
 from ..model.loading import load_tokenizer
 from ..model.locations import weights_hash
-from ..model.precision import autocast
+from ..model.precision import autocast, grad_scaler
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
@@ -124,14 +124,16 @@ def _groups(named, settings):
     return groups
 
 
-def _phases(model, settings, head_steps):
+def _phases(model, settings, head_steps, scaler):
     """The optimizers of the two phases: the head alone, at HEAD_RATE; then everything."""
     above = {id(weight) for weight in model.head_parameters()}
     named_parameters = list(model.model.named_parameters())
     head = replace(settings, learning_rate=HEAD_RATE)
     return [
-        Optimizer(_groups([pair for pair in named_parameters if id(pair[1]) in above], head), head, max(1, head_steps)),
-        Optimizer(_groups(named_parameters, settings), settings, settings.steps),
+        Optimizer(
+            _groups([pair for pair in named_parameters if id(pair[1]) in above], head), head, max(1, head_steps), scaler
+        ),
+        Optimizer(_groups(named_parameters, settings), settings, settings.steps, scaler),
     ]
 
 
@@ -151,7 +153,8 @@ class Progress:
     """All that a pretraining has come to: weights, optimizers and history, saved whole or not at all."""
 
     def __init__(self, model: PretrainingModel, settings: Pretraining, head_steps: int, file: Path | None):
-        self.model, self.phases, self.file = model, _phases(model, settings, head_steps), file
+        self.scaler = grad_scaler(next(model.parameters()).device, settings.precision)
+        self.model, self.phases, self.file = model, _phases(model, settings, head_steps, self.scaler), file
         self.data = {"step": 0, "history": [], "losses": [], "seconds": 0.0, "pieces": 0}
         if file and Path(file).is_file():
             saved = torch.load(file, map_location="cpu", weights_only=True)
@@ -159,12 +162,14 @@ class Progress:
             for optimizer, (taken, state) in zip(self.phases, saved["phases"], strict=True):
                 optimizer.taken = taken
                 optimizer.adamw.load_state_dict(state)
+            self.scaler.load_state_dict(saved["scaler"])
             self.data = saved["data"]
 
     def save(self) -> None:
         phases = [(optimizer.taken, optimizer.adamw.state_dict()) for optimizer in self.phases]
         part = Path(f"{self.file}.part")
-        torch.save({"model": self.model.state_dict(), "phases": phases, "data": self.data}, part)
+        state = {"model": self.model.state_dict(), "phases": phases, "scaler": self.scaler.state_dict()}
+        torch.save(state | {"data": self.data}, part)
         part.replace(self.file)
 
 
@@ -207,9 +212,10 @@ def pretrain(
         masked = to_device(stream.batch(step), accelerator.device)
         torch.manual_seed(settings.seed * 1_000_003 + step)  # dropout
         loss, next_loss, _ = model(masked)
-        (loss if next_loss is None else loss + next_loss).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        state.phases[step >= head_steps].step()
+        optimizer = state.phases[step >= head_steps]
+        optimizer.scaler.scale(loss if next_loss is None else loss + next_loss).backward()
+        optimizer.clip(model.parameters(), 1.0)
+        optimizer.step()
         model.zero_grad()
         waiting.append(loss.detach())
         data["pieces"] += masked.batch.pieces
