@@ -97,7 +97,7 @@ def _of_pieces(data: YourData) -> Iterator[tuple[str, str, str]]:
     unknown = 100 * sum(pieces.count(nothing) for pieces in ids) / max(1, data.lengths.sum())
     longer, room = beyond(data, data.base.window), data.base.window - 2
     yield "word pieces, median and longest", f"{np.median(data.lengths):.0f} and {data.lengths.max():,}", ""
-    advice = "what to read of long documents is tried below" if longer > BEYOND else ""
+    advice = "what to read of long documents is among the recipes" if longer > BEYOND else ""
     yield f"longer than the window ({room} pieces)", f"{longer:.0f} %", advice
     chinese = _chinese(texts) > 0.3
     better = f"encoder={CHINESE!r}" if chinese else "an encoder for its language, such as encoder='xlm-roberta-base'"

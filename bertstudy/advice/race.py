@@ -22,7 +22,7 @@ from ..data.corpora import Corpus
 from ..model.batching import size
 from ..model.classifier import Classifier
 from ..model.encoder import PRETRAINED_AS
-from ..model.loading import encoder_config
+from ..model.loading import encoder_config, longest_window
 from ..results import execution
 from ..results.rows import name_of, stale_stages, unsqueeze
 from ..results.workers import few_threads
@@ -223,9 +223,9 @@ def recipes(data: YourData) -> list[Recipe]:
     """What to fine-tune, the most promising first: the default, then recipes that each change one thing of it.
 
     Learning rates; an unweighted loss where the default's is balanced, as it is for a metric that weighs classes
-    alike; the other vector ([CLS] or the mean); a longer window and the head alone (§5.3.1) where documents exceed the
-    window and the profile's is longer; further pretraining (§5.4) where unlabelled texts are given and there is enough
-    text; more epochs where labels are few.
+    alike; the other vector ([CLS] or the mean); the head alone (§5.3.1) where documents exceed the window, and a longer
+    window where the profile's and the encoder's are longer; further pretraining (§5.4) where unlabelled texts are given
+    and there is enough text; more epochs where labels are few.
     """
     rate = data.base.learning_rate
     default = replace(data.base, learning_rate=RATES[0] * rate)
@@ -236,10 +236,11 @@ def recipes(data: YourData) -> list[Recipe]:
     changes += [(f"learning rate {factor * rate:g}", {"learning_rate": factor * rate}) for factor in RATES[1:]]
     if balanced:
         changes.append(("unweighted classes", {"class_weights": "none"}))
-    longer = 2 * default.window
-    if beyond(data, default.window) > BEYOND and longer <= data.profile.base.window:
-        cut = {"window": longer, "truncation": f"head+tail:{longer // 4}"}
-        changes.insert(1, (f"window {longer}", cut))
+    longer, most = 2 * default.window, longest_window(encoder_config(default.encoder))
+    if beyond(data, default.window) > BEYOND:
+        if longer <= min(most, data.profile.base.window):
+            cut = {"window": longer, "truncation": f"head+tail:{longer // 4}"}
+            changes.insert(1, (f"window {longer}", cut))
         changes.append(("head only", {"truncation": "head"}))
     if data.unlabelled and _text_pieces(data) >= ENOUGH and encoder_config(default.encoder).model_type in PRETRAINED_AS:
         settings = data.profile.pretraining | {"next_sentence": False, "further_pretraining": "within_task"}

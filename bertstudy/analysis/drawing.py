@@ -153,6 +153,9 @@ def result_of(name: str, data: pd.DataFrame) -> str:
             line = {**line, "corpus": Path(line["corpus"]).name}
         return f"{point.format(**line)}: {number}{f' {unit}'.rstrip()}{interval}"
 
+    if len(ordered) > 1 and ordered[0][value] == ordered[-1][value]:
+        alike = told(ordered[0]).rpartition(": ")[2].partition(" [")[0]
+        return f"{what.capitalize()} of all {len(ordered)}: {alike}."
     if len(ordered) == 1:
         return f"{what.capitalize()} of {told(ordered[0])}."
     return f"Lowest {what}: {told(ordered[0])}. Highest: {told(ordered[-1])}."

@@ -129,7 +129,7 @@ def arms(study: Any, run: Run) -> list[Run]:
 EXPERIMENT = declare(
     name="comparison",
     notebook="08_comparison",
-    question="What is each way worth, beside words?",
+    question="What is each way worth, compared with words?",
     parameters={"steps": whole, "tasks": words},
     scales={
         # `reaches`: Table 6's rows with further pretraining; `features`: the fields of Run that BERT-Feat changes

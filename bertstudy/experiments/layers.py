@@ -63,7 +63,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
     return chart
 
 
-def pooled_name(layers: str, depth: int) -> str:
+def pooled_name(layers: str, depth: int) -> str | None:
     """The paper's name for a pooling over layers, a third of the depth standing for its four of twelve; else None."""
     match = re.fullmatch(r"([a-z]+):(\d+)-(\d+)", layers)
     if match is None:

@@ -1,6 +1,6 @@
 """What Tables 6, 7 and 8 share: ways to use an encoder, compared over several corpora."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -73,7 +73,7 @@ def ordered(points: pd.DataFrame, key: str, order: Sequence[str]) -> pd.DataFram
     return points.iloc[np.lexsort(ranks[::-1])].reset_index(drop=True)
 
 
-def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: str) -> pd.DataFrame:
+def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: Callable[[str], str]) -> pd.DataFrame:
     """Points with a column `paper`, the paper's number or NaN: `name` maps a value of `key` to its row in the table."""
     printed = [
         pd.to_numeric(table.at[name(value), PRINTED[corpus]], errors="coerce")
