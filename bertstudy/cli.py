@@ -179,7 +179,8 @@ def _bench(given):
     if given.what == "gpu":
         from .study import bench_gpu
 
-        bench_gpu.gpu(encoder=given.encoder)
+        for line in bench_gpu.gpu(encoder=given.encoder):
+            print(line, flush=True)
         return
     from .study.bench import compare, layers
 

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -39,10 +40,10 @@ class Waits(TorchDispatchMode):
         return result
 
 
-def waits_of_a_step(classifier: Classifier, documents: list, labels: list[int]) -> Counter:
+def waits_of_a_step(accelerator: Accelerator, classifier: Classifier, documents: list, labels: list[int]) -> Counter:
     """What the host waits for in one batch's loss and gradient: counts by the operation's name."""
     with Waits() as waits:
-        backward(Accelerator(), classifier, documents, labels, None, classifier.budget)
+        backward(accelerator, classifier, documents, labels, None, classifier.budget)
     return waits.counts
 
 
@@ -69,18 +70,19 @@ def _seconds(act):
     return time.perf_counter() - begin
 
 
-def gpu(count: int = 2000, rounds: int = 3, encoder: str = "minilm", windows: tuple[int, ...] = (128, 512)) -> bool:
-    """Measure training and prediction on the CUDA device and print a line for each window; whether there is one."""
+def gpu(
+    count: int = 2000, rounds: int = 3, encoder: str = "minilm", windows: tuple[int, ...] = (128, 512)
+) -> Iterator[str]:
+    """Measure training and prediction on the CUDA device, a line for each window; or the line that there is none."""
     if not torch.cuda.is_available():
-        print(NONE)
-        return False
+        yield NONE
+        return
     device = torch.device("cuda")
     base = replace(profile("compact").base, encoder=encoder, epochs=1, min_steps=0, truncation="head")
     dtype = arithmetic(device, base.precision)
     reached, texts = peak(device, dtype), composed_texts(load_tokenizer(encoder), count)
-    print(
-        f"{torch.cuda.get_device_name()}, {str(dtype).removeprefix('torch.')}: {reached / 1e12:.0f} TFLOP/s in matmul"
-    )
+    kind = str(dtype).removeprefix("torch.")
+    yield f"{torch.cuda.get_device_name()}, {kind}: {reached / 1e12:.0f} TFLOP/s in a matrix product"
     for window in windows:
         classifier = Classifier.build(replace(base, window=window), ["a", "b"]).to(device)
         documents, labels = classifier.segmenter(texts), [index % 2 for index in range(count)]
@@ -90,11 +92,10 @@ def gpu(count: int = 2000, rounds: int = 3, encoder: str = "minilm", windows: tu
             for _ in range(rounds)
         )
         predicted = median(_seconds(lambda: classifier.logits(documents)) for _ in range(rounds))  # noqa: B023
-        waits = waits_of_a_step(classifier.train(), documents[: base.batch_size], labels[: base.batch_size])
+        batch = documents[: base.batch_size], labels[: base.batch_size]
+        waits = waits_of_a_step(Accelerator(), classifier.train(), *batch)
         share = operations(classifier, documents) / trained / reached
-        print(
+        yield (
             f"  window {window}: training {count / trained:.0f} docs/s, {share:.0%} of the peak, prediction "
-            f"{count / predicted:.0f} docs/s, {waits.total()} waits a step",
-            flush=True,
+            f"{count / predicted:.0f} docs/s, {waits.total()} waits a step"
         )
-    return True

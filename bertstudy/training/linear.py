@@ -13,7 +13,6 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
@@ -25,8 +24,6 @@ FOLDS = 3  # where there is no dev part
 WORK = 3_000_000  # filled cells times classes of what strengths are chosen on: a fit takes under a second
 LARGEST = 250_000  # weights of a logistic regression on words: above it takes long, and SVMs alone are tried
 SVM = [LinearSVC(C=strength, class_weight=weight) for strength in (1.0, 0.3, 3.0) for weight in ("balanced", None)]
-LOGISTIC = [LogisticRegression(C=strength, max_iter=100) for strength in (1.0, 10.0)]
-LOGISTIC += [LogisticRegression(C=1.0, class_weight="balanced", max_iter=100)]
 
 
 class Linear(NamedTuple):
@@ -82,10 +79,13 @@ def _held_out(classes, dev_size, most, seed):
     if dev_size:
         return [(everything[:-dev_size], everything[-dev_size:])]
     chosen = np.sort(stratified_order(classes, np.random.default_rng(seed))[:most])
+    number = min(FOLDS, int(np.bincount(classes[chosen]).max()))
+    if number < 2:
+        return [(everything, everything)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # that a class has fewer documents than there are folds
-        folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(chosen, classes[chosen])
-        pairs = [(chosen[train], chosen[dev]) for train, dev in folds]
+        folds = StratifiedKFold(number, shuffle=True, random_state=seed)
+        pairs = [(chosen[train], chosen[dev]) for train, dev in folds.split(chosen, classes[chosen])]
     return [pair for pair in pairs if len(set(classes[pair[0]])) > 1] or [(everything, everything)]
 
 

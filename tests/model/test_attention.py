@@ -90,7 +90,9 @@ WAYS = [
 ]
 
 
-@pytest.mark.parametrize(("device", "dtype", "dropout", "expected"), WAYS, ids=str)
+@pytest.mark.parametrize(
+    ("device", "dtype", "dropout", "expected"), WAYS, ids=lambda value: getattr(value, "__name__", str(value))
+)
 def test_each_device_gets_the_fastest_way_that_is_right(device, dtype, dropout, expected):
     assert attention_on(device, dtype, dropout) is expected
 

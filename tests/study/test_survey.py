@@ -125,7 +125,7 @@ def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, re
     assert table["corpus"].tolist() == ["letters"]
     told = caplog.messages.copy()
     caplog.clear()
-    assert told[0] == "Left out, sogou: raw/sogou: no .dat file of SogouCA or SogouCS here."
+    assert told[0] == "Left out, sogou: raw/sogou: no .dat file in it."
     assert re.fullmatch(
         r"Left out, dbpedia: corpus='dbpedia' is not in .* did not give 'fancyzhx/dbpedia_14'\.", told[1]
     )

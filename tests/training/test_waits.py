@@ -1,13 +1,15 @@
 """A step on a device waits for nothing: on "meta", whose tensors have no values, reading one is an error."""
 
+from contextlib import nullcontext
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
-from accelerate import Accelerator
 from torch.nn.utils import clip_grad_norm_
 
 from bertstudy import Classifier
+from bertstudy.cli import main
 from bertstudy.study import bench_gpu
 from bertstudy.study.bench_gpu import Waits, waits_of_a_step
 from bertstudy.training.fine_tuning import Watch, backward
@@ -24,6 +26,15 @@ CHANGES = [
 ]
 
 
+META = SimpleNamespace(  # an Accelerator of one process on that device
+    process_index=0,
+    num_processes=1,
+    device=torch.device("meta"),
+    no_sync=lambda model: nullcontext(),
+    reduce=lambda tensor, how: tensor,
+)
+
+
 def on_meta(run):
     classifier = Classifier.build(run, ["a", "z"])
     return classifier.segmenter(TEXTS), [number % 2 for number in range(len(TEXTS))], classifier.to("meta").train()
@@ -32,17 +43,17 @@ def on_meta(run):
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_loss_gradient_and_clipping_wait_for_nothing(small, change):
     documents, labels, classifier = on_meta(replace(small, **change))
-    numbers = backward(Accelerator(), classifier, documents, labels, None, 60)  # several micro-batches
+    numbers = backward(META, classifier, documents, labels, None, 60)  # several micro-batches
     clip_grad_norm_(classifier.parameters(), 1.0)
     watch = Watch(classifier, None)
-    watch.saw(documents, numbers.to("meta"))
+    watch.saw(documents, numbers)
     with pytest.raises((RuntimeError, NotImplementedError)):  # what does read values can't
         watch.means()
 
 
 def test_waits_are_counted_by_operation(small):
     documents, labels, classifier = on_meta(small)
-    assert waits_of_a_step(classifier, documents, labels).total() == 0
+    assert waits_of_a_step(META, classifier, documents, labels).total() == 0
     with Waits() as waits:
         torch.zeros(3).nonzero()  # on the CPU nobody waits
     assert waits.counts.total() == 0
@@ -60,5 +71,5 @@ def test_operations_are_six_a_weight_and_piece_and_those_of_attention(small):
 
 def test_without_a_gpu_the_bench_says_so(capsys, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert bench_gpu.gpu() is False
-    assert "there is no CUDA device here" in capsys.readouterr().out
+    main(["bench", "gpu"])
+    assert capsys.readouterr().out == f"{bench_gpu.NONE}\n"

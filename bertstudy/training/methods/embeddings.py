@@ -7,14 +7,24 @@ from functools import lru_cache
 
 import numpy as np
 import torch
+from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
 from ...choices.methods import method
 from ...model.classifier import Classifier
 from ...model.locations import weights_hash
 from ..job import Job, Outcome
-from ..linear import LOGISTIC, fit_linear
+from ..linear import fit_linear
 from .fine_tune import FineTune, untrained
+
+ITERATIONS = 4e10  # of a fit, times the cells of its vectors, times its classes: it takes seconds
+
+
+def _candidates(vectors, classes):
+    """Logistic regressions, iterated until they are settled: no processor's rounding decides where they stop."""
+    most = int(np.clip(ITERATIONS / (vectors.size * classes), 50, 1000))
+    kinds = ({"C": 1.0}, {"C": 10.0}, {"C": 1.0, "class_weight": "balanced"})
+    return [LogisticRegression(**kind, max_iter=most, tol=1e-6) for kind in kinds]
 
 
 @lru_cache(maxsize=1)
@@ -55,8 +65,9 @@ class Embeddings(FineTune):
         try:
             vectors = embedded(classifier, [*train.texts, *dev.texts], encoder)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
-            classes, unit = np.concatenate([train.classes, dev.classes]), float(vectors.std())
-            model, history = fit_linear(vectors / unit, classes, len(job.corpus.labels), LOGISTIC, **options)
+            classes, unit, count = np.concatenate([train.classes, dev.classes]), vectors.std(), len(job.corpus.labels)
+            scaled = vectors.astype(float) / unit
+            model, history = fit_linear(scaled, classes, count, _candidates(scaled, count), **options)
             with torch.no_grad():
                 classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
                 classifier.head.bias.copy_(torch.from_numpy(model.bias))
