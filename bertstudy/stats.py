@@ -242,3 +242,20 @@ def by_class(truth: np.ndarray, predicted: np.ndarray, classes: int, draws: int 
         line |= {"f1": 200 * hit / (given + taken) if given else np.nan, "f1_low": low, "f1_high": high}
         lines.append(line)
     return pd.DataFrame(lines)
+
+
+def macro_f1_interval(
+    truth: np.ndarray, predicted: np.ndarray, confidence: float = 0.95, draws: int = 1000, seed: int = 0
+) -> tuple[float, float]:
+    """The interval of the mean over classes of F1, in percent: (low, high), by a bootstrap over n test documents.
+
+    truth, predicted: (n) class numbers. Classes without a document in the truth do not count. The draws are of the
+    cells of the confusion matrix, which is the same as drawing documents.
+    """
+    cells, counts = np.unique(np.stack([truth, predicted], 1), axis=0, return_counts=True)
+    drawn = np.random.default_rng(seed).multinomial(len(truth), counts / len(truth), size=draws)
+    classes = np.unique(truth)
+    given, taken = ((cells[:, [column]] == classes).astype(int) for column in (0, 1))
+    f1 = 200 * (drawn @ (given * taken)) / np.maximum(1, drawn @ (given + taken))
+    low, high = np.quantile(f1.mean(1), ((1 - confidence) / 2, (1 + confidence) / 2))
+    return float(low), float(high)

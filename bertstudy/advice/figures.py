@@ -29,14 +29,16 @@ def draw(name: str, rows: pd.DataFrame) -> plt.Figure:
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by their scored documents: recipe, labelled, error (percent), low, high (Wilson's interval), macro_f1."""
+    """Rows by their scored documents: recipe, labelled, error (percent), low, high (Wilson's interval), macro_f1 with its ends."""
     lines = []
     for row in rows.to_dict("records"):
         errors, truth, predicted = wrong(row), unsqueeze(row["truth"]), unsqueeze(row["predictions"])
         low, high = stats.wilson(errors.sum(), len(errors))
         line = {"recipe": row["recipe"], "labelled": row["documents"]["train"]}
         line |= {"error": 100 * float(errors.mean()), "low": low, "high": high}
-        lines.append(line | {"macro_f1": macro_f1(truth, predicted, row["loss"])})
+        ends = stats.macro_f1_interval(truth, predicted)
+        f1 = (macro_f1(truth, predicted, row["loss"]), *ends)
+        lines.append(line | dict(zip(("macro_f1", "macro_f1_low", "macro_f1_high"), f1, strict=True)))
     return pd.DataFrame(lines)
 
 
@@ -76,11 +78,15 @@ def can_be_told(point: pd.Series) -> bool:
     return bool(point["low"] >= point["error"] / 2 and point["high"] <= 2 * point["error"] and point["gain_low"] > 0)
 
 
-def _log_ticks(axes, values):
+def log_ticks(axes: plt.Axes, values: pd.Series) -> None:
     """A logarithmic x axis with ticks at the values themselves, as many as there is space for."""
     axes.set_xscale("log")
-    ticks = sorted(set(values.astype(int)))
-    spaced = [tick for tick, after in zip(ticks, [*ticks[1:], np.inf], strict=True) if after / max(1, tick) > 1.25]
+    ticks = sorted(set(values.astype(int)), reverse=True)
+    space = 0.08 * np.log(ticks[0] / max(1, ticks[-1]))
+    spaced = ticks[:1]
+    for tick in ticks[1:]:
+        if np.log(spaced[-1] / max(1, tick)) >= space:
+            spaced.append(tick)
     axes.set_xticks(spaced, [f"{tick:,}" for tick in spaced])
     axes.xaxis.set_minor_locator(plt.NullLocator())
 
@@ -108,7 +114,7 @@ def your_curve(rows: pd.DataFrame) -> plt.Figure:
             data = data[(data["kind"] == "measured") | (data.index == beyond.index[0])]
         else:
             data = data[data["kind"] == "measured"]
-        _log_ticks(axes, data["labelled"])
+        log_ticks(axes, data["labelled"])
         axes.set(xlabel="labelled documents, logarithmic", ylabel="error on the documents set aside (%)")
         axes.set_ylim(bottom=0)
         chart.legend(loc="outside lower center", ncols=2)
@@ -165,7 +171,7 @@ def your_classes(rows: pd.DataFrame) -> plt.Figure:
         for line in named.to_dict("records"):
             name = _shown(list(data["class"]), list(data["class"]).index(line["class"]))
             axes.annotate(name, (line["labelled"], line["f1"]), (5, 4), textcoords="offset points", parse_math=False)
-        _log_ticks(axes, data["labelled"])
+        log_ticks(axes, data["labelled"])
         axes.set(xlabel="labelled documents of the class, logarithmic", ylabel="F1 on test (%)", ylim=(0, 103))
     return chart
 

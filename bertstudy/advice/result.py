@@ -157,7 +157,7 @@ def warnings(result: dict) -> str:
 
 
 def verdict(result: dict) -> Finding:
-    """The result on test: a table (recipe, labelled, wrong, of, error, interval, macro-F1), and words: which is better.
+    """The result on test: a table (recipe, labelled, wrong, of, error, macro-F1, with intervals), and words: which is better.
 
     `values`: gain, low, high over words, in the metric that recipes were chosen by (for the error and the log loss in
     points of error); better, worse: the documents that only the recipe, or only words, gets right; p: exact McNemar
@@ -172,8 +172,8 @@ def verdict(result: dict) -> Finding:
     for name, labelled, predicted in recipes:
         errors = int((predicted != truth).sum())
         line = (name, labelled, errors, len(truth), 100 * errors / len(truth), *stats.wilson(errors, len(truth)))
-        lines.append((*line, macro_f1(truth, predicted, 0.0)))
-    columns = ["recipe", "labelled", "wrong", "of", "error", "low", "high", "macro_f1"]
+        lines.append((*line, macro_f1(truth, predicted, 0.0), *stats.macro_f1_interval(truth, predicted)))
+    columns = ["recipe", "labelled", "wrong", "of", "error", "low", "high", "macro_f1", "macro_f1_low", "macro_f1_high"]
     table = pd.DataFrame(lines, columns=columns)
     better, worse = int(((ours == truth) & (words != truth)).sum()), int(((ours != truth) & (words == truth)).sum())
     effect = stats.mcnemar(words != truth, ours != truth)

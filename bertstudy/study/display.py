@@ -11,6 +11,15 @@ import pandas as pd
 from IPython.display import HTML
 
 
+HEADERS = {  # of columns whose own name does not say the unit
+    "error": "error (%)",
+    "macro_f1": "macro-F1 (%)",
+    "precision": "precision (%)",
+    "recall": "recall (%)",
+    "f1": "F1 (%)",
+}
+
+
 def draw_as_svg() -> None:
     """Figures that a notebook shows become SVG, the same bytes at every run."""
     if "IPython" in sys.modules and sys.modules["IPython"].get_ipython():
@@ -49,7 +58,10 @@ def _joined(value, low, high, form):
 
 
 def with_intervals(table: pd.DataFrame, digits: int, formats: dict[str, str]) -> pd.DataFrame:
-    """The table with each interval in the column of its number, as in "12.6 (11.2 to 14.1)"; that column is of text."""
+    """The table with each interval in the column of its number, as in "12.6 (11.2 to 14.1)"; that column is of text.
+
+    Headers say the unit (HEADERS).
+    """
     table = table.copy()
     for name, low, high in list(_ends(table)):
         form = formats.get(name, f"{{:,.{digits}f}}")
@@ -57,8 +69,8 @@ def with_intervals(table: pd.DataFrame, digits: int, formats: dict[str, str]) ->
         joined = [_joined(*row, form) for row in rows]
         place = table.columns.get_loc(name)
         table = table.drop(columns=[name, low, high])
-        table.insert(place, f"{name}, 95 % interval", joined)
-    return table
+        table.insert(place, f"{HEADERS.get(name, name)}, 95 % interval", joined)
+    return table.rename(columns=HEADERS)
 
 
 def _styled(table, digits, index, formats):
@@ -67,8 +79,9 @@ def _styled(table, digits, index, formats):
     uuid = hashlib.sha256(table.to_csv().encode()).hexdigest()[:8]  # pandas would draw one at random
     styled = table.style.set_uuid(uuid)
     styled = styled.format(precision=digits, na_rep="", thousands=",", escape="html")
-    for name in formats.keys() & set(table):
-        styled = styled.format(formats[name], subset=[name])
+    for name, form in formats.items():
+        if HEADERS.get(name, name) in table:
+            styled = styled.format(form, subset=[HEADERS.get(name, name)])
     for axis in (0, 1):
         styled = styled.format_index(escape="html", axis=axis)
     return (styled if index else styled.hide(axis="index")).set_table_styles(words)

@@ -213,6 +213,34 @@ def test_the_interval_of_f1_covers_the_true_one():
     assert 0.91 <= held / 300 <= 0.98
 
 
+def test_the_interval_of_macro_f1_covers_the_true_one():
+    random, held = np.random.default_rng(2), 0
+    joint = np.array([[0.5, 0.05, 0.02], [0.05, 0.2, 0.03], [0.02, 0.03, 0.1]])
+    true = np.mean(200 * np.diag(joint) / (joint.sum(0) + joint.sum(1)))
+    for _ in range(300):
+        drawn = random.choice(9, 250, p=joint.flatten())
+        low, high = stats.macro_f1_interval(drawn // 3, drawn % 3, draws=300)
+        held += low <= true <= high
+    assert 0.91 <= held / 300 <= 0.98
+
+
+def test_a_class_without_a_document_does_not_count_in_the_interval_of_macro_f1():
+    truth, predicted = np.zeros(400, int), np.arange(400) % 4 // 3  # a quarter is given a class that none has
+    low, high = stats.macro_f1_interval(truth, predicted)
+    assert low < 200 * 0.75 / 1.75 < high and high - low < 10
+
+
+@pytest.mark.parametrize(
+    ("values", "labels"),
+    [([125, 131], ["131", "125"]), ([51, 102, 205], ["205", "102", "51"]), ([100, 101, 1000], ["1,000", "101"])],
+)
+def test_ticks_have_the_space_that_they_need(values, labels):
+    axes = plt.figure().add_subplot()
+    own.log_ticks(axes, pd.Series(values))
+    assert [label.get_text() for label in axes.get_xticklabels()] == labels
+    plt.close(axes.figure)
+
+
 def test_the_confusions_numbers():
     one = pd.DataFrame([row("head only", 200, 18)])
     data = own.your_confusion_data(one)

@@ -18,9 +18,9 @@ def test_a_number_and_its_interval_share_a_column():
         }
     )
     merged = with_intervals(table, 1, {})
-    assert list(merged) == ["class", "labelled", "error, 95 % interval", "f1, 95 % interval"]
-    assert merged["error, 95 % interval"].tolist() == ["12.3 (11.0 to 13.9)", ""]
-    assert merged["f1, 95 % interval"].tolist() == ["80.0 (70.0 to 85.0)", "7.0"]
+    assert list(merged) == ["class", "labelled", "error (%), 95 % interval", "F1 (%), 95 % interval"]
+    assert merged["error (%), 95 % interval"].tolist() == ["12.3 (11.0 to 13.9)", ""]
+    assert merged["F1 (%), 95 % interval"].tolist() == ["80.0 (70.0 to 85.0)", "7.0"]
     assert "error" in table  # the reader's table stays as it was
 
 
