@@ -157,7 +157,7 @@ def warnings(result: dict) -> str:
 
 
 def verdict(result: dict) -> Finding:
-    """The result on test: a table (recipe, labelled, wrong, of, error, macro-F1, with intervals), and words: which is better.
+    """The result on test: a table (recipe, labelled, wrong, of, error, macro-F1, intervals), and words: which is best.
 
     `values`: gain, low, high over words, in the metric that recipes were chosen by (for the error and the log loss in
     points of error); better, worse: the documents that only the recipe, or only words, gets right; p: exact McNemar

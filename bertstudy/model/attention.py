@@ -32,14 +32,14 @@ LIKE, SHORT = 0.88, 8  # segments are alike from this share of the longest on, o
 class Group(NamedTuple):
     """Segments of like length, padded to the longest.
 
-    index: (segments * longest) int64, each place's piece in the row. real: the places (k) that are no padding; pieces:
-    the pieces (k) there; hidden: (segments, 1, longest) bool, True where a key is padding; all None where nothing is
-    padding. shape: (segments, longest).
+    index: (segments * longest) int64, each place's piece in the row. pieces: the pieces (k) of the places that are no
+    padding. real: these places (k); hidden: (segments, 1, 1, longest) bool, True where a key is padding; both None
+    where nothing is. shape: (segments, longest).
     """
 
     index: torch.Tensor
+    pieces: torch.Tensor
     real: torch.Tensor | None
-    pieces: torch.Tensor | None
     hidden: torch.Tensor | None
     shape: tuple[int, int]
 
@@ -69,26 +69,24 @@ def _group(starts, lengths, longest):
     filled = places < lengths[:, None]  # (segments, longest)
     index = torch.where(filled, torch.tensor(starts)[:, None] + places, torch.tensor(starts)[:, None]).flatten()
     if bool(filled.all()):
-        return Group(index, None, None, None, filled.shape)
+        return Group(index, index, None, None, filled.shape)
     real = filled.flatten().nonzero()[:, 0]
-    return Group(index, real, index[real], ~filled[:, None], filled.shape)
+    return Group(index, index[real], real, ~filled[:, None, None], filled.shape)
 
 
 class _Attend(torch.autograd.Function):
-    """Attention over groups. query, key, value: (heads, pieces, size); gives (pieces, heads, size)."""
+    """Attention over groups. query, key, value: (pieces, heads, size), as is what it gives."""
 
     @staticmethod
     def forward(ctx: Any, query, key, value, groups, scale, dropout) -> torch.Tensor:
-        heads, pieces, size = query.shape
-        result, kept = query.new_empty(pieces, heads, size), []
+        result, kept = torch.empty_like(query), []
         for group in groups:
             q, k, v = (_gathered(tensor, group) for tensor in (query, key, value))
             weights = _softmax(
                 torch.matmul(q * scale, k.transpose(-1, -2)), group
-            )  # (heads, segments, longest, longest)
+            )  # (segments, heads, longest, longest)
             mask = mask_like(weights, dropout) if dropout else None
-            attended = torch.matmul(weights if mask is None else weights * mask, v)
-            _scatter(result, attended.flatten(1, 2).transpose(0, 1), group)
+            _scatter(result, torch.matmul(weights if mask is None else weights * mask, v), group)
             kept += [weights] if mask is None else [weights, mask]
         ctx.save_for_backward(query, key, value, *kept)
         ctx.groups, ctx.scale, ctx.dropout = groups, scale, dropout
@@ -97,8 +95,7 @@ class _Attend(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient) -> tuple:
         query, key, value, *kept = ctx.saved_tensors
-        gradients = [torch.empty_like(tensor) for tensor in (query, key, value)]
-        gradient, kept = gradient.transpose(0, 1), iter(kept)
+        gradients, kept = [torch.empty_like(tensor) for tensor in (query, key, value)], iter(kept)
         for group in ctx.groups:
             weights = next(kept)
             mask = next(kept) if ctx.dropout else None
@@ -111,22 +108,20 @@ class _Attend(torch.autograd.Function):
             of_query = torch.matmul(of_scores, k) * ctx.scale
             of_key = torch.matmul(of_scores.transpose(-1, -2), q) * ctx.scale
             for whole, part in zip(gradients, (of_query, of_key, of_value), strict=True):
-                _scatter(whole.transpose(0, 1), part.flatten(1, 2).transpose(0, 1), group)
+                _scatter(whole, part, group)
         return *gradients, None, None, None
 
 
 def _gathered(tensor, group, fill=False):
-    """(heads, pieces, size) to (heads, segments, longest, size); with `fill`, zeros where there is padding."""
-    rows = tensor.index_select(1, group.index).unflatten(1, group.shape)
-    return rows.masked_fill(group.hidden[..., 0, :, None], 0) if fill and group.hidden is not None else rows
+    """(pieces, heads, size) to (segments, heads, longest, size); with `fill`, zeros where there is padding."""
+    rows = tensor.index_select(0, group.index).unflatten(0, group.shape).transpose(1, 2).contiguous()
+    return rows.masked_fill_(group.hidden.transpose(-1, -2), 0) if fill and group.hidden is not None else rows
 
 
 def _scatter(whole, part, group):
-    """Write a group's places (segments * longest, heads, size) to the row (pieces, heads, size)."""
-    if group.real is None:
-        whole[group.index] = part
-    else:
-        whole[group.pieces] = part[group.real]
+    """Write a group's places (segments, heads, longest, size) to the row (pieces, heads, size)."""
+    part = part.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
+    whole.index_copy_(0, group.pieces, part if group.real is None else part.index_select(0, group.real))
 
 
 def _softmax(scores, group):
@@ -147,22 +142,23 @@ def _apart(query, key, value, lengths, dropout, scaling):
 def _alike(query, key, value, lengths, dropout, scaling):
     """Segments of like length together. Faster in bf16 on the CPU, and with dropout, which the fused kernel lacks."""
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    return _Attend.apply(query[0], key[0], value[0], groups_of(tuple(lengths)), scaling, dropout)[None]
+    rows = (tensor[0].transpose(0, 1) for tensor in (query, key, value))  # (pieces, heads, size)
+    return _Attend.apply(*rows, groups_of(tuple(lengths)), scaling, dropout)[None]
 
 
 @lru_cache(maxsize=8)
 def _back(lengths, device):
     """Where each piece of the row is among the pieces of its groups: (pieces)."""
     groups = groups_of(lengths, device)
-    return torch.cat([group.index if group.real is None else group.pieces for group in groups]).argsort()
+    return torch.cat([group.pieces for group in groups]).argsort()
 
 
 def _grouped(query, key, value, lengths, dropout, scaling):
     """Segments of like length together, by the fused kernels that a device has: right on any device."""
     parts, lengths = [], tuple(lengths)
     for group in groups_of(lengths, query.device):
-        rows = [_gathered(tensor[0], group).transpose(0, 1) for tensor in (query, key, value)]
-        mask = None if group.hidden is None else ~group.hidden[:, None]  # (segments, 1, 1, longest)
+        rows = [_gathered(tensor[0].transpose(0, 1), group) for tensor in (query, key, value)]
+        mask = None if group.hidden is None else ~group.hidden
         attended = scaled_dot_product_attention(*rows, attn_mask=mask, dropout_p=dropout, scale=scaling)
         part = attended.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
         parts.append(part if group.real is None else part[group.real])

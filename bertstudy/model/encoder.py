@@ -16,6 +16,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, AutoModelForPreTrainin
 from transformers.utils import ModelOutput
 
 from ..registry import no_such
+from . import memory
 from .attention import PADDING_FREE
 from .batching import Batch, pad
 from .dropout import with_fast_dropout
@@ -48,6 +49,7 @@ def load_pretraining_model(name: str, seed: int = 0) -> tuple[nn.Module, bool]:
     if config.model_type not in PRETRAINED_AS:
         raise no_such(f"encoder={name!r}: further pretraining of type", config.model_type, PRETRAINED_AS)
     torch.manual_seed(seed)
+    memory.keep_freed()
     load = partial(PRETRAINED_AS[config.model_type].from_pretrained, output_loading_info=True)
     fast = _settings(config, {"attention_dropout": 0.0})  # fused attention on the CPU has none
     with quiet():
@@ -122,6 +124,7 @@ class Encoder(nn.Module):
     def _bare(cls, model: nn.Module) -> "Encoder":
         if hasattr(model, "pooler"):
             model.pooler = None  # the raw [CLS] is read, as in the authors' code
+        memory.keep_freed()
         return cls(with_fast_dropout(model))
 
     @property

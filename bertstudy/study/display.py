@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 
-
 HEADERS = {  # of columns whose own name does not say the unit
     "error": "error (%)",
     "macro_f1": "macro-F1 (%)",
