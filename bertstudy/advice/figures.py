@@ -29,7 +29,7 @@ def draw(name: str, rows: pd.DataFrame) -> plt.Figure:
 
 
 def measured(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows by their scored documents: recipe, labelled, error (percent), low, high (Wilson's), macro_f1 with its ends."""
+    """Rows by their scored documents: recipe, labelled, error (percent), low, high (Wilson's), macro_f1 (ends too)."""
     lines = []
     for row in rows.to_dict("records"):
         errors, truth, predicted = wrong(row), unsqueeze(row["truth"]), unsqueeze(row["predictions"])
