@@ -11,15 +11,17 @@ import numpy as np
 import pandas as pd
 from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit
 
-# How many documents two settings judge differently in every seed, as a share of those they get wrong: two settings
-# disagree that much more often than two seeds of one setting do. In 22 pairs of settings with similar errors on the
-# control corpora, three seeds each, the median is 0.07, and nine in ten are below 0.15.
-RECURRING = 0.1
+CERTAIN = 1e9  # degrees of freedom of a spread that is known
+MOST_SEEDS = 1000  # that anyone would run
 
 
 class Effect(NamedTuple):
     """A comparison of two settings: error of the first less that of the second, in points (positive: the second is
-    better), its interval, the two-sided p, and the seeds and test documents that it rests on."""
+    better), its interval, the two-sided p, and the seeds and test documents that it rests on.
+
+    error: its standard error, in points, with `freedom` degrees of freedom. seeds_share: how much of the error's square
+    more seeds would make smaller, 0 to 1; the rest, only more documents would.
+    """
 
     effect: float
     low: float
@@ -27,6 +29,18 @@ class Effect(NamedTuple):
     p: float
     seeds: int
     documents: int
+    error: float
+    freedom: float
+    seeds_share: float
+
+    def above(self, bound: float) -> float:
+        """The p with which the effect is above a bound: twice the one-sided, so at most 0.05 where the 95 % interval
+        is above it."""
+        return min(1.0, 2 * float(stdtr(self.freedom, (bound - self.effect) / self.error)))
+
+    def below(self, bound: float) -> float:
+        """The p with which the effect is below a bound, in the same way."""
+        return min(1.0, 2 * float(stdtr(self.freedom, (self.effect - bound) / self.error)))
 
 
 class Difference(NamedTuple):
@@ -106,10 +120,12 @@ def paired(first: Sequence[np.ndarray], second: Sequence[np.ndarray], confidence
     over_seeds = n * by_seed.var(ddof=1) if np.ptp(by_seed) > 0 else rest  # a tie of all seeds is luck, not certainty
     over_documents = seeds * by_document.var(ddof=1)
     spread = over_seeds + max(0.0, over_documents - rest)
-    error, freedom = (spread / (seeds * n)) ** 0.5, _freedom(seeds, over_seeds / spread)
+    share = float(over_seeds / spread)
+    error, freedom = (spread / (seeds * n)) ** 0.5, float(_freedom(seeds, share))
     half = stdtrit(freedom, (1 + confidence) / 2) * error
     p = 2 * stdtr(freedom, -abs(mean) / error)
-    return Effect(*(100 * float(value) for value in (mean, mean - half, mean + half)), float(p), seeds, n)
+    mean, low, high, error = (100 * float(value) for value in (mean, mean - half, mean + half, error))
+    return Effect(mean, low, high, float(p), seeds, n, error, freedom, share)
 
 
 def _freedom(seeds, share):
@@ -150,7 +166,8 @@ def mcnemar(first: np.ndarray, second: np.ndarray, confidence: float = 0.95) -> 
 
     low = -1.0 if effect == -1 else brentq(lambda delta: score(delta) - z, -1, effect)
     high = 1.0 if effect == 1 else brentq(lambda delta: score(delta) + z, effect, 1)
-    return Effect(100 * effect, 100 * low, 100 * high, float(p), 1, n)
+    error = 100 * (high - low) / (2 * z)
+    return Effect(100 * effect, 100 * low, 100 * high, float(p), 1, n, error, CERTAIN, 0.0)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
@@ -165,44 +182,27 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def smallest_difference(
-    n: int, seeds: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
-) -> float:
-    """The smallest difference in points that `paired` finds with probability `power`, at a p of 1 - confidence.
+def findable(effect: Effect, seeds: int, level: float = 0.05, power: float = 0.8) -> float:
+    """The smallest difference in points that so many seeds find with probability `power`, at a p of `level`.
 
-    `n` test documents; `error` in percent, the mean of the two settings'; `seed_sd` in points, the standard deviation
-    of an error over seeds on one test set, as measured. It assumes that the seeds of the two settings are independent,
-    and that the settings disagree in every seed on a tenth as many documents as they get wrong (RECURRING); any further
-    disagreement is chance, as between two seeds of one setting, and part of `seed_sd`. The power is that of a
-    noncentral t with `paired`'s variance and degrees of freedom; in simulation 0.8 comes out as 0.78 to 0.79. Gives inf
-    for one seed where errors vary over seeds, since one seed can't show how much.
+    The spread over seeds and over documents is that of `effect`, on as many test documents. The power is that of a
+    noncentral t with `paired`'s variance and degrees of freedom.
     """
-    if seeds == 1 and seed_sd > 0:
-        return float("inf")
-    over_seeds, over_documents = 2 * seed_sd**2 / seeds, 100 * RECURRING * error / n
-    spread = over_seeds + over_documents
-    freedom = _freedom(seeds, over_seeds / spread) if over_seeds else 1e9
-    least = stdtrit(freedom, (1 + confidence) / 2)
-    return spread**0.5 * float(nctdtrinc(freedom, 1 - power, least))
+    over_seeds = effect.error**2 * effect.seeds_share * effect.seeds / seeds
+    spread = over_seeds + effect.error**2 * (1 - effect.seeds_share)
+    freedom = _freedom(seeds, over_seeds / spread) if over_seeds else CERTAIN
+    return float(spread**0.5 * nctdtrinc(freedom, 1 - power, stdtrit(freedom, 1 - level / 2)))
 
 
-def seeds_needed(
-    effect: float, n: int, error: float, seed_sd: float, confidence: float = 0.95, power: float = 0.8
-) -> int | None:
-    """The smallest number of seeds with which `paired` finds a difference of `effect` points; None if none is enough.
+def seeds_needed(effect: Effect, difference: float, level: float = 0.05, power: float = 0.8) -> int | None:
+    """The fewest seeds with which `paired` finds a difference in points; None where MOST_SEEDS are not enough.
 
-    More seeds do not make up for too few documents. Arguments and assumptions are those of `smallest_difference`.
+    More seeds do not make up for too few documents. Arguments and assumptions are those of `findable`.
     """
-
-    def enough(seeds):
-        return smallest_difference(n, seeds, error, seed_sd, confidence, power) <= abs(effect)
-
-    most = 1
-    while not enough(most):
-        most *= 2
-        if most > 10**6:
-            return None
-    return bisect_left(range(1, most), True, key=enough) + 1
+    tried = range(2, MOST_SEEDS + 1)
+    enough = lambda seeds: findable(effect, seeds, level, power) <= abs(difference)  # noqa: E731
+    place = bisect_left(tried, True, key=enough)
+    return tried[place] if place < len(tried) else None
 
 
 def binomial_difference(error_a: float, error_b: float, n: int, confidence: float = 0.95) -> Difference:

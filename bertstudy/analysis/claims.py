@@ -23,9 +23,11 @@ MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the compos
 LONG = ("imdb", "long_reviews")
 ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "measured")
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
-WORST_FIRST = ("doesn't hold", "inconclusive", "holds weakly", "holds")
+SEEDS = 3  # without as many there is no verdict, however many the documents
+LEVEL = 0.05  # the chance of one false verdict or more among the claims of a notebook
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
-NOT_RUN = dict.fromkeys(("corpus", "seeds", "documents", "effect", "low", "high", "p"))
+NUMBERS = ("seeds", "documents", "effect", "low", "high", "error", "freedom", "seeds_share")
+NOT_RUN = dict.fromkeys(("corpus", *NUMBERS, "settings", "p_holds", "p_fails"))
 
 
 @dataclass(frozen=True)
@@ -163,76 +165,114 @@ def _effect(rows, contrast):
         away = [_wrong(side) for side in last_sides]
         first = [errors + added for errors, added in zip(first, away[1], strict=True)]
         second = [errors + added for errors, added in zip(second, away[0], strict=True)]
-    return setting, sides, stats.paired(first, second)
+    return setting, stats.paired(first, second)
 
 
-def verdict(kind: str, least: float, effect: stats.Effect) -> str:
-    """What an effect with its interval says of a claim of this kind: one of WORST_FIRST.
+def evidence(kind: str, least: float, effect: stats.Effect) -> tuple[float, float]:
+    """The p with which an effect says that a claim of a kind holds, and that with which it says that it doesn't.
 
-    "better" holds where the interval is above zero ("weakly" if the effect is below `least`), and doesn't where the
-    interval is below `least`. "as good" holds where the interval is above -least ("weakly" if the effect is negative),
-    and doesn't where it is below zero. "no better" holds where the interval is below `least`, and doesn't where it is
-    above zero. All else is inconclusive.
+    "better" holds where the effect is above zero, and doesn't where it is below `least`. "as good" holds where it is
+    above -least, and doesn't where it is below zero. "no better" holds where it is below `least`, and doesn't where it
+    is above zero. Both are nan from fewer than SEEDS seeds.
     """
+    if effect.seeds < SEEDS:
+        return np.nan, np.nan
     if kind == "better":
-        if effect.low > 0:
-            return "holds" if effect.effect >= least else "holds weakly"
-        return "doesn't hold" if effect.high < least else "inconclusive"
+        return effect.above(0), effect.below(least)
     if kind == "as good":
-        if effect.low > -least:
-            return "holds" if effect.effect >= 0 else "holds weakly"
-        return "doesn't hold" if effect.high < 0 else "inconclusive"
-    if effect.high < least:
-        return "holds"
-    return "doesn't hold" if effect.low > 0 else "inconclusive"
+        return effect.above(-least), effect.below(0)
+    return effect.below(least), effect.above(0)
 
 
 def judge(claim: Claim, rows: pd.DataFrame) -> dict:
-    """A claim's line, a dict: its effect with interval and p, the paper's effect, the verdict, and what is needed.
+    """The evidence for a claim, a dict: its effect with interval and error, the paper's effect, p_holds and p_fails.
 
-    `needs` says what would settle an inconclusive claim. Of several contrasts the line is that of the worst verdict,
-    and among equals that of the smallest effect; "not run" where any of them lacks rows.
+    A claim of several contrasts holds where all do, so that p_holds is the largest of theirs, and the line has the
+    numbers of that contrast; it doesn't hold where one doesn't, so that p_fails is the smallest, adjusted for their
+    number. settings: how many are compared, of each of which a seed is a run. Numbers are None where rows are lacking.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
     line |= {"kind": claim.kind, "least": claim.least, "planted": ""}
     results = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
     if any(result is None for _, result in results):
-        return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper, "verdict": "not run", "needs": ""}
-    judged = [
-        (verdict(claim.kind, claim.least, effect), effect, contrast, *rest) for contrast, (*rest, effect) in results
+        return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper}
+    found = [
+        (*evidence(claim.kind, claim.least, effect), effect, contrast, setting)
+        for contrast, (setting, effect) in results
     ]
-    decision, effect, contrast, setting, sides = min(
-        judged, key=lambda entry: (WORST_FIRST.index(entry[0]), entry[1].effect)
-    )
-    needs = _needs(claim, effect, sides) if decision == "inconclusive" else ""
-    numbers = {name: getattr(effect, name) for name in ("seeds", "documents", "effect", "low", "high", "p")}
+    unjudged = any(np.isnan(holds) for holds, *_ in found)
+    p_holds, _, effect, contrast, setting = max(found, key=lambda one: (np.nan_to_num(one[0]), -one[2].effect))
     return {
         **line,
         "corpus": setting["corpus"],
-        **numbers,
+        **{name: getattr(effect, name) for name in NUMBERS},
         "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else "",
         "paper": contrast.paper,
-        "verdict": decision,
-        "needs": needs,
+        "settings": 4 if contrast.less else 2,
+        "p_holds": np.nan if unjudged else p_holds,
+        "p_fails": np.nan if unjudged else min(1.0, len(found) * min(fails for _, fails, *_ in found)),
     }
 
 
-def _needs(claim, effect, sides):
-    """What would show the least effect of interest, in words: a number of seeds, or more test documents."""
-    if effect.seeds == 1:
-        return "more seeds are needed"
-    errors = [side["error"].astype(float) for side in sides]
-    spread = float(np.mean([error.var(ddof=1) for error in errors])) ** 0.5
-    seeds = stats.seeds_needed(claim.least, effect.documents, float(np.mean(errors)), spread)
-    return f"about {seeds:,} seeds would tell" if seeds else "more test documents are needed"
-
-
 def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
-    """Claims as a table, one line each (see `judge`); p_holm: p adjusted by Holm's method over a notebook's claims."""
+    """Claims as a table, one line each (see `judge`), with the verdict of each: holds, doesn't hold, inconclusive or
+    not run.
+
+    Both p are adjusted by Holm's method over a notebook's claims, each at half of LEVEL (they are twice one-sided), so
+    that the chance of any false verdict in a notebook is at most LEVEL. p: the adjusted one that speaks for the
+    verdict. An effect that is surely above zero and surely below the least of interest is too small to matter: "better"
+    doesn't hold, and "as good" and "no better" hold. `needs` says in words what would decide an inconclusive claim.
+    """
     placed = _placed(rows)
-    table = pd.DataFrame([judge(claim, placed) for claim in claims])
-    table["p_holm"] = table.groupby("notebook")["p"].transform(lambda p: stats.holm(p.astype(float)))
-    return table
+    return decided(pd.DataFrame([judge(claim, placed) for claim in claims]))
+
+
+def decided(table: pd.DataFrame) -> pd.DataFrame:
+    """The lines of `judge` with p, verdict and needs; `judged` says how."""
+    adjusted = [
+        table.groupby("notebook")[name].transform(lambda p: stats.holm(p.astype(float)))
+        for name in ("p_holds", "p_fails")
+    ]
+    verdicts = [_verdict(*line) for line in zip(table["kind"], table["seeds"], *adjusted, strict=True)]
+    table = table.assign(p=[p for _, p in verdicts], verdict=[verdict for verdict, _ in verdicts])
+    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
+    return table.assign(
+        needs=[
+            _needs(line, LEVEL / others) if line["verdict"] == "inconclusive" else ""
+            for line, others in zip(table.to_dict("records"), undecided, strict=True)
+        ]
+    )
+
+
+def _verdict(kind, seeds, holds, fails):
+    """The verdict, and the adjusted p that speaks for it; of an inconclusive claim the smaller."""
+    if pd.isna(seeds):
+        return "not run", np.nan
+    told = [("holds", holds), ("doesn't hold", fails)]
+    for verdict, p in reversed(told) if kind == "better" else told:
+        if p <= LEVEL:
+            return verdict, p
+    return "inconclusive", min(holds, fails)
+
+
+def _needs(line, level):
+    """What would decide a claim, in words, if its effect is the one that was seen; with a power of 0.8 at a level."""
+    if line["seeds"] < SEEDS:
+        seeds = SEEDS
+    else:
+        bounds = (-line["least"], 0) if line["kind"] == "as good" else (0, line["least"])
+        clear = max(line["effect"] - bounds[0], bounds[1] - line["effect"])  # the farther bound is the sooner excluded
+        seen = stats.Effect(**{name: line[name] for name in stats.Effect._fields})
+        seeds = stats.seeds_needed(seen, clear, level)
+    if not seeds:
+        return f"more than {line['documents']:,.0f} test documents are needed"
+    runs = line["settings"] * max(0, seeds - line["seeds"])
+    return f"{'at least' if seeds == SEEDS else 'about'} {seeds:,} seeds are needed, {runs:,.0f} runs more"
+
+
+def p_shown(p: float) -> str:
+    """A p as pages show it: to two digits, "< 0.001" below that, "" where there is none."""
+    return "" if pd.isna(p) else f"{p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def noise_floor() -> pd.DataFrame:

@@ -7,8 +7,8 @@ import seaborn as sns
 
 from .drawing import STYLE, grid_across
 
-COLORS = {"holds": 2, "holds weakly": 0, "doesn't hold": 1, "inconclusive": 4, "not run": 4}  # places in the palette
-MARKS = {"holds": "o", "holds weakly": "o", "doesn't hold": "X", "inconclusive": "d", "not run": "d"}
+COLORS = {"holds": 2, "doesn't hold": 1, "inconclusive": 4, "not run": 4}  # places in the palette
+MARKS = {"holds": "o", "doesn't hold": "X", "inconclusive": "d", "not run": "d"}
 TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 

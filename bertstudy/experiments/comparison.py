@@ -134,7 +134,7 @@ EXPERIMENT = declare(
     scales={
         # `reaches`: Table 6's rows with further pretraining; `features`: the fields of Run that BERT-Feat changes
         "control": {
-            "seeds": 2,
+            "seeds": 3,
             "labelled": 100,
             "tasks": ["movies", "questions"],
             "reaches": ALL_REACHES,

@@ -112,8 +112,8 @@ EXPERIMENT = declare(
     question="Should lower layers learn more slowly?",
     parameters={"decays": numbers(float, "1 0.9 0.5")},
     scales={
-        "control": {"seeds": 1, "labelled": 400, "decays": DECAYS},
-        "compact": {"seeds": 1, "labelled": 500, "decays": DECAYS},
+        "control": {"seeds": 3, "labelled": 400, "decays": DECAYS},
+        "compact": {"seeds": 3, "labelled": 500, "decays": DECAYS},
         "paper": {"seeds": 3, "decays": DECAYS},
         "smoke": {"seeds": 1, "labelled": 40, "decays": DECAYS},
     },

@@ -152,8 +152,8 @@ EXPERIMENT = declare(
     parameters={"rates": numbers(float, "1e-4 5e-4")},
     scales={
         # `general`: texts from outside the task, on which retention is measured
-        "control": {"seeds": 1, "labelled": 400, "rates": [5e-4, 1e-3, 2.5e-3, 1e-2], "general": "general"},
-        "compact": {"seeds": 1, "labelled": 500, "rates": [1e-4, 2.5e-4, 5e-4, 2e-3], "general": "ag_news"},
+        "control": {"seeds": 3, "labelled": 400, "rates": [5e-4, 1e-3, 2.5e-3, 1e-2], "general": "general"},
+        "compact": {"seeds": 3, "labelled": 500, "rates": [1e-4, 2.5e-4, 5e-4, 2e-3], "general": "ag_news"},
         "paper": {"seeds": 3, "rates": [2e-5, 5e-5, 1e-4, 4e-4], "general": "dbpedia"},
         "smoke": {"seeds": 1, "labelled": 40, "rates": [5e-4, 1e-2], "general": "general"},
     },

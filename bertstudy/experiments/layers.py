@@ -124,7 +124,7 @@ EXPERIMENT = declare(
     question="Which layer should be read?",
     parameters={},
     scales={
-        "control": {"seeds": 2, "labelled": 400},
+        "control": {"seeds": 3, "labelled": 400},
         "compact": {"seeds": 3, "labelled": 500},
         "paper": {"seeds": 5},
         "smoke": {"seeds": 1, "labelled": 40},

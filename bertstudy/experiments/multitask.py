@@ -79,7 +79,7 @@ EXPERIMENT = declare(
     },
     scales={
         # `sources`: the texts of further pretraining, across domains
-        "control": {**PROPORTIONAL, "seeds": 2, "labelled": 100, "tasks": CONTROL_TASKS, "sources": "cross_domain"},
+        "control": {**PROPORTIONAL, "seeds": 3, "labelled": 100, "tasks": CONTROL_TASKS, "sources": "cross_domain"},
         "compact": {
             **PROPORTIONAL,
             "seeds": 3,

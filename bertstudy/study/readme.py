@@ -36,7 +36,8 @@ for each profile (a scale to run them at), which of the paper's findings hold, a
 
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
-IMDb. **inconclusive**: the interval is too wide to decide. **not run**: this profile lacks the runs.
+IMDb. A verdict needs three seeds, and p values adjusted over the findings of a notebook (Holm's method): the chance of
+any false verdict among them is at most 5 %. **inconclusive**: all else. **not run**: this profile lacks the runs.
 
 `bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 
@@ -47,14 +48,15 @@ def _number(value: float) -> str:
 
 def _claims(table: pd.DataFrame) -> list[str]:
     """The claims as a table, judged by a profile's rows."""
-    lines = ["| finding | verdict | effect | paper | seeds |", "|---|---|---:|---:|---:|"]
+    lines = ["| finding | verdict | effect | p | paper | seeds |", "|---|---|---:|---:|---:|---:|"]
     for claim in claims.judged(table, figures.all_claims()).to_dict("records"):
         effect = "" if pd.isna(claim["effect"]) else _interval(claim)
         paper = "" if pd.isna(claim["paper"]) else _number(claim["paper"])
         seeds = "" if pd.isna(claim["seeds"]) else f"{claim['seeds']:.0f}"
         needs = f"; {claim['needs']}" if claim["needs"] else ""
         finding = f"{claim['statement']} ({claim['section']})"
-        lines.append(f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {paper} | {seeds} |")
+        p = claims.p_shown(claim["p"])
+        lines.append(f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {seeds} |")
     return ["### Which findings hold", "\n".join(lines)]
 
 

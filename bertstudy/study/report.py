@@ -105,7 +105,7 @@ def _card(page, recipes):
 
 
 OWN_DATA = "10_your_data"
-SIGNS = {"holds": "✓", "holds weakly": "(✓)", "doesn't hold": "✗", "inconclusive": "?", "not run": "–"}
+SIGNS = {"holds": "✓", "doesn't hold": "✗", "inconclusive": "?", "not run": "–"}
 
 
 def _number(value):
@@ -122,7 +122,8 @@ def _claims(profile, rows):
     for line in table.to_dict("records"):
         numbers = {name: _number(line[name]) for name in ("effect", "low", "high", "paper", "least")}
         seeds = "" if pd.isna(line["seeds"]) else f"{line['seeds']:.0f}"
-        lines.append({**line, **numbers, "seeds": seeds, "sign": SIGNS[line["verdict"]]})
+        shown = {"seeds": seeds, "p": claims.p_shown(line["p"]), "sign": SIGNS[line["verdict"]]}
+        lines.append({**line, **numbers, **shown})
     planted = table[table["planted"] != ""]
     confirmed = int((planted["verdict"] == "holds").sum())
     return {"lines": lines, "figure": _figure(place), "planted": len(planted), "found": confirmed}
