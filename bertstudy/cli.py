@@ -1,4 +1,4 @@
-"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, list, notebooks, bench, fit, predict."""
+"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, next, list, notebooks, bench, fit …"""
 
 import argparse
 import shutil
@@ -46,6 +46,10 @@ def _parser():
     command("figures", _figures, "figures", help="draw all committed figures again from their rows")
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
+    following = command("next", _next, "next --profile compact --minutes 60 --run", help="what to run to decide claims")
+    following.add_argument("--profile", default="compact", help="control, compact or paper")
+    following.add_argument("--minutes", type=float, default=60.0, help="how long it may take")
+    following.add_argument("--run", action="store_true", help="do it; rows are stored one by one")
     kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
         "kind", help="truncations, poolings, schedules, methods, metrics, encoders, corpora, claims, notebooks"
@@ -125,6 +129,23 @@ def _rows(given):
         for row_id in result.wrong_ids:
             print(f"  {row_id}: the contents of this file give another id")
     sys.exit(1 if wrong else 0)
+
+
+def _next(given):
+    from .study.verdicts import proposals, run_next, verdicts, within
+
+    proposed = proposals(given.profile)
+    fits = set(within(proposed, given.minutes)["claim"])
+    for line in proposed.to_dict("records"):
+        price = f"{len(line['runs'])} runs, {line['minutes']:.0f} minutes" if line["runs"] else "-"
+        mark = "*" if line["claim"] in fits else " "
+        print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
+    print(f"* fits into {given.minutes:g} minutes; add --run to do it." if fits else "Nothing fits into the minutes.")
+    if given.run:
+        every = len(proposed) + verdicts(given.profile)["verdict"].isin(("holds", "doesn't hold")).sum()
+        for claim, verdict in run_next(given.profile, given.minutes, proposed):
+            decided = verdicts(given.profile)["verdict"].isin(("holds", "doesn't hold")).sum()
+            print(f"{claim}: {verdict} ({decided} of {every} claims are decided)", flush=True)
 
 
 def _list(given):

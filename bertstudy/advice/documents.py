@@ -220,8 +220,8 @@ def of(
     """YourData of documents that were read: ours to train on, theirs to test on (None: a fifth of ours)."""
     if metric:
         METRICS.check(metric)
-    encoder = encoder or profile.base.encoder
-    base = replace(profile.base, encoder=encoder, dev_fraction=0.0, test_size=0)
+    encoder = encoder or profile.own_base.encoder
+    base = replace(profile.own_base, encoder=encoder, dev_fraction=0.0, test_size=0)
     base = replace(base, piece_pooling="mean" if reads_mean(encoder) else base.piece_pooling)
     base = _within_window(replace(base, corpus=name, text_column=columns[0], label_column=columns[1]))
     check_encoder(base)

@@ -238,7 +238,7 @@ def recipes(data: YourData) -> list[Recipe]:
         changes.append(("unweighted classes", {"class_weights": "none"}))
     longer, most = 2 * default.window, longest_window(encoder_config(default.encoder))
     if beyond(data, default.window) > BEYOND:
-        if longer <= min(most, data.profile.base.window):
+        if longer <= min(most, data.profile.own_base.window):
             cut = {"window": longer, "truncation": f"head+tail:{longer // 4}"}
             changes.insert(1, (f"window {longer}", cut))
         changes.append(("head only", {"truncation": "head"}))

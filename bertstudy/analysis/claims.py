@@ -4,7 +4,7 @@ A claim contrasts runs that are equal in every field but those it is about, and 
 first setting's error less the second's, in points; its kind says which effects support it.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "mea
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 SEEDS = 3  # without as many there is no verdict, however many the documents
 LEVEL = 0.05  # the chance of one false verdict or more among the claims of a notebook
+FIRST = 0.8  # the share of LEVEL that is spent when the seeds planned are there; the rest is for a later look
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NUMBERS = ("seeds", "documents", "effect", "low", "high", "error", "freedom", "seeds_share")
 NOT_RUN = dict.fromkeys(("corpus", *NUMBERS, "settings", "p_holds", "p_fails"))
@@ -87,7 +88,7 @@ def after(
     )
 
 
-def _placed(rows):
+def with_places(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the columns that claims ask for: a row's place among the others by layer, rate, steps and depth."""
     rows = rows.assign(measured=rows["retention"].notna() & (rows["retention"] != "none"))
     single = rows["layers"].where(rows["layers"].str.isdecimal())
@@ -140,10 +141,12 @@ def _but(setting, name):
     return {key: value for key, value in setting.items() if key != name}
 
 
-def _effect(rows, contrast):
-    """The setting, the two tables of rows and the stats.Effect of a contrast; None where there are no rows for it.
+def compared(rows: pd.DataFrame, contrast: Contrast) -> tuple[dict, list[pd.DataFrame]] | None:
+    """What a contrast compares in a table of rows: (setting, tables of rows by seed); None where there are none for it.
 
-    How much an effect falls needs two seeds or more, and settings that differ in the field `over` alone.
+    The tables are those of the first setting and the second; with `less` then those of the second and the first at the
+    largest value of the field `over`, whose effect is subtracted. That needs two seeds or more, and settings that
+    differ in this field alone.
     """
     settings = list(_settings(rows, contrast))
     if not settings:
@@ -152,20 +155,28 @@ def _effect(rows, contrast):
     settings = [entry for entry in settings if len(entry[1]) == most]
     settings.sort(key=lambda entry: (entry[0].get(contrast.over, 0), str(sorted(entry[0].items()))))
     setting, *sides = settings[0]
-    first, second = map(_wrong, sides)
-    if contrast.less:
-        alike = [entry for entry in settings if _but(entry[0], contrast.over) == _but(setting, contrast.over)]
-        last, *last_sides = alike[-1]
-        if (
-            last[contrast.over] == setting[contrast.over]
-            or most < 2
-            or list(last_sides[0].index) != list(sides[0].index)
-        ):
-            return None
-        away = [_wrong(side) for side in last_sides]
-        first = [errors + added for errors, added in zip(first, away[1], strict=True)]
-        second = [errors + added for errors, added in zip(second, away[0], strict=True)]
-    return setting, stats.paired(first, second)
+    if not contrast.less:
+        return setting, sides
+    alike = [entry for entry in settings if _but(entry[0], contrast.over) == _but(setting, contrast.over)]
+    last, *last_sides = alike[-1]
+    same_seeds = list(last_sides[0].index) == list(sides[0].index)
+    if last[contrast.over] == setting[contrast.over] or most < 2 or not same_seeds:
+        return None
+    return setting, [*sides, *last_sides[::-1]]
+
+
+def _effect(rows, contrast):
+    """The setting and the stats.Effect of a contrast; None where there are no rows for it."""
+    found = compared(rows, contrast)
+    if found is None:
+        return None
+    first, second, *away = map(_wrong, found[1])
+    if away:  # what falls is the difference of two differences
+        first, second = (
+            [errors + others for errors, others in zip(*pair, strict=True)]
+            for pair in ((first, away[0]), (second, away[1]))
+        )
+    return found[0], stats.paired(first, second)
 
 
 def evidence(kind: str, least: float, effect: stats.Effect) -> tuple[float, float]:
@@ -214,31 +225,38 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
     }
 
 
-def judged(rows: pd.DataFrame, claims: Iterable[Claim]) -> pd.DataFrame:
+def judged(rows: pd.DataFrame, claims: Iterable[Claim], planned: Mapping[str, int]) -> pd.DataFrame:
     """Claims as a table, one line each (see `judge`), with the verdict of each: holds, doesn't hold, inconclusive or
     not run.
 
-    Both p are adjusted by Holm's method over a notebook's claims, each at half of LEVEL (they are twice one-sided), so
-    that the chance of any false verdict in a notebook is at most LEVEL. p: the adjusted one that speaks for the
-    verdict. An effect that is surely above zero and surely below the least of interest is too small to matter: "better"
-    doesn't hold, and "as good" and "no better" hold. `needs` says in words what would decide an inconclusive claim.
+    planned: how many seeds a notebook's plan has. There is no verdict before they are there, nor from fewer than SEEDS;
+    then FIRST of LEVEL is spent, and what is left when more seeds are run for what was inconclusive.
+
+    Both p are adjusted by Holm's method over a notebook's claims, each at half of the level (they are twice one-sided),
+    so that the chance of any false verdict in a notebook is at most LEVEL. p: the one that speaks for the verdict,
+    adjusted for all that, so that at most LEVEL decides. An effect that is surely above zero and surely below the least
+    of interest is too small to matter: "better" doesn't hold, and "as good" and "no better" hold. `needs` says in words
+    what would decide an inconclusive claim.
     """
-    placed = _placed(rows)
-    return decided(pd.DataFrame([judge(claim, placed) for claim in claims]))
+    placed = with_places(rows)
+    table = pd.DataFrame([judge(claim, placed) for claim in claims])
+    return decided(table.assign(planned=[max(SEEDS, planned.get(name, SEEDS)) for name in table["notebook"]]))
 
 
 def decided(table: pd.DataFrame) -> pd.DataFrame:
-    """The lines of `judge` with p, verdict and needs; `judged` says how."""
+    """The lines of `judge`, with the seeds `planned`, and their p, verdict and needs; `judged` says how."""
+    seeds = table["seeds"].astype(float)
+    share, early = np.where(seeds > table["planned"], 1 - FIRST, FIRST), seeds < table["planned"]
     adjusted = [
-        table.groupby("notebook")[name].transform(lambda p: stats.holm(p.astype(float)))
+        (table[name].astype(float).mask(early) / share).groupby(table["notebook"]).transform(stats.holm)
         for name in ("p_holds", "p_fails")
     ]
-    verdicts = [_verdict(*line) for line in zip(table["kind"], table["seeds"], *adjusted, strict=True)]
+    verdicts = [_verdict(*line) for line in zip(table["kind"], seeds, *adjusted, strict=True)]
     table = table.assign(p=[p for _, p in verdicts], verdict=[verdict for verdict, _ in verdicts])
     undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
     return table.assign(
         needs=[
-            _needs(line, LEVEL / others) if line["verdict"] == "inconclusive" else ""
+            _needs(line, (1 - FIRST) * LEVEL / others) if line["verdict"] == "inconclusive" else ""
             for line, others in zip(table.to_dict("records"), undecided, strict=True)
         ]
     )
@@ -255,19 +273,28 @@ def _verdict(kind, seeds, holds, fails):
     return "inconclusive", min(holds, fails)
 
 
+def seeds_to_decide(line: Mapping[str, Any], level: float) -> int | None:
+    """With how many seeds a claim's line would be decided at a level, if its effect is the one that was seen.
+
+    At least those planned; beyond them, as many as have a power of 0.8. None where no number of seeds has it.
+    """
+    if line["seeds"] < line["planned"]:
+        return int(line["planned"])
+    bounds = (-line["least"], 0) if line["kind"] == "as good" else (0, line["least"])
+    clear = max(line["effect"] - bounds[0], bounds[1] - line["effect"])  # the farther bound is the sooner excluded
+    seen = stats.Effect(**{name: line[name] for name in stats.Effect._fields})
+    seeds = stats.seeds_needed(seen, clear, level)
+    return seeds and max(seeds, int(line["seeds"]) + 1)
+
+
 def _needs(line, level):
-    """What would decide a claim, in words, if its effect is the one that was seen; with a power of 0.8 at a level."""
-    if line["seeds"] < SEEDS:
-        seeds = SEEDS
-    else:
-        bounds = (-line["least"], 0) if line["kind"] == "as good" else (0, line["least"])
-        clear = max(line["effect"] - bounds[0], bounds[1] - line["effect"])  # the farther bound is the sooner excluded
-        seen = stats.Effect(**{name: line[name] for name in stats.Effect._fields})
-        seeds = stats.seeds_needed(seen, clear, level)
+    """What would decide a claim, in words."""
+    seeds = seeds_to_decide(line, level)
     if not seeds:
         return f"more than {line['documents']:,.0f} test documents are needed"
-    runs = line["settings"] * max(0, seeds - line["seeds"])
-    return f"{'at least' if seeds == SEEDS else 'about'} {seeds:,} seeds are needed, {runs:,.0f} runs more"
+    runs = line["settings"] * (seeds - line["seeds"])
+    about = "" if line["seeds"] < line["planned"] else "about "
+    return f"{about}{seeds:,} seeds are needed, {runs:,.0f} runs more"
 
 
 def p_shown(p: float) -> str:

@@ -16,7 +16,18 @@ for _module in iter_modules(__path__):
 for _name, _draw in FIGURES.items():
     globals().update({_name: _draw, f"{_name}_data": _draw.data})
 
-__all__ = ["EXPERIMENTS", "FIGURES", "TABLES", "all_claims", "claims", "experiment", "incomplete", "save", "shows"]
+__all__ = [
+    "EXPERIMENTS",
+    "FIGURES",
+    "TABLES",
+    "all_claims",
+    "claims",
+    "experiment",
+    "incomplete",
+    "planned",
+    "save",
+    "shows",
+]
 
 
 def all_claims() -> list:
@@ -25,3 +36,8 @@ def all_claims() -> list:
     return sorted(
         (claim for declared in ordered for claim in declared.claims), key=lambda claim: claim.section.partition(",")[0]
     )
+
+
+def planned(profile: str) -> dict[str, int]:
+    """How many seeds the plan of each notebook has in a profile."""
+    return {one.notebook: one.scales.get(profile, {}).get("seeds", 1) for one in EXPERIMENTS.values()}

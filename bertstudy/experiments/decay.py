@@ -113,7 +113,7 @@ EXPERIMENT = declare(
     parameters={"decays": numbers(float, "1 0.9 0.5")},
     scales={
         "control": {"seeds": 3, "labelled": 400, "decays": DECAYS},
-        "compact": {"seeds": 3, "labelled": 500, "decays": DECAYS},
+        "compact": {"seeds": 3, "labelled": 500, "decays": [1.0, 0.95, 0.85]},
         "paper": {"seeds": 3, "decays": DECAYS},
         "smoke": {"seeds": 1, "labelled": 40, "decays": DECAYS},
     },

@@ -100,7 +100,7 @@ EXPERIMENT = declare(
     scales={
         # `most`: points of the curve with more documents than this are left to the larger profiles
         "control": {"seeds": 3, "most": 500},
-        "compact": {"seeds": 3, "most": 1000},
+        "compact": {"seeds": 5, "most": 2500},
         "paper": {"seeds": 5},
         "smoke": {"seeds": 2, "most": 250},
     },

@@ -121,10 +121,10 @@ EXPERIMENT = declare(
     question="Does further pretraining help, and on which texts?",
     parameters={"steps": whole, "tasks": words, "sources": words},
     scales={
-        "control": {"seeds": 3, "tasks": ["movies", "topics"], "sources": []},
-        "compact": {"seeds": 3, "tasks": ["imdb", "trec"], "sources": ["yelp_polarity", "ag_news"]},
-        "paper": {"seeds": 5, "tasks": PAPER_TASKS, "sources": ["in_domain", "cross_domain"]},
-        "smoke": {"seeds": 2, "tasks": ["movies"], "sources": ["questions"]},
+        "control": {"seeds": 3, "fraction": 0.004, "tasks": ["movies", "topics"], "sources": []},
+        "compact": {"seeds": 5, "fraction": 0.02, "tasks": ["imdb"], "sources": ["yelp_polarity", "ag_news"]},
+        "paper": {"seeds": 5, "fraction": 0.004, "tasks": PAPER_TASKS, "sources": ["in_domain", "cross_domain"]},
+        "smoke": {"seeds": 2, "fraction": 0.004, "tasks": ["movies"], "sources": ["questions"]},
     },
     claims=(
         Claim(

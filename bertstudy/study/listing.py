@@ -12,7 +12,7 @@ from ..choices.truncation import TRUNCATIONS
 from ..data.catalogue import CORPORA
 from ..data.control.corpora import COMPOSED
 from ..experiments import all_claims
-from ..model.locations import CONTROL, PACKAGED
+from ..model.locations import CONTROL, NAMED, PACKAGED
 from ..paths import notebooks
 from ..registry import Registry, no_such
 
@@ -29,9 +29,10 @@ def _choices(*registries: Registry) -> Callable[[], Lines]:
 
 def _encoders() -> Lines:
     embedded = [(name, "embedded: a small BERT, pretrained on composed texts") for name in CONTROL]
-    return embedded + [
+    packaged = [
         (name, f"{hub_id}, brought by the package {package}") for name, (package, _, hub_id) in PACKAGED.items()
     ]
+    return embedded + packaged + [(name, f"{hub_id}, from the hub or a folder") for name, hub_id in NAMED.items()]
 
 
 def _corpora() -> Lines:

@@ -13,6 +13,7 @@ from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import Store
 from ..results.rows import rows as stored_rows
+from .verdicts import of_recipe, verdicts
 
 PROFILES = ("paper", "compact", "control")  # real text first
 
@@ -23,7 +24,12 @@ def write() -> Path:
     for profile in PROFILES:
         table = stored_rows(profile)
         if len(table):
-            parts += [f"## Profile {profile}: {len(table)} runs", SHOWS[profile], *_claims(table), *_questions(profile)]
+            parts += [
+                f"## Profile {profile}: {len(table)} runs",
+                SHOWS[profile],
+                *_claims(profile),
+                *_questions(profile),
+            ]
     path = reports() / "README.md"
     path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     return path
@@ -37,7 +43,8 @@ for each profile (a scale to run them at), which of the paper's findings hold, a
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
 IMDb. A verdict needs three seeds, and p values adjusted over the findings of a notebook (Holm's method): the chance of
-any false verdict among them is at most 5 %. **inconclusive**: all else. **not run**: this profile lacks the runs.
+any false verdict among them is at most 5 %, a second look with more seeds counted. **inconclusive**: all else. **not
+run**: this profile lacks the runs.
 
 `bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 
@@ -46,10 +53,10 @@ def _number(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def _claims(table: pd.DataFrame) -> list[str]:
+def _claims(profile: str) -> list[str]:
     """The claims as a table, judged by a profile's rows."""
     lines = ["| finding | verdict | effect | p | paper | seeds |", "|---|---|---:|---:|---:|---:|"]
-    for claim in claims.judged(table, figures.all_claims()).to_dict("records"):
+    for claim in verdicts(profile).to_dict("records"):
         effect = "" if pd.isna(claim["effect"]) else _interval(claim)
         paper = "" if pd.isna(claim["paper"]) else _number(claim["paper"])
         seeds = "" if pd.isna(claim["seeds"]) else f"{claim['seeds']:.0f}"
@@ -84,7 +91,10 @@ def _figure(profile, path, recipe):
     draw, store = figures.FIGURES[recipe["figure"]], Store.of(profile, figures.FIGURES[recipe["figure"]].kind)
     there = [row_id for row_id in recipe["rows"] if row_id in store]
     missing = len(recipe["rows"]) - len(there)
-    result = escape(result_of(path.stem, draw.data(stored_rows(profile, there, draw.kind))), quote=False)
-    incomplete = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
+    rows = stored_rows(profile, there, draw.kind)
+    result = escape(result_of(path.stem, draw.data(rows)), quote=False)
+    remark = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
+    if draw.kind == "rows" and len(of_recipe(rows, profile)) < len(rows):
+        remark += " Some of these runs are of an earlier recipe, with another window; no claim rests on them."
     alt = f"{figures.shows(path.stem)} {result}".strip()
-    return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{result or figures.shows(path.stem)}{incomplete}"]
+    return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{result or figures.shows(path.stem)}{remark}"]

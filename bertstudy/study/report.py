@@ -22,6 +22,7 @@ from ..results.rows import Store
 from ..results.rows import rows as stored_rows
 from ..results.tables import provenance
 from .pages import execute, notebook_path
+from .verdicts import verdicts
 
 TITLE = re.compile(r"<title>(.*?)</title>", re.S)
 
@@ -112,9 +113,9 @@ def _number(value):
     return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
 
 
-def _claims(profile, rows):
+def _claims(profile):
     """The claims judged by a profile's rows, as the index shows them; writes their table and figure to the report."""
-    table, place = claims.judged(rows, figures.all_claims()), reports() / profile / "claims"
+    table, place = verdicts(profile), reports() / profile / "claims"
     chart = figures.claims(table)
     figures.save(chart, table, place, site() / profile / "claims")
     plt.close(chart)

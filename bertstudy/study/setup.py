@@ -55,8 +55,10 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     own = {name: given.pop(name) for name in list(given) if name in question.parameters}
     scale = question.scale(chosen.name, **own)
     if whole("seeds", seeds):
-        scale |= dict.fromkeys(("seeds", "pooled_seeds"), seeds)
+        scale |= {"seeds": seeds}
     base = replace(chosen.base, **{name: value for name, value in given.items() if value})
+    if "fraction" in scale and not given.get("fraction"):
+        base = replace(base, fraction=scale["fraction"])
     if given.get("corpus"):
         scale |= {name: [base.corpus] for name in ("tasks", "corpora") if name in scale and not own.get(name)}
     study = Study(question, chosen, base, scale, library)

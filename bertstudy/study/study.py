@@ -26,9 +26,17 @@ from ..results import plans
 from ..results.rows import Store, write_json
 from ..runs import Run
 from . import display, surveying
-from .modes import PUBLISHING, REMAKE, STORED
+from .modes import PLANNING, PUBLISHING, REMAKE, STORED
 
 LOG = logging.getLogger(__name__)
+
+
+class Planned(Exception):
+    """What a notebook would run."""
+
+    def __init__(self, runs: list[Run]):
+        super().__init__(f"{len(runs)} runs")
+        self.runs = runs
 
 
 class Study:
@@ -120,7 +128,10 @@ class Study:
 
         Several plans give a list of tables: their runs are carried out together, so that no core waits between them
         (`plans.run_all`). While a report is made from stored rows alone, the rows that there are (`plans.stored`).
+        While only the plan is asked for, raises it as a `Planned`.
         """
+        if os.environ.get(PLANNING):
+            raise Planned([run for plan in grids for run in plan])
         if not os.environ.get(STORED):
             every = [run for plan in grids for run in plan]
             remake = os.environ.get(REMAKE, "")
