@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, nctdtrinc, ndtri, stdtr, stdtrit
+from scipy.special import bdtr, chdtri, nctdtrinc, ndtri, stdtr, stdtrit
 
 CERTAIN = 1e9  # degrees of freedom of a spread that is known
 MOST_SEEDS = 1000  # that anyone would run
@@ -73,6 +73,17 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[fl
         return mean, float("nan"), float("nan")
     half = stdtrit(n - 1, (1 + confidence) / 2) * values.std(ddof=1) / n**0.5
     return mean, mean - float(half), mean + float(half)
+
+
+def sd_interval(values: Sequence[float], confidence: float = 0.95) -> tuple[float, float, float]:
+    """Standard deviation over seeds with its interval by chi squared: (sd, low, high); nan for a single value."""
+    values = np.asarray(values, dtype=float)
+    if len(values) < 2:
+        return float("nan"), float("nan"), float("nan")
+    freedom, sd = len(values) - 1, float(values.std(ddof=1))
+    tails = ((1 - confidence) / 2, (1 + confidence) / 2)
+    high, low = (sd * float((freedom / chdtri(freedom, 1 - tail)) ** 0.5) for tail in tails)
+    return sd, low, high
 
 
 def pooled_intervals(groups: Iterable[Sequence[float]], confidence: float = 0.95) -> list[tuple[float, float, float]]:

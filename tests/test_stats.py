@@ -37,6 +37,15 @@ def test_intervals_of_means_cover_as_often_as_they_say(how):
     assert near([covers(20, *how(one)[0][1:]) for one in groups], 0.95)
 
 
+def test_intervals_of_standard_deviations_cover_as_often_as_they_say():
+    drawn = np.random.default_rng(0).normal(20, 2, (6000, 5))
+    assert near([covers(2, *stats.sd_interval(one)[1:]) for one in drawn], 0.95)
+    sd, low, high = stats.sd_interval([1.0, 2.0, 4.0])
+    assert sd == pytest.approx(np.std([1, 2, 4], ddof=1))
+    assert (low, high) == pytest.approx((sd * (2 / 7.377759) ** 0.5, sd * (2 / 0.05063562) ** 0.5), rel=1e-5)
+    assert np.isnan(stats.sd_interval([1.0])).all()
+
+
 def test_wilson_as_printed():
     """Newcombe's (1998) example of single proportions: 81 of 263, and none of 20."""
     assert stats.wilson(81, 263) == pytest.approx((25.53, 36.62), abs=0.005)
