@@ -132,7 +132,8 @@ def _rows(given):
 
 
 def _next(given):
-    from .study.verdicts import proposals, run_next, verdicts, within
+    from .study.proposing import proposals, run_next, within
+    from .study.verdicts import DECIDED, verdicts
 
     proposed = proposals(given.profile)
     fits = set(within(proposed, given.minutes)["claim"])
@@ -142,10 +143,9 @@ def _next(given):
         print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
     print(f"* fits into {given.minutes:g} minutes; add --run to do it." if fits else "Nothing fits into the minutes.")
     if given.run:
-        every = len(proposed) + verdicts(given.profile)["verdict"].isin(("holds", "doesn't hold")).sum()
         for claim, verdict in run_next(given.profile, given.minutes, proposed):
-            decided = verdicts(given.profile)["verdict"].isin(("holds", "doesn't hold")).sum()
-            print(f"{claim}: {verdict} ({decided} of {every} claims are decided)", flush=True)
+            every = verdicts(given.profile)["verdict"]
+            print(f"{claim}: {verdict} ({every.isin(DECIDED).sum()} of {len(every)} claims are decided)", flush=True)
 
 
 def _list(given):

@@ -188,8 +188,8 @@ def compare(
 
     contests: the names of those in CONTESTS to hold; None: all. Gives the median ratios by the contest's name.
     """
-    base = replace(profile("compact").base, encoder=encoder, epochs=1, min_steps=0, window=window)
-    base = replace(base, truncation="head", piece_pooling="cls")  # as Trainer's model reads
+    reads = {"window": window, "truncation": "head", "piece_pooling": "cls"}  # as Trainer's model does
+    base = replace(profile("compact").base, encoder=encoder, epochs=1, min_steps=0, **reads)
     texts, ratios = _texts(base, corpus, count), {}
     head = f"{what}: {count} documents, batch {base.batch_size}, window {window}, {encoder}"
     print(f"{head}, {torch.get_num_threads()} threads, {rounds} rounds after a first", flush=True)

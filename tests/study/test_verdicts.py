@@ -9,7 +9,7 @@ import pytest
 from bertstudy import cli, experiments, profile
 from bertstudy.paths import ROOT
 from bertstudy.results import plans, rows
-from bertstudy.study import verdicts
+from bertstudy.study import proposing, verdicts
 from bertstudy.study.modes import PLANNING
 
 CLAIMS = {claim.name: claim for claim in experiments.all_claims()}
@@ -32,7 +32,7 @@ def without(store, keep):
 
 
 def test_the_plan_of_a_notebook_is_what_it_would_run():
-    plan = verdicts.plan_of("02_layers", "control")
+    plan = proposing.plan_of("02_layers", "control")
     assert {run.layers for run in plan} >= {"0", "1", "2", "3", "concat:0-1"}
     assert {run.seed for run in plan} == set(range(experiments.planned("control")["02_layers"]))
     assert {run.window for run in plan} == {profile("control").base.window}
@@ -40,9 +40,9 @@ def test_the_plan_of_a_notebook_is_what_it_would_run():
 
 
 def test_a_claims_runs_are_those_that_it_compares():
-    runs = verdicts.runs_for(CLAIMS["last layer"], "control", 4)
+    runs = proposing.runs_for(CLAIMS["last layer"], "control", 4)
     assert sorted((run.layers, run.seed) for run in runs) == [(layer, seed) for layer in "23" for seed in range(4)]
-    falls = verdicts.runs_for(CLAIMS["few labels gain most"], "control", 3)
+    falls = proposing.runs_for(CLAIMS["few labels gain most"], "control", 3)
     assert len(falls) == 12  # four settings: with and without, at the fewest labels and at the most
     assert len({run.fraction for run in falls}) == 2
 
@@ -55,15 +55,15 @@ def test_rows_of_another_window_are_no_evidence_for_a_profile():
 def test_what_is_proposed_is_what_is_missing_cheapest_first(store):
     removed = without(store, lambda run: not (run["layers"] in ("2", "3") and run["seed"] == 2))
     assert removed == 2
-    proposed = verdicts.proposals("control").set_index("claim")
+    proposed = proposing.proposals("control").set_index("claim")
     assert {(run.layers, run.seed) for run in proposed.loc["last layer", "runs"]} == {("2", 2), ("3", 2)}
     assert proposed.loc["last layer", "needs"] == "3 seeds are needed, 2 runs more"
     priced = proposed[proposed["runs"].map(bool)]
     every = [run for runs in priced["runs"] for run in runs]
     assert len(every) == len(set(every))  # a run that several claims need is paid once
     assert priced["minutes"].iloc[0] == priced["minutes"].min() > 0
-    assert len(verdicts.within(proposed, 0.0)) == 0
-    assert len(verdicts.within(proposed, 1e6)) == len(priced)
+    assert len(proposing.within(proposed, 0.0)) == 0
+    assert len(proposing.within(proposed, 1e6)) == len(priced)
 
 
 @pytest.mark.slow
@@ -73,7 +73,7 @@ def test_what_is_proposed_decides_within_its_estimate(store, capsys):
     assert removed > 5
     decided = verdicts.verdicts("control").set_index("claim")["verdict"]
     assert decided["high rate fails"] == "inconclusive" != before["high rate fails"]
-    proposed = verdicts.proposals("control")
+    proposed = proposing.proposals("control")
     line = proposed.set_index("claim").loc["high rate fails"]
     made = plans.run_all(line["runs"], "control", progress=False)
     spent = made["seconds"].map(lambda seconds: seconds["all"]).sum() / 60

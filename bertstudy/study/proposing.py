@@ -1,0 +1,171 @@
+"""What to run next so that more claims are decided: each open claim's runs, their price, and the order."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import lru_cache
+
+import nbformat
+import numpy as np
+import pandas as pd
+
+from .. import experiments
+from ..analysis import claims
+from ..model.loading import encoder_config
+from ..registry import unique
+from ..results import plans
+from ..results.rows import Store, name_of
+from ..results.rows import rows as stored_rows
+from ..results.workers import in_order
+from ..runs import NO_ENCODER, Run
+from .modes import PLANNING
+from .pages import notebook_path
+from .study import Planned
+from .verdicts import DECIDED, verdicts
+
+FASTER = 3  # times that prediction is, compared with training, by piece
+
+
+@lru_cache
+def plan_of(notebook: str, profile: str) -> list[Run]:
+    """The runs of a notebook's plan in a profile: its cells are carried out up to the one that would make them."""
+    names, before = {}, os.environ.get(PLANNING)
+    os.environ[PLANNING] = "1"
+    try:
+        for cell in nbformat.read(notebook_path(notebook), as_version=4).cells:
+            if cell.cell_type == "code":
+                exec(compile(cell.source, notebook, "exec"), names)
+                if "parameters" in cell.metadata.get("tags", ()):
+                    names["profile"] = profile
+    except Planned as planned:
+        return unique(planned.runs)
+    finally:
+        os.environ.pop(PLANNING) if before is None else os.environ.update({PLANNING: before})
+    return []
+
+
+def _as_rows(plan):
+    """A plan as rows are for claims: a line a run, with the run itself and what can be known before it is made."""
+    depths = {run.encoder: _depth(run.encoder) for run in plan}
+    lines = [{**asdict(run), "depth": depths[run.encoder], "whole": run} for run in plan]
+    return claims.with_places(pd.DataFrame(lines))
+
+
+def _depth(encoder):
+    return np.nan if encoder == NO_ENCODER else encoder_config(encoder).num_hidden_layers
+
+
+def runs_for(claim: claims.Claim, profile: str, seeds: int) -> list[Run]:
+    """The runs that a claim compares in its notebook's plan, with so many seeds; [] where the plan doesn't reach it."""
+    plan, wanted = plan_of(claim.notebook, profile), []
+    if not plan:
+        return []
+    table = _as_rows(plan)
+    for contrast in claim.contrasts:
+        found = claims.compared(table, contrast)
+        if found is None:
+            return []
+        wanted += [replace(side["whole"].iloc[0], seed=seed) for side in found[1] for seed in range(seeds)]
+    return unique(wanted)
+
+
+class Prices:
+    """Seconds that runs will take, by the speed of the rows that there are: of runs alike, else by their pieces."""
+
+    def __init__(self, profile: str):
+        rows = stored_rows(profile)
+        self.taken = {}
+        for row in rows.to_dict("records"):
+            self.taken.setdefault(_but_seed(Run(**{name: row[name] for name in asdict(Run())})), []).append(
+                row["seconds"]["all"]
+            )
+        ends = [(row["encoder"], row["history"][-1]) for row in rows.to_dict("records") if row["history"]]
+        speeds = [(encoder, end["pieces"] / end["seconds"]) for encoder, end in ends if end.get("pieces")]
+        self.speed = pd.DataFrame(speeds, columns=["encoder", "speed"]).groupby("encoder")["speed"].median()
+
+    def of(self, run: Run) -> float:
+        """Seconds of a run, without further pretraining; nan where no row has its encoder."""
+        if known := self.taken.get(_but_seed(run)):
+            return float(np.mean(known))
+        speed = self.speed.get(run.encoder, np.nan)
+        labelled = 25_000 * run.fraction
+        documents = max(labelled * run.epochs, run.min_steps * run.batch_size) + (run.test_size or 2000) / FASTER
+        return documents * run.window / speed
+
+    def before(self, run: Run) -> float:
+        """Seconds of the further pretraining that a run starts from; 0 where it asks for none."""
+        if run.further_pretraining == "none":
+            return 0.0
+        steps = run.pretraining_steps + run.pretraining_head_steps
+        pieces = steps * run.pretraining_batch_size * run.pretraining_window
+        return pieces / self.speed.get(run.encoder, np.nan)
+
+
+def _but_seed(run):
+    return replace(run, seed=0)
+
+
+def _encoder_of(run):
+    """What names the further pretrained encoder that a run starts from."""
+    names = [
+        name for name in asdict(run) if name.startswith("pretraining") or name in ("encoder", "further_pretraining")
+    ]
+    return tuple(getattr(run, name) for name in names)
+
+
+def proposals(profile: str) -> pd.DataFrame:
+    """What to run next, in the order that decides most claims a minute: a line a claim that is open.
+
+    Columns: claim, verdict, needs, runs (a list of `Run` without a row, less those of the lines above), minutes (of
+    these, by measured speed; nan where nothing is known), effect. A claim that the profile's plan does not reach, and
+    one that no number of seeds decides, has no runs.
+    """
+    table, store, prices = verdicts(profile), Store.of(profile), Prices(profile)
+    named = {claim.name: claim for claim in experiments.all_claims()}
+    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
+    lines, planned = [], experiments.planned(profile)
+    for line, others in zip(table.to_dict("records"), undecided, strict=True):
+        if line["verdict"] in DECIDED:
+            continue
+        seeds = max(claims.SEEDS, planned.get(line["notebook"], 1))
+        if line["verdict"] == "inconclusive":
+            seeds = claims.seeds_to_decide(line, (1 - claims.FIRST) * claims.LEVEL / others)
+        runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
+        missing = [run for run in runs if name_of(run).id not in store]
+        needs = line["needs"] or ("" if runs else "not in the plan of this profile")
+        lines.append({**{name: line[name] for name in ("claim", "verdict")}, "needs": needs, "runs": missing})
+    return pd.DataFrame(_cheapest_first(lines, prices), columns=["claim", "verdict", "needs", "runs", "minutes"])
+
+
+def _cheapest_first(lines, prices) -> Iterator[dict]:
+    """The lines, always that with the fewest minutes next, when runs and encoders of those before are made."""
+    made, lines = set(), [*lines]
+
+    def minutes(line):
+        runs = [run for run in line["runs"] if run not in made]
+        encoders = {_encoder_of(run): run for run in runs}
+        known = {_encoder_of(run) for run in made}
+        first = sum(prices.before(run) for encoder, run in encoders.items() if encoder not in known)
+        return (sum(map(prices.of, runs)) + first) / 60
+
+    while lines:
+        best = min(lines, key=lambda line: (not line["runs"], np.nan_to_num(minutes(line), nan=np.inf)))
+        lines.remove(best)
+        runs = [run for run in best["runs"] if run not in made]
+        yield {**best, "runs": runs, "minutes": minutes(best) if best["runs"] else np.nan}
+        made.update(runs)
+
+
+def run_next(profile: str, minutes: float, proposed: pd.DataFrame | None = None) -> Iterator[tuple[str, str]]:
+    """Carry proposals out, those that fit into the minutes, and yield (claim, its verdict) after each. Resumable: rows
+    are stored one by one."""
+    proposed = proposals(profile) if proposed is None else proposed
+    for line in within(proposed, minutes).to_dict("records"):
+        plans.run_all(in_order(line["runs"]), profile, workers=0)
+        yield line["claim"], verdicts(profile).set_index("claim").loc[line["claim"], "verdict"]
+
+
+def within(proposed: pd.DataFrame, minutes: float) -> pd.DataFrame:
+    """Those proposals with runs that, one after the other, fit into the minutes."""
+    priced = proposed[proposed["runs"].map(bool) & proposed["minutes"].notna()]
+    return priced[priced["minutes"].cumsum() <= minutes]
