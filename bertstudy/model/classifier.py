@@ -1,7 +1,6 @@
 """The classifier: an encoder, poolings over pieces, layers and segments, dropout, a linear head (§3)."""
 
 from collections.abc import Iterable
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -114,14 +113,18 @@ class Classifier(nn.Module):
         self.eval()
         order = sorted(range(len(documents)), key=lambda index: size(documents[index]))
         result, done, budget = torch.empty(len(documents), width, device=self.device), 0, budget or self.budget
+        groups, cut_by = within(documents, order, budget), budget
 
-        def first(budget):  # of those not done yet, as many as are within the budget
-            group = next(within(documents, islice(order, done, None), budget))
+        def following(budget):  # of those not done yet, as many as are within the budget
+            nonlocal groups, cut_by
+            if budget != cut_by:
+                groups, cut_by = within(documents, order[done:], budget), budget
+            group = next(groups)
             return group, compute(pack([documents[index] for index in group]).to(self.device))
 
         try:
             while done < len(order):
-                (group, vectors), budget = memory.halving(first, budget)
+                (group, vectors), budget = memory.halving(following, budget)
                 result[group] = vectors
                 done += len(group)
         finally:
