@@ -15,6 +15,7 @@ from ..choices.methods import METHODS
 from ..data.corpora import LIBRARY, Library
 from ..data.sampling import Documents, draw
 from ..model.loading import encoder_commit
+from ..model.locations import weights_hash
 from ..model.precision import arithmetic
 from ..runs import NO_ENCODER, Run
 from ..training.job import Job, Outcome
@@ -54,6 +55,7 @@ def train(
         "arithmetic": dtype,
         "versions": {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}},
         "encoder_commit": None if run.encoder == NO_ENCODER else encoder_commit(run.encoder),
+        "weights": None if run.encoder == NO_ENCODER else weights_hash(run.encoder),
         **_told(done, documents),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -10,6 +10,7 @@ from bertstudy import Run
 from bertstudy.model.batching import pack, pad
 from bertstudy.model.encoder import PROVEN, Encoder
 from bertstudy.model.loading import check_encoder, encoder_config, load_tokenizer, longest_window
+from bertstudy.model.locations import weights_hash, where
 
 MIXED = [1, 2, 512, 7, 300, 30]
 
@@ -142,6 +143,16 @@ def test_an_encoder_that_is_nowhere_says_what_to_do(load, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(ValueError, match="encoder='no/such' can't be loaded.*Offline, use encoder='control'"):
         load("no/such")
+
+
+def test_a_named_encoder_is_found_in_the_folder_of_encoders_and_else_on_the_hub(tiny, tmp_path, monkeypatch):
+    monkeypatch.delenv("BERTSTUDY_ENCODERS", raising=False)
+    assert where("mpnet") == "sentence-transformers/all-mpnet-base-v2"
+    monkeypatch.setenv("BERTSTUDY_ENCODERS", str(tmp_path))
+    assert where("mpnet") == "sentence-transformers/all-mpnet-base-v2"  # the folder lacks it
+    shutil.copytree(tiny(), tmp_path / "mpnet")
+    assert Encoder.load("mpnet").config.num_hidden_layers == 3
+    assert weights_hash("mpnet") == weights_hash(tiny())
 
 
 def test_more_layers_than_there_are_is_an_error(tiny):
