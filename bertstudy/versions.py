@@ -14,7 +14,7 @@ STAGES = {
     "pretraining": "1.2",  # sentences, pairs, masks, its loop
     "multitask": "1.2",  # task sampling, its loop
     "retention": "1.0",  # masked-LM losses before and after, CKA
-    "features": "1.1",  # the reader on a frozen encoder
+    "features": "2.0",  # the reader on a frozen encoder
     "embeddings": "2.0",  # the linear head on a frozen encoder
     "words": "1.0",  # words and pairs of words, the best of several linear classifiers
     "tfidf": "1.0",  # words and pairs of words, logistic regression

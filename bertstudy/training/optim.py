@@ -13,9 +13,9 @@ from ..runs import Run
 BETAS, EPS = (0.9, 0.999), 1e-6  # §5.2; eps as in BERTAdam
 
 
-def has_weight_decay(name: str) -> bool:
-    """Whether a parameter of this name has weight decay: all but biases and LayerNorm."""
-    return not (name.endswith("bias") or "LayerNorm" in name or "layer_norm" in name)
+def has_weight_decay(weight: nn.Parameter) -> bool:
+    """Whether a parameter has weight decay: all but biases and norms, which are those of one dimension."""
+    return weight.ndim > 1
 
 
 def parameter_groups(classifier: nn.Module, run: Run) -> list[dict]:
@@ -31,11 +31,11 @@ def parameter_groups(classifier: nn.Module, run: Run) -> list[dict]:
     place = {id(weight): number + 1 for number, layer in enumerate(layers) for weight in layer.parameters()}
     encoder_ids = {id(weight) for weight in classifier.encoder.parameters()}
     groups = {}
-    for name, weight in classifier.named_parameters():
+    for weight in classifier.parameters():
         if not weight.requires_grad:
             continue
         level = place.get(id(weight), 0 if id(weight) in encoder_ids else depth + 1)
-        decays = has_weight_decay(name)
+        decays = has_weight_decay(weight)
         group = groups.setdefault(
             (level, decays),
             {

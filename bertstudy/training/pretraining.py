@@ -116,24 +116,22 @@ def held_out_loss(
     return float(np.mean([loss.item() for loss, _, _ in outputs])), 100 * float(np.mean(rights)) if rights else None
 
 
-def _groups(named, settings):
+def _groups(weights, settings):
     """AdamW groups: biases and LayerNorm without weight decay."""
     groups = [{"lr": settings.learning_rate, "weight_decay": decay, "params": []} for decay in (WEIGHT_DECAY, 0.0)]
-    for name, weight in named:
-        groups[not has_weight_decay(name)]["params"].append(weight)
+    for weight in weights:
+        groups[not has_weight_decay(weight)]["params"].append(weight)
     return groups
 
 
 def _phases(model, settings, head_steps, scaler):
     """The optimizers of the two phases: the head alone, at HEAD_RATE; then everything."""
     above = {id(weight) for weight in model.head_parameters()}
-    named_parameters = list(model.model.named_parameters())
+    every = list(model.model.parameters())
     head = replace(settings, learning_rate=HEAD_RATE)
     return [
-        Optimizer(
-            _groups([pair for pair in named_parameters if id(pair[1]) in above], head), head, max(1, head_steps), scaler
-        ),
-        Optimizer(_groups(named_parameters, settings), settings, settings.steps, scaler),
+        Optimizer(_groups([weight for weight in every if id(weight) in above], head), head, max(1, head_steps), scaler),
+        Optimizer(_groups(every, settings), settings, settings.steps, scaler),
     ]
 
 

@@ -2,10 +2,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import nn
 
 from bertstudy import Classifier, Run
 from bertstudy.choices.schedules import SCHEDULES, layer_rates
-from bertstudy.training.optim import BETAS, EPS, Optimizer, parameter_groups
+from bertstudy.training.optim import BETAS, EPS, Optimizer, has_weight_decay, parameter_groups
 
 
 def rates(name, steps=100, warmup=0.1):
@@ -62,6 +63,12 @@ def test_groups_hold_every_parameter_once_at_its_layers_rate(tiny):
     spared = {id(weight) for group in groups if group["weight_decay"] == 0 for weight in group["params"]}
     for name, weight in classifier.named_parameters():
         assert (id(weight) in spared) == (name.endswith("bias") or "LayerNorm" in name), name
+
+
+def test_biases_of_an_lstm_and_norms_of_any_name_have_no_weight_decay():
+    module = nn.ModuleDict({"lstm": nn.LSTM(3, 2), "norm1": nn.LayerNorm(3), "linear": nn.Linear(3, 2)})
+    decays = {name for name, weight in module.named_parameters() if has_weight_decay(weight)}
+    assert decays == {"lstm.weight_ih_l0", "lstm.weight_hh_l0", "linear.weight"}
 
 
 def bert_adam(weight, gradients, rate, decay):
