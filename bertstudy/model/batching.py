@@ -33,6 +33,11 @@ class Batch:
         """Word pieces in the batch, [CLS] and [SEP] counted."""
         return self.ids.shape[1]
 
+    @property
+    def starts(self) -> torch.Tensor:
+        """Where each segment's first piece, [CLS], is in the row: (segments), on the device of the ids."""
+        return self.bounds[:-1].to(self.ids.device)
+
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with ids, positions and types on `device`; the bounds stay on the CPU."""
         types = None if self.types is None else self.types.to(device)
@@ -58,7 +63,7 @@ def with_types(batch: Batch, mark: int) -> Batch:
     """The batch with types: in each segment 0 up to the first piece `mark` ([SEP]), and 1 behind it."""
     marks = (batch.ids[0] == mark).long()
     before = marks.cumsum(0) - marks  # marks before each piece, over the whole row
-    at_start = torch.repeat_interleave(before[batch.bounds[:-1].to(before.device)], batch.lengths.to(before.device))
+    at_start = torch.repeat_interleave(before[batch.starts], batch.lengths.to(before.device))
     return replace(batch, types=(before > at_start).long()[None])
 
 

@@ -149,10 +149,9 @@ class Encoder(nn.Module):
 
     def first(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         """The states of each segment's first piece, [CLS]: a list of (segments, hidden), one a layer."""
-        places = batch.bounds[:-1].to(batch.ids.device)
         if self.padding_free and len(layers) == 1:
-            return [self.row(batch, places).last_hidden_state[0]]
-        return [state[places] for state in self(batch, layers)]
+            return [self.row(batch, batch.starts).last_hidden_state[0]]
+        return [state[batch.starts] for state in self(batch, layers)]
 
     def row(self, batch: Batch, read: torch.Tensor | None = None, **options: Any) -> ModelOutput:
         """The model's output for the packed row of a batch; last_hidden_state is (1, pieces, hidden).

@@ -78,8 +78,7 @@ class PretrainingModel(nn.Module):
     def forward(self, masked: Masked) -> tuple:
         device = masked.batch.ids.device
         with autocast(device, self.precision):
-            first = masked.batch.bounds[:-1].to(device)
-            read = masked.chosen if masked.follows is None else torch.cat([masked.chosen, first])
+            read = masked.chosen if masked.follows is None else torch.cat([masked.chosen, masked.batch.starts])
             states = self.encoder.row(masked.batch, read).last_hidden_state[0]
             logits = self.words(states[: len(masked.chosen)]).float()
             loss = cross_entropy(logits, masked.pieces)
