@@ -144,7 +144,7 @@ def _section(profile, shows):
         "shows": shows,
         "runs": len(table),
         "newest": "" if table.empty else max(table["made"])[:10],
-        "claims": None if table.empty else _claims(profile, table),
+        "claims": None if table.empty else _claims(profile),
         "cards": [_card(page, recipes) for page in pages],
         "loose": [_figure(path) for path, recipe in recipes.items() if recipe["notebook"] not in stems],
     }
