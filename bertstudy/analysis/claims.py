@@ -212,7 +212,8 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
         for contrast, (setting, effect) in results
     ]
     unjudged = any(np.isnan(holds) for holds, *_ in found)
-    p_holds, _, effect, contrast, setting = max(found, key=lambda one: (np.nan_to_num(one[0]), -one[2].effect))
+    weakest = max(found, key=lambda one: (one[2].seeds < SEEDS, np.nan_to_num(one[0]), -one[2].effect))
+    p_holds, _, effect, contrast, setting = weakest
     return {
         **line,
         "corpus": setting["corpus"],

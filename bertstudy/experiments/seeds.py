@@ -66,13 +66,14 @@ def seed_spread(rows: pd.DataFrame) -> plt.Figure:
     """The test error of every seed of one recipe, at each number of labels; bars are means with 95 % intervals."""
     data, rows = seed_spread_data(rows), _with_ways(rows)
     sizes = sorted(set(data["labelled"]))
-    ways = [way for way in WAYS if way in set(data["way"])]
+    ways = {size: [way for way in WAYS if way in set(data.loc[data["labelled"] == size, "way"])] for size in sizes}
     with plt.style.context(STYLE):
-        size = (7.4, 1.2 + len(sizes) * (0.6 + 0.38 * len(ways)))
-        chart, panels = plt.subplots(len(sizes), 1, figsize=size, sharex=True, squeeze=False)
+        heights = [len(ways[labelled]) + 1 for labelled in sizes]
+        options = dict(sharex=True, squeeze=False, height_ratios=heights)
+        chart, panels = plt.subplots(len(sizes), 1, figsize=(7.4, 1.2 + 0.42 * sum(heights)), **options)
         color = sns.color_palette()[0]
         for axes, labelled in zip(panels[:, 0], sizes, strict=True):
-            for place, way in enumerate(ways):
+            for place, way in enumerate(ways[labelled]):
                 part = rows[(rows["way"] == way) & (rows["labelled"] == labelled)]
                 told = data[(data["way"] == way) & (data["labelled"] == labelled)]
                 axes.plot(part["error"], np.full(len(part), place), "o", color=color, alpha=0.35, markeredgewidth=0)
@@ -80,8 +81,8 @@ def seed_spread(rows: pd.DataFrame) -> plt.Figure:
                     one = told.iloc[0]
                     bars = [[one["error"] - one["low"]], [one["high"] - one["error"]]]
                     axes.errorbar(one["error"], place + 0.28, xerr=bars, fmt="|", color="black", capsize=3, ms=9)
-            axes.set_yticks(range(len(ways)), ways)
-            axes.set_ylim(-0.5, len(ways) - 0.3)
+            axes.set_yticks(range(len(ways[labelled])), ways[labelled])
+            axes.set_ylim(-0.5, len(ways[labelled]) - 0.3)
             axes.set_title(f"{names(rows)}, {labelled:,} labels, {_seeds(data, labelled)}", fontsize=10)
         panels[-1, 0].set(
             xlabel="test error (%): a dot is a run, a bar the mean with its 95 % interval", xlim=(0, None)

@@ -16,6 +16,9 @@ HEADERS = {  # of columns whose own name does not say the unit
     "precision": "precision (%)",
     "recall": "recall (%)",
     "f1": "F1 (%)",
+    "sd": "sd (points)",
+    "differ": "differ (% of pairs)",
+    "beyond": "beyond (% of pairs)",
 }
 
 

@@ -15,7 +15,6 @@ from ..model.loading import encoder_config
 from ..registry import unique
 from ..results import plans
 from ..results.rows import Store, name_of
-from ..results.rows import rows as stored_rows
 from ..results.workers import in_order
 from ..runs import NO_ENCODER, Run
 from .modes import PLANNING
@@ -73,13 +72,10 @@ class Prices:
     """Seconds that runs will take, by the speed of the rows that there are: of runs alike, else by their pieces."""
 
     def __init__(self, profile: str):
-        rows = stored_rows(profile)
-        self.taken = {}
-        for row in rows.to_dict("records"):
-            self.taken.setdefault(_but_seed(Run(**{name: row[name] for name in asdict(Run())})), []).append(
-                row["seconds"]["all"]
-            )
-        ends = [(row["encoder"], row["history"][-1]) for row in rows.to_dict("records") if row["history"]]
+        rows, self.taken = list(Store.of(profile).all()), {}
+        for row in rows:
+            self.taken.setdefault(_but_seed(Run(**row["run"])), []).append(row["seconds"]["all"])
+        ends = [(row["run"]["encoder"], row["history"][-1]) for row in rows if row["history"]]
         speeds = [(encoder, end["pieces"] / end["seconds"]) for encoder, end in ends if end.get("pieces")]
         self.speed = pd.DataFrame(speeds, columns=["encoder", "speed"]).groupby("encoder")["speed"].median()
 
