@@ -71,7 +71,6 @@ def test_what_is_proposed_is_what_is_missing_cheapest_first(store):
 @pytest.mark.slow
 def test_what_is_proposed_decides_and_takes_what_was_estimated(store):
     """From one seed, made here and now, to the three that are planned."""
-    before = verdicts.verdicts("control").set_index("claim")["verdict"]
     without(store, lambda run: False)
     claim = "high rate fails"
     first = proposing.runs_for(CLAIMS[claim], "control", 1)
@@ -85,7 +84,9 @@ def test_what_is_proposed_decides_and_takes_what_was_estimated(store):
     made = plans.run_all(wanted, "control", progress=False)
     spent = made["seconds"].map(lambda seconds: seconds["all"]).sum()
     assert estimated / 2 < spent < 2 * estimated  # the machine may do other things meanwhile
-    assert verdicts.verdicts("control").set_index("claim").loc[claim, "verdict"] == before[claim] == "holds"
+    told = verdicts.verdicts("control").set_index("claim").loc[claim]
+    assert told["seeds"] == told["planned"] == 3
+    assert told["effect"] > 5
 
 
 @pytest.mark.slow
