@@ -254,13 +254,18 @@ def decided(table: pd.DataFrame) -> pd.DataFrame:
     ]
     verdicts = [_verdict(*line) for line in zip(table["kind"], seeds, *adjusted, strict=True)]
     table = table.assign(p=[p for _, p in verdicts], verdict=[verdict for verdict, _ in verdicts])
-    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
     return table.assign(
         needs=[
-            _needs(line, (1 - FIRST) * LEVEL / others) if line["verdict"] == "inconclusive" else ""
-            for line, others in zip(table.to_dict("records"), undecided, strict=True)
+            _needs(line, level) if line["verdict"] == "inconclusive" else ""
+            for line, level in zip(table.to_dict("records"), later_levels(table), strict=True)
         ]
     )
+
+
+def later_levels(table: pd.DataFrame) -> pd.Series:
+    """At which level each line of a table of claims would be decided by a later look, beside its notebook's others."""
+    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
+    return (1 - FIRST) * LEVEL / undecided
 
 
 def _verdict(kind, seeds, holds, fails):

@@ -16,7 +16,7 @@ from ..registry import unique
 from ..results import plans
 from ..results.rows import Store, name_of
 from ..results.workers import in_order
-from ..runs import NO_ENCODER, Run
+from ..runs import NO_ENCODER, Run, fields_of
 from .modes import PLANNING
 from .pages import notebook_path
 from .study import Planned
@@ -103,29 +103,25 @@ def _but_seed(run):
 
 def _encoder_of(run):
     """What names the further pretrained encoder that a run starts from."""
-    names = [
-        name for name in asdict(run) if name.startswith("pretraining") or name in ("encoder", "further_pretraining")
-    ]
-    return tuple(getattr(run, name) for name in names)
+    return tuple(getattr(run, name) for name in ("encoder", *fields_of("pretraining")))
 
 
 def proposals(profile: str) -> pd.DataFrame:
     """What to run next, in the order that decides most claims a minute: a line a claim that is open.
 
     Columns: claim, verdict, needs, runs (a list of `Run` without a row, less those of the lines above), minutes (of
-    these, by measured speed; nan where nothing is known), effect. A claim that the profile's plan does not reach, and
+    these, by measured speed; nan where nothing is known). A claim that the profile's plan does not reach, and
     one that no number of seeds decides, has no runs.
     """
     table, store, prices = verdicts(profile), Store.of(profile), Prices(profile)
     named = {claim.name: claim for claim in experiments.all_claims()}
-    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
     lines, planned = [], experiments.planned(profile)
-    for line, others in zip(table.to_dict("records"), undecided, strict=True):
+    for line, level in zip(table.to_dict("records"), claims.later_levels(table), strict=True):
         if line["verdict"] in DECIDED:
             continue
         seeds = max(claims.SEEDS, planned.get(line["notebook"], 1))
         if line["verdict"] == "inconclusive":
-            seeds = claims.seeds_to_decide(line, (1 - claims.FIRST) * claims.LEVEL / others)
+            seeds = claims.seeds_to_decide(line, level)
         runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
         missing = [run for run in runs if name_of(run).id not in store]
         needs = line["needs"] or ("" if runs else "not in the plan of this profile")
@@ -152,10 +148,9 @@ def _cheapest_first(lines, prices) -> Iterator[dict]:
         made.update(runs)
 
 
-def run_next(profile: str, minutes: float, proposed: pd.DataFrame | None = None) -> Iterator[tuple[str, str]]:
+def run_next(profile: str, minutes: float, proposed: pd.DataFrame) -> Iterator[tuple[str, str]]:
     """Carry proposals out, those that fit into the minutes, and yield (claim, its verdict) after each. Resumable: rows
     are stored one by one."""
-    proposed = proposals(profile) if proposed is None else proposed
     for line in within(proposed, minutes).to_dict("records"):
         plans.run_all(in_order(line["runs"]), profile, workers=0)
         yield line["claim"], verdicts(profile).set_index("claim").loc[line["claim"], "verdict"]
