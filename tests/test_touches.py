@@ -162,21 +162,24 @@ def test_an_experiment_is_a_notebook_and_a_file(house):
 
 
 def test_a_field_of_run_is_its_declaration_and_the_place_that_reads_it(house):
+    check = ("-m", "bertstudy", "rows", "check")
+    before = run(house, *check, BERTSTUDY_REPORTS=str(ROOT / "reports"))
     runs = house / "bertstudy" / "runs.py"
     line = '    evaluations: int = knob(1, least=1, part="training"'
     field = '    head_bias: float = knob(0.0, most=9, part="training", added=True)\n'
     runs.write_text(runs.read_text().replace(line, field + line))
     classifier = house / "bertstudy" / "model" / "classifier.py"
-    before = "nn.init.zeros_(self.head.bias)"
-    assert before in classifier.read_text()
-    classifier.write_text(classifier.read_text().replace(before, "nn.init.constant_(self.head.bias, run.head_bias)"))
+    start = "nn.init.zeros_(self.head.bias)"
+    assert start in classifier.read_text()
+    classifier.write_text(classifier.read_text().replace(start, "nn.init.constant_(self.head.bias, run.head_bias)"))
     code = RUN.format(fields='truncation="head", head_bias=2.0') + "print(run.head_bias, row['run_head'])"
     out = run(house, "-c", code.replace("row['run_head']", "row['head_bias']"))
     assert "2.0 2.0" in out
-    check = "from bertstudy import Run\ntry:\n    Run(head_bias=10.0)\nexcept ValueError as error:\n    print(error)"
-    assert "head_bias=10.0: allowed is up to 9" in run(house, "-c", check)
-    out = run(house, "-m", "bertstudy", "rows", "check", BERTSTUDY_REPORTS=str(ROOT / "reports"))
-    assert all("ids recompute, 0 stale" in one and one.split()[1] == one.split()[3] for one in out.splitlines())
+    refused = "from bertstudy import Run\ntry:\n    Run(head_bias=10.0)\nexcept ValueError as error:\n    print(error)"
+    assert "head_bias=10.0: allowed is up to 9" in run(house, "-c", refused)
+    after = run(house, *check, BERTSTUDY_REPORTS=str(ROOT / "reports"))
+    assert after == before
+    assert all(one.split()[1] == one.split()[3] for one in after.splitlines())
 
 
 def test_an_upward_import_breaks_the_contract(house):
