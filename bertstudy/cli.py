@@ -49,6 +49,7 @@ def _parser():
     following = command("next", _next, "next --profile compact --minutes 60 --run", help="what to run to decide claims")
     following.add_argument("--profile", default="compact", help="control, compact or paper")
     following.add_argument("--minutes", type=float, default=60.0, help="how long it may take")
+    following.add_argument("--workers", type=int, default=0, help="processes that share the runs; 0 chooses")
     following.add_argument("--run", action="store_true", help="do it; rows are stored one by one")
     kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
@@ -143,7 +144,7 @@ def _next(given):
         print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
     print(f"* fits into {given.minutes:g} minutes; add --run to do it." if fits else "Nothing fits into the minutes.")
     if given.run:
-        for claim, verdict in run_next(given.profile, given.minutes, proposed):
+        for claim, verdict in run_next(given.profile, given.minutes, proposed, given.workers):
             every = verdicts(given.profile)["verdict"]
             print(f"{claim}: {verdict} ({every.isin(DECIDED).sum()} of {len(every)} claims are decided)", flush=True)
 

@@ -136,6 +136,14 @@ EXPERIMENT = declare(
             planted=DOMAIN_WORDS,
         ),
         Claim(
+            "own texts",
+            "Further pretraining on the task's own texts is better than as many steps on texts of another domain.",
+            "§5.4.2, Table 5",
+            "06_further_pretraining",
+            (Contrast(after(_unrelated), after("within_task"), PRETRAINING, 1.60, over="fraction"),),
+            planted=DOMAIN_WORDS,
+        ),
+        Claim(
             "more steps",
             "All the steps of further pretraining are better than a third of them.",
             "§5.4.1, Figure 3",

@@ -159,6 +159,12 @@ def stale_stages(row: dict) -> list[str]:
     return versions.stale(row, stages_of(SimpleNamespace(**DEFAULTS | row["run"])))
 
 
+def cores_of(row: dict) -> int:
+    """How many cores computed a row: the threads on a CPU; a GPU is counted as one."""
+    device, _, threads = row["device"].rpartition(", ")
+    return int(threads.split()[0]) if device.startswith("cpu") else 1
+
+
 def recomputed_id(row: dict) -> str:
     """The id that follows from a row's contents."""
     return run_id(Run(**row["run"]), row["fingerprint"], row.get("made_from"))

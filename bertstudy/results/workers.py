@@ -42,6 +42,11 @@ def few_threads(run: Run) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def cores() -> int:
+    """How many cores there are to share: a machine with a GPU computes on that, as one."""
+    return 1 if torch.cuda.is_available() else cpu_count()
+
+
 def how_many(runs: list[Run], asked: int = 0) -> int:
     """How many processes to use for these runs: `asked`; with 0, one a core where all encoders are small, else one."""
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
@@ -124,5 +129,5 @@ def share(runs: list[Run], work: Callable[[Run], Any], workers: int) -> Iterator
 
     An encoder that several need is made by the first; the others wait at its lock.
     """
-    with parallel_config(backend="loky", inner_max_num_threads=1):
+    with parallel_config(backend="loky", inner_max_num_threads=max(1, cpu_count() // workers)):
         yield from processes(workers)(delayed(work)(run) for run in in_order(runs))

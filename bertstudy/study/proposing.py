@@ -11,18 +11,24 @@ import pandas as pd
 
 from .. import experiments
 from ..analysis import claims
-from ..model.loading import encoder_config
+from ..data.corpora import LIBRARY, Library
+from ..model.loading import encoder_config, load_tokenizer
+from ..model.predictions import reads_pairs
+from ..model.segments import Segmenter
 from ..registry import unique
 from ..results import plans
-from ..results.rows import Store, name_of
-from ..results.workers import in_order
+from ..results.rows import Store, cores_of, name_of
+from ..results.workers import cores, in_order
 from ..runs import NO_ENCODER, Run, fields_of
+from ..training.fine_tuning import epochs_of
 from .modes import PLANNING
 from .pages import notebook_path
 from .study import Planned
 from .verdicts import DECIDED, verdicts
 
 FASTER = 3  # times that prediction is, compared with training, by piece
+LATEST = 10  # rows by which a speed is told: earlier ones may be of another machine, or of slower code
+SAMPLE = 200  # documents by which the length of a corpus' documents is told
 
 
 @lru_cache
@@ -69,32 +75,61 @@ def runs_for(claim: claims.Claim, profile: str, seeds: int) -> list[Run]:
 
 
 class Prices:
-    """Seconds that runs will take, by the speed of the rows that there are: of runs alike, else by their pieces."""
+    """Core-seconds that runs will take, by the rows that there are: of runs alike, else by their pieces.
 
-    def __init__(self, profile: str):
-        rows, self.taken = list(Store.of(profile).all()), {}
-        for row in rows:
-            self.taken.setdefault(_but_seed(Run(**row["run"])), []).append(row["seconds"]["all"])
-        ends = [(row["run"]["encoder"], row["history"][-1]) for row in rows if row["history"]]
-        speeds = [(encoder, end["pieces"] / end["seconds"]) for encoder, end in ends if end.get("pieces")]
-        self.speed = pd.DataFrame(speeds, columns=["encoder", "speed"]).groupby("encoder")["speed"].median()
+    Of an encoder without a row, the speed is that of another, by how much each multiplies for a piece.
+    """
+
+    def __init__(self, profile: str, library: Library = LIBRARY):
+        rows, self.library, taken, speeds = list(Store.of(profile).all()), library, {}, {}
+        for row in sorted(rows, key=lambda row: row["made"]):
+            cores = cores_of(row)
+            taken.setdefault(_but_seed(Run(**row["run"])), []).append(cores * row["seconds"]["all"])
+            if row["history"] and (pieces := row["history"][-1].get("pieces")):
+                speed = pieces / (cores * row["history"][-1]["seconds"])
+                speeds.setdefault(row["run"]["encoder"], []).append(speed)
+        self.known = {run: float(np.mean(seconds[-LATEST:])) for run, seconds in taken.items()}
+        self.speeds = {encoder: float(np.median(measured[-LATEST:])) for encoder, measured in speeds.items()}
+
+    def speed(self, encoder: str) -> float:
+        """Pieces trained on in a core-second; nan where no row has an encoder."""
+        others = [other for other in self.speeds if other != NO_ENCODER]
+        if encoder in self.speeds or not others or encoder == NO_ENCODER:
+            return self.speeds.get(encoder, np.nan)
+        return float(np.mean([self.speeds[other] * _size(other) for other in others])) / _size(encoder)
 
     def of(self, run: Run) -> float:
-        """Seconds of a run, without further pretraining; nan where no row has its encoder."""
-        if known := self.taken.get(_but_seed(run)):
-            return float(np.mean(known))
-        speed = self.speed.get(run.encoder, np.nan)
-        labelled = 25_000 * run.fraction
-        documents = max(labelled * run.epochs, run.min_steps * run.batch_size) + (run.test_size or 2000) / FASTER
-        return documents * run.window / speed
+        """Core-seconds of a run, without further pretraining; nan where nothing is known."""
+        alike = _but_seed(run)
+        if alike not in self.known:
+            self.known[alike] = self._documents(run) * self._pieces(run) / self.speed(run.encoder)
+        return self.known[alike]
+
+    def _documents(self, run):
+        """How many documents a run trains on, all epochs together, and those that it tests, by what these take."""
+        corpus = self.library.of(run)
+        labelled = round(run.fraction * len(corpus.train.texts))
+        tested = min(run.test_size or len(corpus.test.texts), len(corpus.test.texts))
+        return labelled * epochs_of(run, labelled) + tested / FASTER
+
+    def _pieces(self, run):
+        """How many pieces of a document are read, by a sample."""
+        cut = Segmenter(load_tokenizer(run.encoder), run.truncation, run.window, reads_pairs(run))
+        texts = self.library.of(run).train.texts[:SAMPLE]
+        return np.mean([sum(map(len, segments)) for segments in cut(texts)])
 
     def before(self, run: Run) -> float:
-        """Seconds of the further pretraining that a run starts from; 0 where it asks for none."""
+        """Core-seconds of the further pretraining that a run starts from; 0 where it asks for none."""
         if run.further_pretraining == "none":
             return 0.0
         steps = run.pretraining_steps + run.pretraining_head_steps
-        pieces = steps * run.pretraining_batch_size * run.pretraining_window
-        return pieces / self.speed.get(run.encoder, np.nan)
+        return steps * run.pretraining_batch_size * run.pretraining_window / self.speed(run.encoder)
+
+
+def _size(encoder):
+    """What a layer's matrices have in weights, times the layers: a piece is multiplied with each of them."""
+    config = encoder_config(encoder)
+    return config.num_hidden_layers * config.hidden_size**2
 
 
 def _but_seed(run):
@@ -110,8 +145,8 @@ def proposals(profile: str) -> pd.DataFrame:
     """What to run next, in the order that decides most claims a minute: a line a claim that is open.
 
     Columns: claim, verdict, needs, runs (a list of `Run` without a row, less those of the lines above), minutes (of
-    these, by measured speed; nan where nothing is known). A claim that the profile's plan does not reach, and
-    one that no number of seeds decides, has no runs.
+    these on all cores, by measured speed; nan where nothing is known). A claim that the profile's plan does not
+    reach, and one that no number of seeds decides, has no runs.
     """
     table, store, prices = verdicts(profile), Store.of(profile), Prices(profile)
     named = {claim.name: claim for claim in experiments.all_claims()}
@@ -138,7 +173,7 @@ def _cheapest_first(lines, prices) -> Iterator[dict]:
         encoders = {_encoder_of(run): run for run in runs}
         known = {_encoder_of(run) for run in made}
         first = sum(prices.before(run) for encoder, run in encoders.items() if encoder not in known)
-        return (sum(map(prices.of, runs)) + first) / 60
+        return (sum(map(prices.of, runs)) + first) / (60 * cores())
 
     while lines:
         best = min(lines, key=lambda line: (not line["runs"], np.nan_to_num(minutes(line), nan=np.inf)))
@@ -148,11 +183,11 @@ def _cheapest_first(lines, prices) -> Iterator[dict]:
         made.update(runs)
 
 
-def run_next(profile: str, minutes: float, proposed: pd.DataFrame) -> Iterator[tuple[str, str]]:
+def run_next(profile: str, minutes: float, proposed: pd.DataFrame, workers: int = 0) -> Iterator[tuple[str, str]]:
     """Carry proposals out, those that fit into the minutes, and yield (claim, its verdict) after each. Resumable: rows
-    are stored one by one."""
+    are stored one by one. workers: processes, as `plans.run_all` takes them."""
     for line in within(proposed, minutes).to_dict("records"):
-        plans.run_all(in_order(line["runs"]), profile, workers=0)
+        plans.run_all(in_order(line["runs"]), profile, workers=workers)
         yield line["claim"], verdicts(profile).set_index("claim").loc[line["claim"], "verdict"]
 
 

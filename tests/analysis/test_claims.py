@@ -133,6 +133,7 @@ def test_encoders_are_ranked_by_depth_where_they_were_compared():
     ]
     chinese = seeds(5, corpus="sogou", encoder="a-chinese-one", depth=4)
     assert told("large", rows + chinese)["effect"] == pytest.approx(1) == told("large", rows)["effect"]
+    assert told("large, pretrained further", rows)["effect"] == pytest.approx(5)  # of 11 - 6 and 14 - 6
 
 
 def test_steps_are_ranked_at_one_share_of_labels_and_sources_compared_after_as_many():
@@ -225,13 +226,21 @@ def test_the_papers_effects_are_those_of_its_tables():
     )
     assert claim("depth").contrasts[0].paper == pytest.approx(table_3["Layer-0"] - table_3["Layer-11"])
     assert claim("multi-task").contrasts[0].paper == pytest.approx(table_7["BERT-FiT"] - table_7["BERT-MFiT-FiT"])
-    assert claim("large").contrasts[2].paper == pytest.approx(table_8["BERT-large"] - table_8["BERT-large + ITPT"])
+    larger = [one.paper for one in claim("large").contrasts + claim("large, pretrained further").contrasts]
+    assert larger == pytest.approx(
+        [
+            table_8["BERT-base"] - table_8["BERT-large"],
+            table_8["BERT-base + ITPT"] - table_8["BERT-large + ITPT"],
+            table_8["BERT-large"] - table_8["BERT-large + ITPT"],
+        ]
+    )
     few = paper.few_shot().set_index(["arm", "fraction"])["error"]
     gain = few["FiT"] - few["ITPT-FiT"]
     assert claim("few labels gain most").contrasts[0].paper == pytest.approx(gain[0.004] - gain[1.0])
     sources = paper.pretraining_sources()["IMDb"]
     assert claim("another domain").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["AG's News"])
     assert claim("within the task").contrasts[0].paper == pytest.approx(sources["w/o pretrain"] - sources["IMDb"])
+    assert claim("own texts").contrasts[0].paper == pytest.approx(sources["AG's News"] - sources["IMDb"])
 
 
 def test_the_papers_own_tables_tell_apart_what_the_size_of_the_test_sets_allows():
