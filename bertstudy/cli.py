@@ -46,6 +46,10 @@ def _parser():
     command("figures", _figures, "figures", help="draw all committed figures again from their rows")
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
+    told = command(
+        "claims", _claims, "claims --profile compact", help="what the stored rows say of the paper's findings"
+    )
+    told.add_argument("--profile", default="compact", help="control, compact or paper")
     following = command("next", _next, "next --profile compact --minutes 60 --run", help="what to run to decide claims")
     following.add_argument("--profile", default="compact", help="control, compact or paper")
     following.add_argument("--minutes", type=float, default=60.0, help="how long it may take")
@@ -130,6 +134,24 @@ def _rows(given):
         for row_id in result.wrong_ids:
             print(f"  {row_id}: the contents of this file give another id")
     sys.exit(1 if wrong else 0)
+
+
+def _claims(given):
+    """Print a claim a line: verdict, effect with interval, adjusted p, seeds, documents, the paper's effect."""
+    from pandas import isna
+
+    from .analysis.claims import p_shown
+    from .study.verdicts import verdicts
+
+    for line in verdicts(given.profile).to_dict("records"):
+        told = f"{line['claim']}: {line['verdict']}"
+        if not isna(line["seeds"]):
+            told += (
+                f". {line['effect']:+.2f} points [{line['low']:+.2f}, {line['high']:+.2f}], p {p_shown(line['p'])}, "
+            )
+            told += f"{line['seeds']:.0f} seeds, {line['documents']:,.0f} documents"
+            told += "" if isna(line["paper"]) else f", paper {line['paper']:+.2f}"
+        print(f"{told}. {line['needs']}".rstrip(". "))
 
 
 def _next(given):

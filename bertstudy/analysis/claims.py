@@ -239,7 +239,7 @@ def judged(rows: pd.DataFrame, claims: Iterable[Claim], planned: Mapping[str, in
     of interest is too small to matter: "better" doesn't hold, and "as good" and "no better" hold. `needs` says in words
     what would decide an inconclusive claim.
     """
-    placed = with_places(rows)
+    placed = with_places(rows) if len(rows) else rows
     table = pd.DataFrame([judge(claim, placed) for claim in claims])
     return decided(table.assign(planned=[max(SEEDS, planned.get(name, SEEDS)) for name in table["notebook"]]))
 

@@ -73,7 +73,8 @@ class Store:
 
 def as_table(rows: Iterable[dict]) -> pd.DataFrame:
     """Rows as a table: see `Store.table`. Fields of Run that a row is too old to have get their defaults."""
-    return pd.DataFrame([{**DEFAULTS, **row.pop("run"), **dict.fromkeys(TOLD), **row} for row in rows])
+    lines = [{**DEFAULTS, **row.pop("run"), **dict.fromkeys(TOLD), **row} for row in rows]
+    return pd.DataFrame(lines, columns=None if lines else [*DEFAULTS, *TOLD])
 
 
 def rows(profile: str | Store, ids: Iterable[str] | None = None, kind: str = "rows") -> pd.DataFrame:

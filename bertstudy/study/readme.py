@@ -13,8 +13,14 @@ from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import Store
 from ..results.rows import rows as stored_rows
-from .verdicts import of_recipe, verdicts
+from .verdicts import DECIDED, of_recipe, verdicts
 
+COUNTED = {
+    "holds": "hold",
+    "doesn't hold": "don't",
+    "inconclusive": "can't be told yet",
+    "not run": "were not run (`bertstudy next` tells what they would take)",
+}
 PROFILES = ("paper", "compact", "control")  # real text first
 
 
@@ -55,16 +61,27 @@ def _number(value: float) -> str:
 
 def _claims(profile: str) -> list[str]:
     """The claims as a table, judged by a profile's rows."""
-    lines = ["| finding | verdict | effect | p | paper | seeds |", "|---|---|---:|---:|---:|---:|"]
-    for claim in verdicts(profile).to_dict("records"):
+    table = verdicts(profile)
+    lines = ["| finding | verdict | effect | p | paper | seeds | documents |", "|---|---|---:|---:|---:|---:|---:|"]
+    for claim in table.to_dict("records"):
         effect = "" if pd.isna(claim["effect"]) else _interval(claim)
         paper = "" if pd.isna(claim["paper"]) else _number(claim["paper"])
-        seeds = "" if pd.isna(claim["seeds"]) else f"{claim['seeds']:.0f}"
+        seeds, documents = ("" if pd.isna(claim[name]) else f"{claim[name]:,.0f}" for name in ("seeds", "documents"))
         needs = f"; {claim['needs']}" if claim["needs"] else ""
         finding = f"{claim['statement']} ({claim['section']})"
         p = claims.p_shown(claim["p"])
-        lines.append(f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {seeds} |")
-    return ["### Which findings hold", "\n".join(lines)]
+        lines.append(
+            f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {seeds} | {documents} |"
+        )
+    return ["### Which findings hold", _counted(table), "\n".join(lines)]
+
+
+def _counted(table):
+    """In a sentence, how many claims have which verdict."""
+    counts = table["verdict"].value_counts()
+    told = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if verdict in counts]
+    decided = table["verdict"].isin(DECIDED).sum()
+    return f"{decided} of {len(table)} findings are decided on these texts: {', '.join(told)}."
 
 
 def _interval(claim):

@@ -68,6 +68,30 @@ def test_what_is_proposed_is_what_is_missing_cheapest_first(store):
     assert len(proposing.within(proposed, 1e6)) == len(priced)
 
 
+def test_the_command_tells_what_the_rows_say_of_each_claim(store, capsys):
+    cli.main(["claims", "--profile", "control"])
+    lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == list(CLAIMS)
+    assert lines["within the task"].startswith("holds. +10.00 points [+7.")
+    assert lines["within the task"].endswith("3 seeds, 1,000 documents, paper +1.03")
+    assert "paper" not in lines["low rate"]  # where the paper prints no number
+    without(store, lambda run: False)
+    cli.main(["claims", "--profile", "control"])
+    assert {line.split(": ", 1)[1] for line in capsys.readouterr().out.splitlines()} == {"not run"}
+
+
+def test_an_encoder_without_rows_is_priced_by_what_it_multiplies(store):
+    prices = proposing.Prices("control")
+    small, large = (
+        replace(profile("control").base, encoder=name, fraction=0.5) for name in ("control", "control-large")
+    )
+    del prices.speeds["control-large"]
+    ratio = proposing._size("control-large") / proposing._size("control")
+    assert ratio > 2
+    assert prices.of(large) == pytest.approx(ratio * prices.of(small), rel=1e-6)
+    assert prices.of(replace(small, fraction=0.25)) < 0.6 * prices.of(small)  # half of the documents, as many tests
+
+
 @pytest.mark.slow
 def test_what_is_proposed_decides_and_takes_what_was_estimated(store):
     """From one seed, made here and now, to the three that are planned."""
