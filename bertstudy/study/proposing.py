@@ -1,6 +1,7 @@
 """What to run next so that more claims are decided: each open claim's runs, their price, and the order."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from functools import lru_cache
@@ -157,9 +158,12 @@ def proposals(profile: str) -> pd.DataFrame:
         seeds = max(claims.SEEDS, planned.get(line["notebook"], 1))
         if line["verdict"] == "inconclusive":
             seeds = claims.seeds_to_decide(line, level)
-        runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
-        missing = [run for run in runs if name_of(run).id not in store]
-        needs = line["needs"] or ("" if runs else "not in the plan of this profile")
+        try:
+            runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
+            missing = [run for run in runs if name_of(run).id not in store]
+            needs = line["needs"] or ("" if runs else "not in the plan of this profile")
+        except ValueError as error:  # an encoder or a corpus that is not here keeps no other claim from being decided
+            missing, needs = [], f"can't be run here: {re.split('[:.] ', str(error))[0]}"
         lines.append({**{name: line[name] for name in ("claim", "verdict")}, "needs": needs, "runs": missing})
     return pd.DataFrame(_cheapest_first(lines, prices), columns=["claim", "verdict", "needs", "runs", "minutes"])
 
@@ -179,7 +183,8 @@ def _cheapest_first(lines, prices) -> Iterator[dict]:
         best = min(lines, key=lambda line: (not line["runs"], np.nan_to_num(minutes(line), nan=np.inf)))
         lines.remove(best)
         runs = [run for run in best["runs"] if run not in made]
-        yield {**best, "runs": runs, "minutes": minutes(best) if best["runs"] else np.nan}
+        needs = best["needs"] if runs or not best["runs"] else "the runs above"
+        yield {**best, "runs": runs, "minutes": minutes(best) if best["runs"] else np.nan, "needs": needs}
         made.update(runs)
 
 

@@ -68,6 +68,22 @@ def test_what_is_proposed_is_what_is_missing_cheapest_first(store):
     assert len(proposing.within(proposed, 1e6)) == len(priced)
 
 
+def test_what_is_not_here_keeps_no_other_claim_from_being_proposed(store, monkeypatch):
+    without(store, lambda run: run["layers"] not in ("2", "3"))
+    of = proposing.plan_of
+
+    def lacking(notebook, profile):
+        if notebook == "09_large":
+            raise ValueError("encoder='nowhere' can't be loaded: it is neither a folder nor in the cache. Use another.")
+        return of(notebook, profile)
+
+    monkeypatch.setattr(proposing, "plan_of", lacking)
+    proposed = proposing.proposals("control").set_index("claim")
+    assert len(proposed.loc["last layer", "runs"]) > 0
+    assert proposed.loc["large", "runs"] == []
+    assert len(proposed.loc["depth", "runs"]) > 0
+
+
 def test_the_command_tells_what_the_rows_say_of_each_claim(store, capsys):
     cli.main(["claims", "--profile", "control"])
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
