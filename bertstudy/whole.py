@@ -1,4 +1,4 @@
-"""Writing a folder whole or not at all: who reads it, at whatever moment, sees the one before or the new one."""
+"""Writing files and folders whole or not at all: who reads one, at whatever moment, sees that before or the new one."""
 
 import ctypes
 import os
@@ -22,6 +22,29 @@ def _exchange(one: Path, other: Path) -> bool:
         return library.renameat2(AT_CWD, names[0], AT_CWD, names[1], EXCHANGE) == 0
     except (AttributeError, OSError, TypeError):  # an older C library, or Windows
         return False
+
+
+@contextmanager
+def whole_file(target: Path | str) -> Iterator[Path]:
+    """A path to write a file at, which takes the place of `target` when it is written; its folder is made.
+
+    Where writing fails, `target` stays as it was.
+    """
+    target = Path(os.path.realpath(target))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(target: Path | str, text: str) -> Path:
+    """Write a text file whole, in UTF-8. Gives its path."""
+    with whole_file(target) as part:
+        part.write_bytes(text.encode())
+    return Path(target)
 
 
 @contextmanager

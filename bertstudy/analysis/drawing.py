@@ -12,6 +12,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from .. import stats
+from ..whole import whole_file, write_text
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
 FIGURES = {}
@@ -112,6 +113,8 @@ def incomplete(chart: plt.Figure, missing: list[str]) -> plt.Figure:
     return chart
 
 
+SVG = {"format": "svg", "metadata": {"Date": None, "Creator": None}}
+PNG = {"format": "png", "metadata": {"Software": None}}
 TABLES = {".md": "github", ".tex": "latex_booktabs"}  # endings, and what tabulate calls these formats
 
 
@@ -121,14 +124,13 @@ def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path |
     The same rows give the same bytes.
     """
     place, built = Path(place), Path(built or place)
-    for path in (place, built):
-        path.parent.mkdir(parents=True, exist_ok=True)
     with plt.style.context(STYLE):
-        chart.savefig(place.with_suffix(".svg"), metadata={"Date": None, "Creator": None})
-        chart.savefig(built.with_suffix(".png"), metadata={"Software": None})
-    data.to_csv(place.with_suffix(".csv"), index=False, float_format="%.4f")
+        for path, kept in ((place.with_suffix(".svg"), SVG), (built.with_suffix(".png"), PNG)):
+            with whole_file(path) as part:
+                chart.savefig(part, **kept)
+    write_text(place.with_suffix(".csv"), data.to_csv(index=False, float_format="%.4f"))
     for ending, kind in TABLES.items():
-        built.with_suffix(ending).write_text(_table(data, kind), encoding="utf-8")
+        write_text(built.with_suffix(ending), _table(data, kind))
 
 
 def _table(data, kind):

@@ -2,10 +2,10 @@
 
 import copy
 import csv
+import io
 import json
 import logging
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +19,7 @@ from transformers import AutoConfig, AutoTokenizer
 from ..data import hub
 from ..data.files import read_rows, without_control
 from ..runs import identity
+from ..whole import write_text
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
@@ -171,10 +172,14 @@ def predict_file(
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]
     for index, label, row in zip(filled, labels, probabilities, strict=True):
         cells[index] = [label, *(f"{probability:.7g}" for probability in row)]
-    with open(out, "w", encoding="utf-8", newline="") if out else nullcontext(sys.stdout) as file_out:
-        table = csv.writer(file_out, lineterminator="\n")
-        table.writerow(["row", "label", *classifier.labels])
-        table.writerows([number, *row] for number, row in enumerate(cells, 1))
+    written = io.StringIO()
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(["row", "label", *classifier.labels])
+    table.writerows([number, *row] for number, row in enumerate(cells, 1))
+    if out:
+        write_text(out, written.getvalue())
+    else:
+        sys.stdout.write(written.getvalue())
     if len(filled) < len(texts):
         LOG.warning("%s: %d rows without a text have no prediction.", file, len(texts) - len(filled))
 

@@ -21,6 +21,7 @@ from ..data.sources import source_texts, sources
 from ..model.locations import folder_hash, is_folder
 from ..paths import reports
 from ..runs import DEFAULTS, Run, identity, is_path, outside_functions, with_corpora
+from ..whole import write_text
 
 # Entries that rows lack which were made before these were recorded.
 TOLD = ("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second", "stages", "code")
@@ -221,8 +222,4 @@ def wrong(row: dict) -> np.ndarray:
 
 def write_json(path: Path | str, value: Any) -> None:
     """Write a JSON file whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n", encoding="utf-8")
-    part.replace(path)
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n")

@@ -18,6 +18,7 @@ from ..paths import notebooks, reports, runs, site
 from ..profiles import profile as find_profile
 from ..registry import no_such
 from ..results.rows import Store, rows
+from ..whole import write_text
 from .modes import PUBLISHING, REMAKE, STORED
 
 
@@ -73,10 +74,7 @@ def render(executed: Path, page: Path) -> Path:
     for number, cell in enumerate(notebook.cells):  # the id of papermill's own cell is random
         cell["id"] = f"cell-{number}"
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
-    page = Path(page)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(html, encoding="utf-8")
-    return page
+    return write_text(page, html)
 
 
 def _shows(source):

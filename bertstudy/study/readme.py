@@ -13,6 +13,7 @@ from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import Store
 from ..results.rows import rows as stored_rows
+from ..whole import write_text
 from .verdicts import DECIDED, of_recipe, verdicts
 
 COUNTED = {
@@ -36,9 +37,7 @@ def write() -> Path:
                 *_claims(profile),
                 *_questions(profile),
             ]
-    path = reports() / "README.md"
-    path.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    return path
+    return write_text(reports() / "README.md", "\n\n".join(parts) + "\n")
 
 
 HEAD = """# What the study shows

@@ -21,6 +21,7 @@ from ..profiles import profile as find_profile
 from ..results.rows import Store
 from ..results.rows import rows as stored_rows
 from ..results.tables import provenance
+from ..whole import write_text
 from .pages import execute, notebook_path
 from .verdicts import verdicts
 
@@ -87,9 +88,7 @@ def _runs_page(profile, recipes):
     """Write the page of every run behind every figure."""
     tables = [(path.stem, recipe["notebook"], _runs(recipe, profile)) for path, recipe in recipes.items()]
     page = _environment().get_template("runs.html.j2").render(profile=profile, tables=tables)
-    place = site() / profile
-    place.mkdir(parents=True, exist_ok=True)
-    (place / "runs.html").write_text(page + "\n", encoding="utf-8")
+    write_text(site() / profile / "runs.html", page + "\n")
 
 
 def _environment():
@@ -153,7 +152,7 @@ def _section(profile, shows):
 def _noise():
     """How much of the paper's own tables is beyond chance: a dict per table with the differences and those beyond."""
     floor = claims.noise_floor()
-    floor.to_csv(reports() / "noise_floor.csv", index=False, float_format="%.4f")
+    write_text(reports() / "noise_floor.csv", floor.to_csv(index=False, float_format="%.4f"))
     counted = floor.groupby("table")["excludes_zero"].agg(["size", "sum"])
     return [{"table": name, "differences": size, "beyond": beyond} for name, size, beyond in counted.itertuples()]
 
@@ -161,9 +160,5 @@ def _noise():
 def index() -> Path:
     """Write reports/site/index.html from the pages, figures and rows that are there. Gives its path."""
     sections = [section for item in SHOWS.items() if item[0] != "smoke" and (section := _section(*item))]
-    page = site() / "index.html"
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(
-        _environment().get_template("report.html.j2").render(sections=sections, noise=_noise()) + "\n", encoding="utf-8"
-    )
-    return page
+    html = _environment().get_template("report.html.j2").render(sections=sections, noise=_noise())
+    return write_text(site() / "index.html", html + "\n")

@@ -30,7 +30,7 @@ from ..model.precision import autocast, grad_scaler
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
-from ..whole import whole_folder
+from ..whole import whole_file, whole_folder
 from .examples import Masked, Stream, examples, masked_batch, sentence_ids, to_device
 from .optim import Optimizer, has_weight_decay
 
@@ -164,10 +164,9 @@ class Progress:
 
     def save(self) -> None:
         phases = [(optimizer.taken, optimizer.adamw.state_dict()) for optimizer in self.phases]
-        part = Path(f"{self.file}.part")
         state = {"model": self.model.state_dict(), "phases": phases, "scaler": self.scaler.state_dict()}
-        torch.save(state | {"data": self.data}, part)
-        part.replace(self.file)
+        with whole_file(self.file) as part:
+            torch.save(state | {"data": self.data}, part)
 
 
 def pretrain(
