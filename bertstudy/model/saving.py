@@ -89,7 +89,7 @@ def load(name: Path | str) -> Any:
         return WordsClassifier.load(place)
     source = place if place.is_dir() else str(name)
     try:
-        config = AutoConfig.from_pretrained(source)
+        config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         if place.is_dir():
             raise ValueError(f"{name}: its config.json can't be read. {_first_line(error)}") from error
@@ -101,15 +101,41 @@ def load(name: Path | str) -> Any:
         raise ValueError(f"{name}: a model of type {config.model_type!r}, not one that Classifier.save wrote.")
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(source)
+            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            _check_tokenizer(tokenizer, config)
             model, info = BertstudyForSequenceClassification.from_pretrained(
-                source, tokenizer, config=config, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+                source,
+                tokenizer,
+                config=config,
+                dtype=torch.float32,
+                use_safetensors=True,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
             )
+            _check_weights(model, info)
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{name}: the saved classifier can't be read. {_first_line(error)}") from error
-    if info["missing_keys"] or info["unexpected_keys"]:
-        raise ValueError(f"{name}: its weights are not those of its config; save the classifier again.")
     return model.classifier
+
+
+def _check_tokenizer(tokenizer, config):
+    """Raise ValueError unless the tokenizer is the one that the classifier was saved with."""
+    marks = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if len(tokenizer) <= len(tokenizer.all_special_ids) or marks != (config.cls_token_id, config.sep_token_id):
+        raise ValueError("tokenizer.json or tokenizer_config.json is missing, or of another encoder than config.json.")
+
+
+def _check_weights(model, info):
+    """Raise ValueError unless the weights are all there, of the config's sizes, and numbers."""
+    for name, found, wanted in info["mismatched_keys"]:
+        if name == "classifier.head.weight":
+            raise ValueError(f"config.json names {wanted[0]} labels, model.safetensors has {found[0]}.")
+        raise ValueError(f"model.safetensors has {name} of shape {tuple(found)}, config.json asks for {tuple(wanted)}.")
+    if lacking := [*info["missing_keys"], *info["unexpected_keys"]]:
+        raise ValueError(f"its weights are not those of its config ({min(lacking)}); save the classifier again.")
+    for name, weights in model.named_parameters():
+        if not weights.isfinite().all():
+            raise ValueError(f"model.safetensors has values in {name} that are no numbers; save the classifier again.")
 
 
 def _type_of(folder):

@@ -73,6 +73,9 @@ class WordsClassifier:
             shape = len(config["labels"]), len(vocabulary)
             if arrays["weights"].shape != shape or arrays["idf"].shape != shape[1:]:
                 raise ValueError(f"model.safetensors has weights of shape {arrays['weights'].shape}, not {shape}")
+            for name, values in arrays.items():
+                if not np.isfinite(values).all():
+                    raise ValueError(f"model.safetensors has values in {name} that are no numbers")
             return cls(Run(**config["run"]), config["labels"], vocabulary, **arrays)
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder}: the saved classifier can't be read. {error}") from error

@@ -25,6 +25,7 @@ import bertstudy as bs
 from bertstudy import Classifier
 from bertstudy import cli as __main__
 from bertstudy.model import saving as home
+from bertstudy.model.words import WordsClassifier
 from bertstudy.results.rows import unsqueeze
 from bertstudy.stats import wilson
 
@@ -238,6 +239,59 @@ def test_what_cannot_be_loaded_is_told(small, tiny, tmp_path, monkeypatch):
         Classifier.load(tmp_path / "model")
     weights.write_bytes(b"broken")
     with pytest.raises(ValueError, match="the saved classifier can't be read"):
+        Classifier.load(tmp_path / "model")
+
+
+def _without(name):
+    return lambda folder: (folder / name).unlink()
+
+
+def _config(**changes):
+    def change(folder):
+        config = json.loads((folder / "config.json").read_text())
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+
+    return change
+
+
+def _weights(name, value):
+    def change(folder):
+        weights = load_file(folder / "model.safetensors")
+        key = next(key for key in weights if key.endswith(name))
+        weights[key].view(-1)[0] = value
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (_without("tokenizer.json"), r"tokenizer\.json or tokenizer_config\.json is missing"),
+        (_without("tokenizer_config.json"), r"tokenizer\.json or tokenizer_config\.json is missing"),
+        (_without("model.safetensors"), r"no file named model\.safetensors"),
+        (_weights("head.weight", float("nan")), r"values in classifier\.head\.weight that are no numbers"),
+        (_weights("word_embeddings.weight", float("inf")), r"word_embeddings\.weight that are no numbers"),
+        (_config(id2label={"0": "a", "1": "z", "2": "b"}, label2id={}), "names 3 labels, model.safetensors has 2"),
+        (_config(model_type="unheard", auto_map={"AutoConfig": "code.Config"}), "its config.json can't be read"),
+        (_config(run={"nonsense": 1}), "unexpected keyword argument 'nonsense'"),
+    ],
+)
+def test_a_folder_that_was_harmed_is_told(small, tmp_path, harm, says):
+    make(small).save(tmp_path / "model")
+    harm(tmp_path / "model")
+    with pytest.raises(ValueError, match=says) as told:
+        Classifier.load(tmp_path / "model")
+    assert str(tmp_path / "model") in str(told.value)
+    assert len(str(told.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", ["weights", "idf", "bias"])
+def test_words_whose_weights_are_no_numbers_are_told(small, tmp_path, name):
+    arrays = {"idf": np.ones(2), "weights": np.eye(2), "bias": np.zeros(2)}
+    arrays[name].flat[0] = np.nan
+    WordsClassifier(small, ["a", "z"], ["aa", "bb"], **arrays).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=f"values in {name} that are no numbers"):
         Classifier.load(tmp_path / "model")
 
 
