@@ -19,6 +19,7 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 NAME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)*")
+POSITIVE = re.compile(r"[1-9][0-9]*")  # one way to write a number, so that equal runs have equal names
 REGISTRIES: dict[str, "Registry"] = {}  # by kind
 PLAIN = (str, int, float, bool, tuple, type(None))
 
@@ -124,7 +125,7 @@ class Registry(dict):
             return entry.call
         if "argument" not in inspect.signature(entry.call).parameters:
             raise ValueError(f"{self.kind}={spec!r}: {entry.name!r} takes no number after a colon.")
-        if not argument.isdecimal() or int(argument) < 1:
+        if not POSITIVE.fullmatch(argument):
             raise ValueError(
                 f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {entry.name}:128."
             )

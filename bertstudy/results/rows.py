@@ -18,7 +18,7 @@ from .. import versions
 from ..choices.methods import METHODS
 from ..data.corpora import LIBRARY, Library, is_known
 from ..data.sources import source_texts, sources
-from ..model.locations import folder_hash, is_folder
+from ..model.locations import depth_of, folder_hash, is_folder
 from ..paths import reports
 from ..runs import DEFAULTS, Run, identity, is_path, outside_functions, with_corpora
 from ..whole import write_text
@@ -138,9 +138,10 @@ def _contents(names, library):
 
 
 def resolved(run: Run) -> Run:
-    """The run with absolute paths for the reader's own files and folders."""
+    """The run as rows name it: absolute paths for the reader's own files and folders; the last layer is "last"."""
     encoder = os.path.abspath(os.path.expanduser(run.encoder)) if is_folder(run.encoder) else run.encoder
-    return with_corpora(replace(run, encoder=encoder), _absolute)
+    layers = "last" if run.layers.isdecimal() and int(run.layers) + 1 == depth_of(run.encoder) else run.layers
+    return with_corpora(replace(run, encoder=encoder, layers=layers), _absolute)
 
 
 def _absolute(corpus):

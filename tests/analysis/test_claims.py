@@ -123,6 +123,14 @@ def test_how_much_an_effect_falls_is_told_within_one_corpus_and_encoder_and_over
     assert told("few labels gain most", [one for one in rows if one["seed"] == 0])["verdict"] == "not run"
 
 
+def test_the_last_layer_by_its_number_and_by_name_is_one():
+    below, named = seeds(15, layers="2", depth=3), seeds(12, layers="last")
+    numbered = [{**one, "layers": "3"} for one in named]
+    for last in (named, numbered, named + numbered, named[:1] + numbered[1:]):
+        line = told("last layer", below + last)
+        assert (line["seeds"], line["effect"]) == (3, pytest.approx(3))
+
+
 def test_encoders_are_ranked_by_depth_where_they_were_compared():
     further = {"further_pretraining": "within_task", "pretraining_steps": 150}
     rows = [

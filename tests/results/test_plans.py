@@ -149,6 +149,23 @@ def test_ids_are_stable_and_of_every_field_and_of_the_corpus(small):
     assert len(ids | {rows.run_id(fixed, "0" * 16)}) == 6
 
 
+def test_a_run_by_two_names_is_one_run(small, tmp_path, counted):
+    run = replace(small, encoder="control", window=40)  # which has four layers
+    names = [rows.name_of(replace(run, layers=layers)) for layers in ("last", "3", "2")]
+    assert names[0] == names[1] != names[2]
+    assert names[1].run.layers == "last"
+    assert rows.name_of(replace(run, learning_rate=1e-4)) == rows.name_of(replace(run, learning_rate=0.0001))
+    plan, store = [replace(run, layers="3"), replace(run, layers="last")], rows.Store(tmp_path / "rows")
+    assert len(plans.missing(plan, store)) == 1
+    assert len(plans.run_all(plan, store, progress=False)) == len(plans.stored(plan, store)) == len(counted) == 1
+
+
+@pytest.mark.parametrize("fields", [{"truncation": "head+tail:08"}, {"layers": "03"}, {"layers": "mean:2-2"}])
+def test_what_has_one_name_can_not_be_written_in_another_way(small, fields):
+    with pytest.raises(ValueError, match="unknown|whole number|give one layer"):
+        replace(small, **fields)
+
+
 @pytest.mark.parametrize("count", [1, 60, 25_000])
 def test_predictions_are_kept_in_a_compact_form(count):
     classes = np.random.default_rng(0).integers(0, 14, count)
