@@ -9,6 +9,7 @@ import ast
 import hashlib
 import inspect
 import re
+import reprlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -34,12 +35,18 @@ def unique(items: Iterable) -> list:
     return kept
 
 
+def brief(value: Any) -> str:
+    """A value as errors show it: its repr in one line, of at most some sixty letters."""
+    return " ".join(reprlib.Repr(maxstring=60, maxother=60).repr(value).split())
+
+
 def no_such(kind: str, value: Any, allowed: Any, error: type[Exception] = ValueError) -> Exception:
     """An error that names the value, lists what is allowed and guesses what was meant."""
     allowed = [str(name) for name in allowed]
-    guess = get_close_matches(str(value), allowed, n=1, cutoff=0.5)
-    meant = f" Did you mean {guess[0]!r}?" if guess else ""
-    return error(f"{kind}={value!r} is unknown.{meant} Choose from: {', '.join(allowed)}.")
+    lowered = {name.lower(): name for name in allowed}
+    guess = get_close_matches(str(value)[:100].lower(), lowered, n=1, cutoff=0.5)
+    meant = f" Did you mean {lowered[guess[0]]!r}?" if guess else ""
+    return error(f"{kind}={brief(value)} is unknown.{meant} Choose from: {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)

@@ -132,9 +132,9 @@ class Classifier(nn.Module):
         return result.cpu()
 
     def predict(self, texts: list[str] | str) -> Predictions:
-        """Labels and probabilities of a list of texts, or of one, truncated as in training.
+        """Labels (n) and probabilities (n, classes) of a list of n texts, or of one, truncated as in training.
 
-        Raises TypeError for anything that is not text.
+        The columns of the probabilities are in the order of `labels`. Raises TypeError for anything that is not text.
         """
         texts = checked_texts(texts, self.run)
         probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..data.files import PAIR
+from ..registry import brief
 from ..runs import Run, is_path, with_corpora
 from ..whole import whole_folder
 
@@ -36,18 +37,22 @@ def reads_pairs(run: Run) -> bool:
 def checked_texts(texts: list[str] | list[tuple[str, str]] | str, run: Run) -> list[str]:
     """Texts as a list: a single text becomes a list of one, a pair one text with `data.files.PAIR` between the two.
 
-    Raises TypeError for anything that is not text, and where a run of pairs is given no pairs.
+    Raises TypeError for anything that is not text or a sequence of texts, and where a run of pairs is given no pairs.
     """
+    unordered = isinstance(texts, (bytes, Mapping, Set)) or hasattr(texts, "columns")
+    if unordered or not isinstance(texts, Iterable):
+        wanted = "a pair of texts or a list of pairs" if reads_pairs(run) else "a text or a list of texts"
+        raise TypeError(f"predict takes {wanted}; got {brief(texts)}, of type {type(texts).__name__}.")
     texts, pairs = [texts] if isinstance(texts, str) else list(texts), reads_pairs(run)
     for number, text in enumerate(texts):
         if pairs and not (isinstance(text, str) and PAIR in text):
             if not (isinstance(text, (tuple, list)) and len(text) == 2 and all(isinstance(half, str) for half in text)):
                 raise TypeError(
-                    f"predict takes pairs of texts here, such as ('one', 'two'); number {number} is {text!r}."
+                    f"predict takes pairs of texts here, such as ('one', 'two'); number {number} is {brief(text)}."
                 )
             texts[number] = PAIR.join(half.replace(PAIR, "") for half in text)
         elif not isinstance(text, str):
-            raise TypeError(f"predict takes texts; number {number} is {text!r}, of type {type(text).__name__}.")
+            raise TypeError(f"predict takes texts; number {number} is {brief(text)}, of type {type(text).__name__}.")
     return texts
 
 

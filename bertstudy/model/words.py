@@ -41,7 +41,7 @@ class WordsClassifier:
         self.vectorizer.idf_ = self.idf
 
     def predict(self, texts: list[str] | str) -> Predictions:
-        """Labels and probabilities of a list of texts, or of one. Raises TypeError for anything that is not text."""
+        """Labels (n) and probabilities (n, classes) of a list of n texts, or of one: see `Classifier.predict`."""
         vectors = self.vectorizer.transform(checked_texts(texts, self.run))
         probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)

@@ -1,9 +1,10 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, pipeline
 
 from bertstudy import Classifier, Run
 from bertstudy.model.batching import pack, pad
@@ -76,6 +77,42 @@ def test_a_single_text_stands_for_a_list_of_it_and_other_things_are_refused(clas
     assert np.array_equal(classifier.predict("a b").probabilities, classifier.predict(["a b"]).probabilities)
     with pytest.raises(TypeError, match="number 1 is None, of type NoneType"):
         classifier.predict(["a", None])
+
+
+@pytest.mark.parametrize(
+    "what", [None, 3, {"a": 1}, {"a"}, b"a", pd.DataFrame({"text": ["a"]})], ids=lambda one: type(one).__name__
+)
+def test_what_is_no_sequence_of_texts_is_refused(classifier, what):
+    with pytest.raises(
+        TypeError, match=f"predict takes a text or a list of texts; got .*, of type {type(what).__name__}"
+    ):
+        classifier.predict(what)
+
+
+def test_series_arrays_and_generators_are_sequences(classifier):
+    expected = classifier.predict(["a b", "z"]).probabilities
+    for texts in (pd.Series(["a b", "z"]), np.array(["a b", "z"]), (text for text in ("a b", "z"))):
+        assert np.array_equal(classifier.predict(texts).probabilities, expected)
+
+
+def test_probabilities_are_in_the_order_of_labels_whatever_the_names(small, tmp_path):
+    labels = ["9", "10", "b", "A"]  # neither alphabetical nor by number
+    classifier = Classifier.build(small, labels).eval()
+    with torch.no_grad():
+        classifier.head.weight.mul_(20)
+    expected = classifier.logits(classifier.segmenter(TEXTS)).softmax(-1).numpy()
+    classifier.save(tmp_path / "model")
+    again = Classifier.load(tmp_path / "model")
+    assert again.labels == labels
+    for one in (classifier, again):
+        predicted = one.predict(TEXTS)
+        assert np.allclose(predicted.probabilities, expected, atol=1e-6)
+        assert predicted.labels == [labels[best] for best in expected.argmax(1)]
+    piped = pipeline("text-classification", model=str(tmp_path / "model"), device="cpu")(TEXTS, top_k=None)
+    for scores, row in zip(piped, expected, strict=True):
+        assert {one["label"]: one["score"] for one in scores} == pytest.approx(
+            dict(zip(labels, row.tolist(), strict=True)), abs=1e-5
+        )
 
 
 @pytest.mark.parametrize(
