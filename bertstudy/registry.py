@@ -37,7 +37,9 @@ def unique(items: Iterable) -> list:
 
 def brief(value: Any) -> str:
     """A value as errors show it: its repr in one line, of at most some sixty letters."""
-    return " ".join(reprlib.Repr(maxstring=60, maxother=60).repr(value).split())
+    shortener = reprlib.Repr()
+    shortener.maxstring = shortener.maxother = 60
+    return " ".join(shortener.repr(value).split())
 
 
 def no_such(kind: str, value: Any, allowed: Any, error: type[Exception] = ValueError) -> Exception:
