@@ -113,7 +113,7 @@ def profile(name: str = "auto") -> Profile:
     """
     if name == "auto":
         name = os.environ.get("BERTSTUDY_PROFILE") or _of_this_machine()
-    if name not in PROFILES:
+    if not isinstance(name, str) or name not in PROFILES:
         raise no_such("profile", name, ["auto", *PROFILES])
     return PROFILES[name]
 

@@ -5,6 +5,7 @@ Importing this loads no torch.
 
 import operator
 import os
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import Field, asdict, dataclass, field, fields, replace
 from itertools import product
@@ -17,7 +18,7 @@ from .choices.pooling import PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from .choices.schedules import SCHEDULES
 from .choices.task_sampling import SAMPLINGS
 from .choices.truncation import TRUNCATIONS
-from .registry import REGISTRIES, no_such
+from .registry import REGISTRIES, brief, no_such
 
 FILE_TYPES = (".csv", ".tsv", ".jsonl", ".parquet", ".json", ".xlsx")  # each also gzipped, as in .csv.gz
 PRECISIONS = ("fp32", "bf16")
@@ -29,6 +30,7 @@ BOUNDS = {
     "below": (operator.lt, "below {}"),
     "most": (operator.le, "up to {}"),
 }
+NUMBER = re.compile(r"\s*(\d*\.?\d+(?:e-?\d+)?)\s*(%?)\s*")
 NO_ENCODER = "none"  # what `encoder` is for a method that reads none
 
 
@@ -271,12 +273,22 @@ def baseline(run: Run, method: str) -> Run:
     return Run(**{**copied, **encoder, "method": method})
 
 
+def check_field(name: str, value: Any) -> Any:
+    """A value for a field of Run, as its declared type. Raises TypeError and ValueError as Run does for this field."""
+    declared = next(one for one in fields(Run) if one.name == name)
+    value = _typed(declared, value)
+    _check_value(declared, value)
+    return value
+
+
 def _check_value(one: Field, value: Any) -> None:
     """Raise ValueError for a value out of its field's range, or a name that is unknown."""
+    if isinstance(value, str) and not value.strip():
+        raise ValueError(f"{one.name}={value!r}: it can't be blank; give a name, as in {one.name}={one.default!r}.")
     bounds = {name: bound for name, bound in one.metadata["bounds"].items() if bound is not None}
     if not all(BOUNDS[name][0](value, bound) for name, bound in bounds.items()):
         allowed = ", ".join(BOUNDS[name][1].format(bound) for name, bound in bounds.items())
-        raise ValueError(f"{one.name}={value}: allowed is {allowed}.")
+        raise ValueError(f"{one.name}={value}: allowed is {allowed}, as in {one.name}={one.default!r}.")
     if one.metadata["names"] and value not in one.metadata["names"]:
         raise no_such(one.name, value, one.metadata["names"])
     if one.metadata["check"]:
@@ -289,8 +301,17 @@ def _typed(one: Field, value: Any) -> Any:
     if one.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
     if type(value) is not one.type:
-        raise TypeError(f"{one.name}={value!r}: expected {one.type.__name__}, got {type(value).__name__}.")
+        raise TypeError(
+            f"{one.name}={brief(value)}: expected {one.type.__name__}, got {type(value).__name__}. Write it as in "
+            f"{one.name}={_meant(one, value)!r}."
+        )
     return value
+
+
+def _meant(one, value):
+    """A value that a field takes: what a text was meant to be, as 0.04 by "4%", or else the default."""
+    number = NUMBER.fullmatch(value) if isinstance(value, str) and one.type in (int, float) else None
+    return one.type(float(number[1]) / (100 if number[2] else 1)) if number else one.default
 
 
 def identity(run: Run) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from ..data.catalogue import CHINESE
 from ..data.sampling import stratified_order
 from ..model.loading import load_tokenizer
 from ..training.methods.tfidf import USUAL, words_model
-from .documents import Numbered, YourData
+from .documents import YourData
 from .findings import Finding
+from .splitting import Numbered
 
 SAMPLE = 2000  # documents whose lengths are measured
 SHOWN = 15  # rows of a list

@@ -4,13 +4,11 @@ All else in `advice` starts from them. Nothing that is shown contains a document
 """
 
 import json
-import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,46 +16,25 @@ import pandas as pd
 from ..choices.metrics import METRICS
 from ..data import files
 from ..data.control.example import FILE as EXAMPLE
-from ..data.corpora import Corpus, Library, build
-from ..data.files import Labelled, without_control
-from ..data.sampling import Split, plain, stratified_order
+from ..data.corpora import Corpus, Library
+from ..data.files import Labelled
+from ..data.sampling import Split, plain
 from ..data.tables import is_saved_dataset
 from ..model.classifier import Classifier
 from ..model.loading import check_encoder, encoder_config, longest_window
 from ..model.locations import reads_mean
-from ..model.words import WORDS, WordsClassifier
+from ..model.words import WordsClassifier
 from ..paths import runs
 from ..profiles import Profile
 from ..profiles import profile as find_profile
-from ..registry import no_such
+from ..registry import brief, no_such
 from ..results.rows import Store
 from ..runs import FILE_TYPES, Run, file_type
 from . import budget
+from .splitting import Numbered, split
 
 MINUTES = {"smoke": 1.0, "control": 3.0, "compact": 20.0, "paper": 60.0}
-LEAST = 40  # different texts: with fewer, none could be set aside
-TEST, DEV = 0.2, 0.2  # shares set aside: for test, of a file without a test file; for dev, of the rest
-MOST_DEV = 1000
 UNBALANCED = 0.1  # of the mean number of documents per class: where a class has fewer, macro-F1 is chosen by
-WORD = re.compile(WORDS)
-NUMBER = re.compile(r"[+-]?\d+\.0+")
-
-
-class Numbered(NamedTuple):
-    """n documents with the numbers (n) of their rows in the reader's file, from 1, the header not counted."""
-
-    texts: list[str]
-    classes: np.ndarray
-    numbers: np.ndarray
-
-    def take(self, indices: np.ndarray) -> "Numbered":
-        """The documents at these indices."""
-        return Numbered([self.texts[index] for index in indices], self.classes[indices], self.numbers[indices])
-
-    def plus(self, other: "Numbered") -> "Numbered":
-        """These documents, followed by others."""
-        pairs = zip(self[1:], other[1:], strict=True)
-        return Numbered([*self.texts, *other.texts], *(np.concatenate(pair) for pair in pairs))
 
 
 @dataclass
@@ -144,7 +121,10 @@ def begin(
     Raises ValueError, which says what to do, for files that can't be read or used (no such column, one class, fewer
     than LEAST texts), for an encoder that can't be loaded, and for a value out of range.
     """
-    clock = _clock(profile, budget_minutes)
+    settings = {"encoder": encoder, "metric": metric, "join_labels": join_labels, "model_dir": model_dir}
+    check_types(train=train, test=test, unlabelled=unlabelled, text_column=text_column, label_column=label_column)
+    check_types(encoding=encoding, budget_minutes=budget_minutes, **settings)
+    clock = _clock("budget_minutes", budget_minutes, profile)
     columns = text_column or "text", label_column or "label"
     path = _existing("train", train or EXAMPLE)
     theirs = files.read_numbered(_existing("test", test), *columns, encoding, "test") if test else None
@@ -152,7 +132,6 @@ def begin(
         test, theirs = str(path), files.read_numbered(path, *columns, encoding, "test")
     ours = files.read_numbered(path, *columns, encoding)
     others = files.read_texts(_existing("unlabelled", unlabelled), columns[0], encoding) if unlabelled else []
-    settings = {"encoder": encoder, "metric": metric, "join_labels": join_labels, "model_dir": model_dir}
     return of(str(path), columns, ours, theirs, others, find_profile(profile), clock, test=test, **settings)
 
 
@@ -172,9 +151,17 @@ def in_memory(
     test: texts and labels to test on; None: a fifth of these, or nothing where `tested` is false. settings: encoder,
     metric, join_labels, model_dir. Raises ValueError as `begin` does, and where there is not one label for each text.
     """
-    clock = _clock(profile, minutes)
+    check_types(minutes=minutes, **settings)
+    clock = _clock("minutes", minutes, profile)
     columns, ours = _labelled(texts, labels, "texts")
-    theirs = _labelled(*test, "test")[1] if test else None
+    theirs = None
+    if test is not None:
+        if not isinstance(test, (tuple, list)) or len(test) != 2:
+            raise TypeError(f"test={brief(test)}: expected texts and their labels, as in test=(texts, labels).")
+        theirs = _labelled(*test, "test")[1]
+    wrong = [text for text in _listed("unlabelled", unlabelled) if not isinstance(text, str)]
+    if wrong:
+        raise TypeError(f"unlabelled: expected a list of texts; {brief(wrong[0])} is none.")
     chosen = find_profile(profile)
     settings |= {"test": "test", "tested": tested}
     return of("texts.csv", columns, ours, theirs, list(unlabelled), chosen, clock, **settings)
@@ -182,6 +169,7 @@ def in_memory(
 
 def _labelled(texts, labels, name):
     """Texts or pairs of texts with their labels: the columns that a Run knows them by, and the documents."""
+    texts, labels = _listed("texts", texts), _listed("labels", labels)
     if len(texts) != len(labels):
         raise ValueError(f"{len(texts):,} texts and {len(labels):,} labels: give a label for each text.")
     pairs = [isinstance(text, (tuple, list)) and len(text) == 2 for text in texts]
@@ -192,12 +180,47 @@ def _labelled(texts, labels, name):
     return columns, files.labelled_of(table.assign(label=list(labels)), *columns, path=name)
 
 
-def _clock(profile, minutes):
+def _listed(name, values):
+    """Values as a list. Raises TypeError where they are none: a text, a mapping, a number."""
+    if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
+        raise TypeError(f"{name}={brief(values)}: expected a list with one for each document, as in {name}=['…', '…'].")
+    return list(values)
+
+
+EXAMPLES = {
+    "train": "reviews.csv",
+    "test": "more.csv",
+    "unlabelled": "texts.csv",
+    "text_column": "title+body",
+    "label_column": "stars",
+    "encoding": "cp1252",
+    "encoder": "minilm",
+    "metric": "macro_f1",
+    "model_dir": "my-model",
+    "join_labels": True,
+    "budget_minutes": 5.0,
+    "minutes": 5.0,
+}
+TYPES = {str: (str, Path), bool: (bool,), float: (int, float)}
+
+
+def check_types(**given: Any) -> None:
+    """Raise TypeError for a setting of another type than its example in EXAMPLES, and for an unknown one."""
+    for name, value in given.items():
+        if name not in EXAMPLES:
+            raise no_such("parameter", name, EXAMPLES, TypeError)
+        wanted = type(EXAMPLES[name])
+        if not isinstance(value, TYPES[wanted]) or (isinstance(value, bool) and wanted is float):
+            raise TypeError(
+                f"{name}={brief(value)}: expected {wanted.__name__}, got {type(value).__name__}. Write it as in "
+                f"{name}={EXAMPLES[name]!r}."
+            )
+
+
+def _clock(name, minutes, profile):
     chosen = find_profile(profile)
     if not 0 <= minutes < float("inf"):
-        raise ValueError(
-            f"budget_minutes={minutes}: allowed is 0 (the profile's {MINUTES[chosen.name]:g}) or more, such as 5."
-        )
+        raise ValueError(f"{name}={minutes}: allowed is 0 (the profile's {MINUTES[chosen.name]:g}) or more, such as 5.")
     return budget.Clock(60 * (minutes or MINUTES[chosen.name]))
 
 
@@ -267,124 +290,3 @@ def _existing(name, path):
     if file_type(path) not in FILE_TYPES:
         raise no_such(f"{name}: file type", path.suffix, FILE_TYPES)
     return path
-
-
-def _first(texts):
-    """For each of n texts the index of the first text that is the same up to case and spaces: (n)."""
-    seen = {}
-    return np.array([seen.setdefault(plain(text), index) for index, text in enumerate(texts)], dtype=int)
-
-
-def _spelling(name):
-    """A label without regard to case, blanks and the form of a number: labels that are alike have the same."""
-    return plain(name).partition(".")[0] if NUMBER.fullmatch(name.strip()) else plain(name)
-
-
-def alike_labels(counts: Counter) -> list[list[str]]:
-    """Groups of labels that differ only in case, blanks or the form of a number, the commonest of each group first."""
-    groups = {}
-    for name, _ in counts.most_common():
-        groups.setdefault(_spelling(name), []).append(name)
-    return [names for names in groups.values() if len(names) > 1]
-
-
-def _joined(documents, groups):
-    """The documents, each label of a group replaced by the group's commonest."""
-    first = {name: names[0] for names in groups for name in names}
-    return documents._replace(names=[first.get(name, name) for name in documents.names])
-
-
-def split(
-    name: str,
-    ours: Labelled,
-    theirs: Labelled | None,
-    columns: tuple[str, str] = ("text", "label"),
-    test: str = "",
-    join_labels: bool = False,
-    tested: bool = True,
-) -> tuple[tuple[str, ...], list[Numbered], dict]:
-    """Documents in three parts: (labels, [train, dev, test] as Numbered, a dict of what was found).
-
-    Of a repeated text the first row is kept. Without documents to test on (`theirs`) a fifth is set aside for the test
-    (none where `tested` is false); with them, their texts are removed from train. No text is in two parts. Raises
-    ValueError for documents that don't make a corpus: one class, too few texts, labels that are no classes.
-    """
-    found = {"alike": alike_labels(Counter(ours.names)), "joined": join_labels}
-    if join_labels:
-        ours, theirs = _joined(ours, found["alike"]), theirs and _joined(theirs, found["alike"])
-    texts, with_control = _cleaned(ours.texts, columns[0])
-    found["control"] = with_control
-    tested_texts = _cleaned(theirs.texts, columns[0])[0] if theirs else []
-    tested_names = theirs.names if theirs else []
-    origin = _first(texts)
-    unique = np.flatnonzero(origin == np.arange(len(texts)))
-    _check_labels(name, ours.names, len(unique), columns[1])
-    if theirs:
-        _check_classes(test, theirs, set(ours.names))
-    if sum(bool(WORD.search(texts[index])) for index in unique) < LEAST:
-        raise ValueError(
-            f"{name}: fewer than {LEAST} texts in the column {columns[0]!r} contain a word. Name another text_column."
-        )
-    corpus = build(name, (texts, ours.names), (tested_texts, tested_names))
-    whole = Numbered(texts, corpus.train.classes, np.array(ours.numbers))
-    numbers, classes = whole.numbers, whole.classes
-    found |= {"rows": len(texts) + ours.empty, "without text": ours.empty, "repeated": len(texts) - len(unique)}
-    found["contradicted"] = [
-        (int(numbers[origin[index]]), int(numbers[index])) for index in np.flatnonzero(classes != classes[origin])
-    ]
-    found["counts"] = Counter(ours.names)
-    first, leaked = whole.take(unique), {plain(text) for text in tested_texts}
-    remaining = first.take([index for index, text in enumerate(first.texts) if plain(text) not in leaked])
-    found["leaked"] = len(first.texts) - len(remaining.texts)
-    found |= {"own test": bool(theirs), "test without text": theirs.empty if theirs else 0}
-    order = stratified_order(remaining.classes, np.random.default_rng(0))
-    aside = 0 if theirs or not tested else round(TEST * len(order))
-    chosen_by = aside + min(MOST_DEV, round(DEV * (len(order) - aside)))
-    parts = [remaining.take(np.sort(part)) for part in (order[chosen_by:], order[aside:chosen_by], order[:aside])]
-    if theirs:
-        once = np.flatnonzero(_first(tested_texts) == np.arange(len(tested_texts)))
-        parts[2] = Numbered(tested_texts, corpus.test.classes, np.array(theirs.numbers)).take(once)
-        found["repeated in test"] = len(tested_texts) - len(once)
-    if len(parts[0].texts) < LEAST // 2 or len(set(parts[0].classes)) < 2:
-        raise ValueError(
-            f"{name}: only {len(remaining.texts)} of its texts are not in test={str(test)!r} too; they are too few, or "
-            f"of one class. Take the test documents out of train, or leave test empty."
-        )
-    return corpus.labels, parts, found
-
-
-def _cleaned(texts, text_column):
-    """Texts without control characters, and how many had some; the separator of a pair is kept."""
-    if "|" not in text_column:
-        return without_control(texts)
-    halves = [without_control(text.split(files.PAIR)) for text in texts]
-    return [files.PAIR.join(parts) for parts, _ in halves], sum(had > 0 for _, had in halves)
-
-
-def _check_labels(name, names, different, label_column):
-    """Raise ValueError, which says what to do, unless there are two classes or more, not too many, and enough texts."""
-    if len(set(names)) < 2:
-        raise ValueError(
-            f"{name}: all {len(names):,} documents have the label {names[0]!r} in the column {label_column!r}; a "
-            f"classifier needs at least two classes. Add documents of another class, or name the column with the "
-            f"labels by label_column."
-        )
-    if different < LEAST:
-        raise ValueError(
-            f"{name}: {different} different labelled texts; at least {LEAST} are needed, since some are set aside to "
-            f"choose by and to test on. Start with some fifty of each class."
-        )
-    if len(set(names)) > different / 2:
-        raise ValueError(
-            f"{name}: the column {label_column!r} has {len(set(names)):,} different values in {len(names):,} rows, too "
-            f"many for classes. Name the column with the labels by label_column, or group its values into classes."
-        )
-
-
-def _check_classes(test, theirs, known):
-    for number, name in zip(theirs.numbers, theirs.names, strict=True):
-        if name not in known:
-            raise ValueError(
-                f"{test}, data row {number}: {no_such('label', name, sorted(known))} A class can only be tested if it "
-                f"is in train: label documents of it there, or take its rows out of test."
-            )

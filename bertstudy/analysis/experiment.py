@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..registry import no_such
+from ..registry import brief, no_such
+from ..runs import check_field
 from .claims import Claim
 
+MOST = 10_000_000  # numbers that a parameter takes are below it
 Reader = Callable[[str, Any], Any]  # of a parameter: (name, value as given) → value; raises ValueError
 
 
@@ -52,32 +54,55 @@ def experiment(name: str) -> Experiment:
     return EXPERIMENTS[name]
 
 
-def numbers(kind: type, example: str) -> Reader:
-    """A Reader of numbers separated by blanks: gives a list. Raises ValueError, with the example, for anything else."""
+def numbers(kind: type, example: str, field: str = "") -> Reader:
+    """A Reader of numbers separated by blanks: gives a list. Raises ValueError, with the example, for anything else.
+
+    field: that of Run which takes them, and says what is allowed; without one they are above zero.
+    """
 
     def read(name, value):
+        listed = str(value).split() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else []
         try:
-            return [kind(number) for number in str(value).split()]
-        except ValueError:
-            raise ValueError(f"{name}={value!r}: give numbers separated by blanks, as in {name}={example!r}.") from None
+            given = [kind(number) for number in listed]
+            for number in given:
+                check_field(field, number) if field else _check_positive(number)
+        except (ValueError, OverflowError) as error:
+            given, reason = [], f" ({error})" if field else ""
+        else:
+            reason = ""
+        if not given:
+            wanted = f"give numbers separated by blanks, as in {name}={example!r}."
+            raise ValueError(f"{name}={brief(value)}: {wanted}{reason}")
+        return given
 
     return read
 
 
+def _check_positive(number):
+    if not 0 < number < MOST:
+        raise ValueError(f"{number} is not above zero and below {MOST:,}")
+
+
 def words(name: str, value: str) -> list[str]:
-    """Words separated by blanks, such as corpora: a list."""
-    return str(value).split()
+    """Words separated by blanks, such as corpora: a list. Raises ValueError for anything else."""
+    if not isinstance(value, str) or not value.split():
+        raise ValueError(f"{name}={brief(value)}: give names separated by blanks, as in {name}='imdb trec'.")
+    return value.split()
 
 
 def text(name: str, value: str) -> str:
-    """A text as it is."""
-    return str(value)
+    """A text as it is. Raises ValueError for anything else."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{name}={brief(value)}: give a name in quotation marks, as in {name}='minilm'.")
+    return value
 
 
 def whole(name: str, value: int) -> int:
     """A whole number above zero, or 0 for the scale's. Raises ValueError for any other."""
-    if value < 0 or value != int(value):
-        raise ValueError(f"{name}={value!r}: allowed is 0 (the profile's) or a whole number above it.")
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not is_number or not 0 <= value < MOST or value != int(value):
+        allowed = f"allowed is a whole number from 1 to {MOST - 1:,}, as in {name}=3, or 0 for the profile's"
+        raise ValueError(f"{name}={brief(value)}: {allowed}.")
     return int(value)
 
 
@@ -85,7 +110,10 @@ def one_of(registry: Any) -> Reader:
     """A Reader of the name of a registered choice. Raises ValueError for an unknown one."""
 
     def read(name, value):
-        registry.check(value)
+        try:
+            registry.check(value)
+        except ValueError as error:
+            raise ValueError(f"{name}={brief(value)}: {error}") from None
         return str(value)
 
     return read

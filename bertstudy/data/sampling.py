@@ -1,10 +1,13 @@
 """Which documents a run works on: samples in the classes' proportions, dev parts, test documents."""
 
+import logging
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..runs import Run
+
+LOG = logging.getLogger(__name__)
 
 
 class Split(NamedTuple):
@@ -65,5 +68,8 @@ def draw(corpus: Any, run: Run) -> Documents:
             f"fraction={run.fraction}: {len(sample.texts)} of {len(order):,} documents of {corpus.name!r}, less a dev "
             f"part of {size}, leave fewer than two classes to train on. Use a larger fraction."
         )
+    there = len(corpus.test.texts)
+    if run.test_size > there:
+        LOG.info("test_size=%d: %r has %d test documents, and all are scored.", run.test_size, corpus.name, there)
     test = stratified_order(corpus.test.classes, np.random.default_rng(0))[: run.test_size or None]
     return Documents(train, without(dev, train.texts, corpus.test.texts), corpus.test.take(np.sort(test)))

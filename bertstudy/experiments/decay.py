@@ -110,7 +110,7 @@ EXPERIMENT = declare(
     name="decay",
     notebook="04_decay",
     question="Should lower layers learn more slowly?",
-    parameters={"decays": numbers(float, "1 0.9 0.5")},
+    parameters={"decays": numbers(float, "1 0.9 0.5", "layer_decay")},
     scales={
         "control": {"seeds": 3, "labelled": 400, "decays": DECAYS},
         "compact": {"seeds": 3, "labelled": 500, "decays": [1.0, 0.95, 0.85]},

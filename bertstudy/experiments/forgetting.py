@@ -149,7 +149,7 @@ EXPERIMENT = declare(
     name="forgetting",
     notebook="03_forgetting",
     question="Does a high learning rate make BERT forget?",
-    parameters={"rates": numbers(float, "1e-4 5e-4")},
+    parameters={"rates": numbers(float, "1e-4 5e-4", "learning_rate")},
     scales={
         # `general`: texts from outside the task, on which retention is measured
         "control": {"seeds": 3, "labelled": 400, "rates": [5e-4, 1e-3, 2.5e-3, 1e-2], "general": "general"},

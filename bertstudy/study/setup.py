@@ -3,7 +3,9 @@
 import ast
 import sys
 from collections.abc import Iterable
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from ..analysis.experiment import Experiment, whole
@@ -12,7 +14,7 @@ from ..data.sources import sources as sources_of
 from ..experiments import experiment as find_experiment
 from ..model.loading import check_encoder
 from ..profiles import profile as find_profile
-from ..registry import no_such
+from ..registry import brief, no_such
 from .display import draw_as_svg, show_remarks
 from .study import Study
 
@@ -51,6 +53,8 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     check_declared(["profile", "seeds", "data_dir", *given])
     question = find_experiment(experiment) if experiment else Experiment("", "", "")
     chosen = find_profile(profile)
+    if not isinstance(data_dir, (str, Path)):
+        raise TypeError(f"data_dir={brief(data_dir)}: expected the name of a folder, as in data_dir='corpora'.")
     library = Library(str(data_folder(data_dir).absolute()) if data_dir else "")
     own = {name: given.pop(name) for name in list(given) if name in question.parameters}
     scale = question.scale(chosen.name, **own)
@@ -62,21 +66,39 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     if given.get("corpus"):
         scale |= {name: [base.corpus] for name in ("tasks", "corpora") if name in scale and not own.get(name)}
     study = Study(question, chosen, base, scale, library)
-    _check_loads(study, own, bool(given.get("corpus")))
+    _check_loads(study, own, bool(given.get("corpus")), base.test_size if given.get("test_size") else 0)
     draw_as_svg()
     show_remarks()
     return study
 
 
-def _check_loads(study, own, corpus_given):
+def _check_loads(study, own, corpus_given, tested):
     """Load what the reader has named, so that a mistake is an error before the first run."""
     if corpus_given:
         study.corpus  # noqa: B018 - loaded, or an error that says why not
-    for encoder in {study.base.encoder, own.get("larger") or study.base.encoder}:
-        check_encoder(replace(study.base, encoder=encoder))
-    sources = getattr(study.scale, "sources", []) if own.get("sources") else []
-    for source in [sources] if isinstance(sources, str) else sources:
-        for name in sources_of(study.pretrained(source)) if source != "none" else ():
+    there = len(study.corpus.test.texts) if tested else 0
+    if tested > there:
+        raise ValueError(
+            f"test_size={tested}: {study.base.corpus} has {there:,} test documents. Give as many or fewer, as in "
+            f"test_size={min(there, 1000)}, or 0 for the profile's."
+        )
+    check_encoder(study.base)
+    with _about("larger", own):
+        check_encoder(replace(study.base, encoder=own.get("larger") or study.base.encoder))
+    with _about("sources", own):
+        sources = getattr(study.scale, "sources", []) if own.get("sources") else []
+        for source in [sources] if isinstance(sources, str) else sources:
+            for name in sources_of(study.pretrained(source)) if source != "none" else ():
+                study.load(name)
+    with _about("tasks", own):
+        for name in study.scale.tasks if own.get("tasks") else ():
             study.load(name)
-    for name in study.scale.tasks if own.get("tasks") else ():
-        study.load(name)
+
+
+@contextmanager
+def _about(parameter, own):
+    """A context whose errors name the parameter that the reader gave."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{parameter}={brief(own.get(parameter))}: {error}") from error

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from letters import texts_of
 
-from bertstudy.advice import checks, documents
-from bertstudy.advice.documents import Numbered
+from bertstudy.advice import checks, splitting
+from bertstudy.advice.splitting import Numbered
 from bertstudy.data import files
 from bertstudy.data.control import example
 from bertstudy.data.sampling import plain
@@ -17,7 +17,7 @@ from bertstudy.study.display import shown
 def read(train, test=""):
     """The documents of a file, or two, in three parts."""
     theirs = files.read_numbered(test) if test else None
-    return documents.split(str(train), files.read_numbered(train), theirs, test=str(test))
+    return splitting.split(str(train), files.read_numbered(train), theirs, test=str(test))
 
 
 def test_row_numbers_survive_dropped_rows_and_the_split(table, written):
