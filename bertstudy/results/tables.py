@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from ..registry import unique
 from ..runs import DEFAULTS, Run, unused_fields
 from .rows import Store, stale_stages
 
@@ -14,9 +15,9 @@ from .rows import Store, stale_stages
 def describe(plan: Iterable[Run]) -> pd.DataFrame:
     """A plan as a table: a line for runs that differ only in the seed, a column for each field with several values.
 
-    Column "seeds" counts the runs of a line. A field is blank where it has no effect in a run.
+    Column "seeds" counts the runs of a line, each once. A field is blank where it has no effect in a run.
     """
-    counted = Counter(replace(run, seed=0) for run in plan)
+    counted = Counter(replace(run, seed=0) for run in unique(plan))
     return _varied(counted).assign(seeds=list(counted.values()))
 
 

@@ -41,40 +41,52 @@ def _answered(slider, answer):
     return ipywidgets.VBox([slider, words])
 
 
+def in_words(points: pd.DataFrame, target: float) -> str:
+    """How many labelled documents a curve takes to a target error, within the numbers that were tried (`points`)."""
+    fewest, most = points["labelled"].min(), points["labelled"].max()
+    documents = documents_for(points, target)
+    if documents is None:
+        return f"more than {most:,.0f} labelled documents"
+    if documents < fewest + 0.5:
+        return f"{fewest:,.0f} labelled documents or fewer"
+    return f"about {documents:,.0f} labelled documents"
+
+
 def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
     """A slider: choose a test error, and read how many labelled documents each arm of the learning curve took."""
     points = figures.few_shot_data(rows)
     low, high = points["error"].min(), points["error"].max()
 
     def answer(target):
-        needed = {arm: documents_for(curve, target) for arm, curve in points.groupby("arm")}
-        words = {
-            arm: f"about {documents:,.0f} labelled documents" if documents else "not reached"
-            for arm, documents in needed.items()
-        }
-        return "<br>".join(f"{escape(arm)}: {phrase}" for arm, phrase in words.items())
+        return "<br>".join(f"{escape(arm)}: {in_words(curve, target)}" for arm, curve in points.groupby("arm"))
 
     slider = ipywidgets.FloatSlider(value=(low + high) / 2, min=low, max=high + 1e-9, step=0.1, description="error (%)")
     return _answered(slider, answer)
 
 
+def first_long(study: Study, name: str) -> int:
+    """The number of a corpus' first training document that is two windows long or longer; 0 where none is."""
+    run = study.on(name)
+    texts = study.library.of(run).train.texts[:MOST_SHOWN]
+    lengths = map(len, load_tokenizer(run.encoder)(texts, add_special_tokens=False, verbose=False)["input_ids"])
+    return next((number for number, length in enumerate(lengths) if length >= 2 * (run.window - 2)), 0)
+
+
 def kept(study: Study, name: str, strategies: list[str], number: int | None = None) -> HTML:
     """One document of a composed corpus as HTML, once per truncation, with the pieces that are read marked.
 
-    number: of the training document; None: the first that is two windows long or longer. Documents of a real corpus are
-    not shown, whatever the number.
+    number: of the training document; None: the `first_long`. Documents of a real corpus are not shown, whatever the
+    number.
     """
     run = study.on(name)
     corpus = study.library.of(run)
     if not corpus.composed:
         return HTML("<p>Documents are shown for composed corpora only, so that pages can be passed on.</p>")
-    tokenizer, room = load_tokenizer(run.encoder), run.window - 2
-    texts = corpus.train.texts[:MOST_SHOWN]
-    ids = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
-    long = [index for index, pieces in enumerate(ids) if len(pieces) >= 2 * room] or [0]
-    number = long[0] if number is None else number
-    pieces = tokenizer.convert_ids_to_tokens(ids[number])
+    number, room = first_long(study, name) if number is None else number, run.window - 2
+    pieces = load_tokenizer(run.encoder).tokenize(corpus.train.texts[number])
     lines = []
+    if len(pieces) <= room:
+        lines.append(f"<p>This document fits the window of {run.window} pieces: nothing of it is cut.</p>")
     for spec in strategies:
         segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
         places = {place for segment in segments for place in segment}
@@ -89,5 +101,5 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
 
 def kept_explorer(study: Study, name: str, strategies: list[str]) -> ipywidgets.VBox:
     """A slider over the documents of a composed corpus: what does each truncation keep of the chosen one (`kept`)?"""
-    slider = ipywidgets.IntSlider(value=0, min=0, max=MOST_SHOWN - 1, description="document")
+    slider = ipywidgets.IntSlider(value=first_long(study, name), min=0, max=MOST_SHOWN - 1, description="document")
     return _answered(slider, lambda number: kept(study, name, strategies, number).data)

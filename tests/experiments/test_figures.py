@@ -166,6 +166,20 @@ def test_labels_needed_are_read_between_the_points(target, expected):
     assert needed == (None if expected is None else pytest.approx(expected))
 
 
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        (30, "100 labelled documents or fewer"),
+        (35, "100 labelled documents or fewer"),
+        (25, "about 158"),
+        (19, "more than 250"),
+    ],
+)
+def test_what_was_not_tried_is_not_promised(target, says):
+    points = pd.DataFrame({"labelled": [250, 100], "error": [20.0, 30.0]})
+    assert widgets.in_words(points, target).startswith(says)
+
+
 def test_the_slider_answers(rows):
     control = widgets.labels_needed(rows)
     slider, words = control.children

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -86,12 +87,64 @@ def papermill(path, out, **parameters):
     return subprocess.run(command, capture_output=True, text=True, cwd=out.parent, timeout=300)
 
 
+class Cells(HTMLParser):
+    """The texts of a page's table cells."""
+
+    def __init__(self):
+        super().__init__()
+        self.texts, self.inside = [], False
+
+    def handle_starttag(self, tag, attrs):
+        if tag in ("td", "th"):
+            self.inside = True
+            self.texts.append("")
+
+    def handle_endtag(self, tag):
+        self.inside = self.inside and tag not in ("td", "th")
+
+    def handle_data(self, data):
+        if self.inside:
+            self.texts[-1] += data
+
+
+NUMBER = re.compile(r"(?<![\w.])[+\-−]?\d[\d,]*\.\d+(?:e[+-]?\d+)?(?![\w.])")
+PYTHON = re.compile(r"[\[({]['\"]|['\"][\])}]|\bNone\b|\bnan\b|\bTrue\b|\bFalse\b")
+
+
+def unreadable(texts):
+    """The texts that have a number of more than four significant digits beside a decimal point, or Python in them."""
+    for text in texts:
+        digits = [re.sub(r"e.*|\D", "", number).lstrip("0") for number in NUMBER.findall(text)]
+        if PYTHON.search(text) or any(len(one) > 4 for one in digits):
+            yield text
+
+
+def test_what_is_unreadable_is_found():
+    good = ["12.6 (11.2 to 14.1)", "25,000", "0.0917", "head+tail:32", "", "[12.9, 16.0]", "1e-05"]
+    bad = ["['good']", "0.091709", "12.3456", "nan", "None", "('a', 1)"]
+    assert list(unreadable(good + bad)) == bad
+
+
+def told(notebook):
+    """What an executed notebook tells: the cells of its tables, and its outputs that are plain text."""
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                cells = Cells()
+                cells.feed(data["text/html"])
+                yield from cells.texts
+            elif not any(kind.startswith(("image", "application/vnd")) for kind in data):
+                yield data.get("text/plain", output.get("text", ""))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", PATHS, ids=NAMES)
 def test_runs_by_papermill_from_another_folder_and_renders(path, tmp_path):
     done = papermill(path, tmp_path / "out.ipynb")
     assert done.returncode == 0, done.stderr[-3000:]
     page = pages.render(tmp_path / "out.ipynb", tmp_path / "page.html").read_text(encoding="utf-8")
+    assert list(unreadable(told(nbformat.read(tmp_path / "out.ipynb", as_version=4)))) == []
     assert "Profile smoke" in page
     assert "Nothing in it is a result" in page
     assert "<svg" in page
@@ -361,7 +414,12 @@ def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letter
     assert "<mark>" not in real
     assert "composed corpora only" in real
     explorer = widgets.kept_explorer(study, "long_reviews", ["head"])
-    before, explorer.children[0].value = explorer.children[1].value, 7
+    assert "nothing of it is cut" not in explorer.children[1].value  # it begins with a document that is
+    assert explorer.children[1].value == widgets.kept(study, "long_reviews", ["head"]).data
+    texts = study.library.load("long_reviews").train.texts
+    short = min(range(widgets.MOST_SHOWN), key=lambda number: len(texts[number]))
+    assert "nothing of it is cut" in widgets.kept(study, "long_reviews", ["head"], short).data
+    before, explorer.children[0].value = explorer.children[1].value, short
     assert explorer.children[1].value != before
     assert explorer.children[0].max == widgets.MOST_SHOWN - 1
 
