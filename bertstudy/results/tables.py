@@ -42,4 +42,4 @@ def _varied(plan: Iterable) -> pd.DataFrame:
     lines = [{name: getattr(run, name) for name in DEFAULTS if name not in unused_fields(run)} for run in plan]
     table = pd.DataFrame(lines)
     differ = table[[name for name in table if table[name].nunique() > 1]].astype(object)
-    return differ.map(lambda value: f"{value:g}" if isinstance(value, float) else value).where(differ.notna(), "")
+    return differ.map(lambda value: f"{value:.4g}" if isinstance(value, float) else value).where(differ.notna(), "")

@@ -1,7 +1,8 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from bertstudy.study.display import shown, with_intervals
+from bertstudy.study.display import readable, shown, with_intervals
 
 
 def test_a_number_and_its_interval_share_a_column():
@@ -33,4 +34,36 @@ def test_an_interval_has_the_format_of_its_number_and_other_tables_stay():
 
 def test_the_page_shows_the_joined_column():
     page = shown(pd.DataFrame({"gain": [1234.5], "low": [1.0], "high": [2000.0]}), digits=1).to_html()
-    assert "1,234.5 (1.0 to 2,000.0)" in page
+    assert "1,234 (1.0 to 2,000)" in page
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "says"),
+    [
+        (0.091709, 2, "0.09"),
+        (0.091709, 6, "0.09171"),
+        (12.3456, 3, "12.35"),
+        (123456.7, 2, "123,457"),
+        (999.96, 2, "1,000.0"),
+        (0.0, 2, "0.00"),
+        (-3.14159, 2, "-3.14"),
+        (12345, 2, "12,345"),
+        (["good", 0.5], 1, "good, 0.5"),
+        (True, 2, "yes"),
+        (None, 2, ""),
+        (float("nan"), 2, ""),
+        ("a, b", 2, "a, b"),
+    ],
+)
+def test_a_cell_is_text_that_a_reader_reads(value, digits, says):
+    assert readable(value, digits) == says
+
+
+def test_mappings_are_tables_and_lists_are_lines():
+    assert shown(["<a>", "b"]).data == "<p>&lt;a&gt;, b</p>"
+    one_line = shown({"x": 0.5, "y": 2}).to_html()
+    assert one_line.count("<td") == 2
+    assert "0.50" in one_line
+    lines = shown({"first": {"x": 1}, "second": {"x": 2}}).to_html()
+    assert "first" in lines
+    assert lines.count("<td") == 2
