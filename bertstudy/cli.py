@@ -10,6 +10,8 @@ from .paths import notebooks, reports
 from .profiles import SHOWS
 from .results.rows import Store, check
 
+KEPT = "Rows and encoders that were made are kept: the same command goes on from there."
+MOST = 1e9  # numbers on the command line are below it
 BENCHES = ["training", "inference", "pretraining", "layers", "growth", "gpu", "your-data"]
 
 
@@ -23,6 +25,33 @@ def main(arguments: list[str] | None = None) -> None:
         if given.debug:
             raise
         parser.exit(2, f"{parser.prog} {given.command}: {' '.join(str(error).split())}\n")
+    except KeyboardInterrupt:
+        if given.debug:
+            raise
+        parser.exit(130, f"\n{parser.prog} {given.command}: interrupted. {KEPT}\n")
+
+
+def _minutes(text):
+    return _number(text, float, 0, "minutes above zero, such as 5")
+
+
+def _count(text):
+    return _number(text, int, 0, "a whole number above zero, such as 3")
+
+
+def _workers(text):
+    return _number(text, int, -1, "a whole number, or 0 to choose")
+
+
+def _number(text, kind, above, wanted):
+    """A number of the command line. Raises argparse.ArgumentTypeError, which argparse tells in a line."""
+    try:
+        value = kind(text)
+    except ValueError:
+        value = above
+    if not above < value < MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed: give {wanted}")
+    return value
 
 
 def _parser():
@@ -52,8 +81,8 @@ def _parser():
     told.add_argument("--profile", default="compact", help="control, compact or paper")
     following = command("next", _next, "next --profile compact --minutes 60 --run", help="what to run to decide claims")
     following.add_argument("--profile", default="compact", help="control, compact or paper")
-    following.add_argument("--minutes", type=float, default=60.0, help="how long it may take")
-    following.add_argument("--workers", type=int, default=0, help="processes that share the runs; 0 chooses")
+    following.add_argument("--minutes", type=_minutes, default=60.0, help="how long it may take")
+    following.add_argument("--workers", type=_workers, default=0, help="processes that share the runs; 0 chooses")
     following.add_argument("--run", action="store_true", help="do it; rows are stored one by one")
     kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
@@ -63,10 +92,10 @@ def _parser():
     copied.add_argument("folder")
     bench = command("bench", _bench, "bench training", help="measure speed and accuracy, side by side with others")
     bench.add_argument("what", choices=BENCHES)
-    bench.add_argument("--minutes", type=float, nargs="+", default=[2.0, 8.0], help="for each contest of your-data")
-    bench.add_argument("--documents", type=int, default=48)
-    bench.add_argument("--rounds", type=int, default=3)
-    bench.add_argument("--window", type=int, default=512, help="word pieces that are read of a document")
+    bench.add_argument("--minutes", type=_minutes, nargs="+", default=[2.0, 8.0], help="for each contest of your-data")
+    bench.add_argument("--documents", type=_count, default=48)
+    bench.add_argument("--rounds", type=_count, default=3)
+    bench.add_argument("--window", type=_count, default=512, help="word pieces that are read of a document")
     bench.add_argument("--contest", action="append", help="run this contest only, such as 'Trainer at its best'")
     bench.add_argument("--encoder", default="minilm")
     bench.add_argument("--out", default="growth.svg", help="of growth: where its figure is written")
@@ -82,7 +111,7 @@ def _parser():
     fit.add_argument("--metric", default="", help="error, macro_f1, balanced_error, mcc or log_loss")
     fit.add_argument("--encoder", default="", help="an encoder other than the profile's: a name, folder or hub id")
     fit.add_argument("--profile", default="compact", help="compact, paper or control")
-    fit.add_argument("--minutes", type=float, default=5.0, help="how long it may take")
+    fit.add_argument("--minutes", type=_minutes, default=5.0, help="how long it may take")
     fit.add_argument("--out", default="", help="the folder to save the classifier in")
     predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
     predict.add_argument("model", help="a folder written by Classifier.save, or a hub id")

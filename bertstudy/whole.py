@@ -7,6 +7,7 @@ import sys
 from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 
 AT_CWD, EXCHANGE = -100, 2  # of Linux' renameat2
 SWAP = 2  # of macOS' renamex_np
@@ -22,6 +23,17 @@ def _exchange(one: Path, other: Path) -> bool:
         return library.renameat2(AT_CWD, names[0], AT_CWD, names[1], EXCHANGE) == 0
     except (AttributeError, OSError, TypeError):  # an older C library, or Windows
         return False
+
+
+def check_writable(*folders: Path | str) -> None:
+    """Make folders, where they are not there yet. Raises OSError for one that can't be written to, in a line."""
+    for folder in folders:
+        try:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            with TemporaryFile(dir=folder):
+                pass
+        except OSError as error:
+            raise OSError(f"The folder {folder} can't be written to: {error.strerror}.") from error
 
 
 @contextmanager

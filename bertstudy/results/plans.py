@@ -17,6 +17,7 @@ from ..paths import runs as runs_folder
 from ..paths import shown
 from ..registry import no_such
 from ..runs import Run
+from ..whole import check_writable
 from .rows import Store, as_table, name_of, stale_stages
 
 LOG = logging.getLogger(__name__)
@@ -143,6 +144,7 @@ def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
     """Carry runs out, here or in other processes; yields the row of each when it is done."""
     if not todo:
         return
+    check_writable(store.folder, runs_folder())  # before the first run, not after it
     from .workers import how_many, share
 
     processes = min(how_many(todo, workers), len(todo))

@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 
 from .. import experiments as figures
 from ..advice import figures as own_figures  # noqa: F401 - registers the figures of a reader's own data
-from ..paths import notebooks, reports, runs, site
+from ..paths import notebooks, reports, runs, shown, site
 from ..profiles import profile as find_profile
 from ..registry import no_such
 from ..results.rows import Store, rows
@@ -37,7 +37,7 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
 
     With `stored` nothing is run: a figure whose runs are not all stored is marked INCOMPLETE. With remake="stale" stale
     rows are made again. Gives (page, seconds). The executed copy is in runs/executed/<profile>/; the page is
-    reports/site/<profile>/<notebook>.html.
+    reports/site/<profile>/<notebook>.html. Raises ValueError, in a line, for a notebook whose cells fail.
     """
     source, begin = notebook_path(name), time.perf_counter()
     profile = find_profile(parameters.get("profile", "auto")).name
@@ -54,6 +54,9 @@ def execute(name: str, stored: bool = False, remake: str = "", **parameters: Any
             log_output=False,
             extra_arguments=["--IPKernelApp.log_level=50"],  # a kernel's own warnings have nothing to do with the study
         )
+    except papermill.PapermillExecutionError as error:
+        place = f"The cells up to it, with the traceback, are in {shown(executed)}."
+        raise ValueError(f"{source.stem}: {error.ename}: {error.evalue} {place}") from error
     finally:
         for variable in environment:
             del os.environ[variable]

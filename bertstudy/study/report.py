@@ -15,13 +15,13 @@ from joblib import cpu_count, delayed, parallel_config
 
 from .. import experiments as figures
 from ..analysis import claims
-from ..paths import notebooks, reports, site
+from ..paths import notebooks, reports, runs, site
 from ..profiles import SHOWS
 from ..profiles import profile as find_profile
 from ..results.rows import Store
 from ..results.rows import rows as stored_rows
 from ..results.tables import provenance
-from ..whole import write_text
+from ..whole import check_writable, write_text
 from .pages import execute, notebook_path
 from .verdicts import verdicts
 
@@ -44,6 +44,7 @@ def make(
         name for name in every if not (stored and name == OWN_DATA)
     ]
     chosen = find_profile(profile)
+    check_writable(reports(), runs())
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
     cores = cpu_count() // abreast
     with parallel_config(backend="loky", inner_max_num_threads=cores):
