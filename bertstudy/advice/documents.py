@@ -4,6 +4,7 @@ All else in `advice` starts from them. Nothing that is shown contains a document
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -34,6 +35,7 @@ from . import budget
 from .splitting import Numbered, split
 
 MINUTES = {"smoke": 1.0, "control": 3.0, "compact": 20.0, "paper": 60.0}
+SURROGATE = re.compile(r"[\ud800-\udfff]")
 UNBALANCED = 0.1  # of the mean number of documents per class: where a class has fewer, macro-F1 is chosen by
 
 
@@ -176,7 +178,8 @@ def _labelled(texts, labels, name):
     if any(pairs) and not all(pairs):
         raise ValueError(f"texts: {sum(pairs):,} of {len(pairs):,} are pairs. Give single texts only, or pairs only.")
     columns = ("text|second" if pairs and all(pairs) else "text"), "label"
-    table = pd.DataFrame(list(texts), columns=columns[0].split("|")) if any(pairs) else pd.DataFrame({"text": texts})
+    cells = [[_whole(part) for part in (text if any(pairs) else [text])] for text in texts]
+    table = pd.DataFrame(cells, columns=columns[0].split("|"))
     return columns, files.labelled_of(table.assign(label=list(labels)), *columns, path=name)
 
 
@@ -215,6 +218,11 @@ def check_types(**given: Any) -> None:
                 f"{name}={brief(value)}: expected {wanted.__name__}, got {type(value).__name__}. Write it as in "
                 f"{name}={EXAMPLES[name]!r}."
             )
+
+
+def _whole(text):
+    """A text without halves of surrogates, which no file has and no table of pandas takes."""
+    return SURROGATE.sub("", text) if isinstance(text, str) else text
 
 
 def _clock(name, minutes, profile):

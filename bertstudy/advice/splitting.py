@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..data import files
 from ..data.corpora import build
 from ..data.files import Labelled, without_control
 from ..data.sampling import plain, stratified_order
@@ -16,6 +15,7 @@ from ..registry import no_such
 LEAST = 40  # different texts: with fewer, none could be set aside
 TEST, DEV = 0.2, 0.2  # shares set aside: for test, of a file without a test file; for dev, of the rest
 MOST_DEV = 1000
+MOST_CLASSES = 1000  # of more the linear classifiers alone would take hours
 WORD = re.compile(WORDS)
 NUMBER = re.compile(r"[+-]?\d+\.0+")
 
@@ -80,9 +80,9 @@ def split(
     found = {"alike": alike_labels(Counter(ours.names)), "joined": join_labels}
     if join_labels:
         ours, theirs = _joined(ours, found["alike"]), theirs and _joined(theirs, found["alike"])
-    texts, with_control = _cleaned(ours.texts, columns[0])
-    found["control"] = with_control
-    tested_texts = _cleaned(theirs.texts, columns[0])[0] if theirs else []
+    pairs = "|" in columns[0]
+    texts, found["control"] = without_control(ours.texts, pairs)
+    tested_texts = without_control(theirs.texts, pairs)[0] if theirs else []
     tested_names = theirs.names if theirs else []
     origin = _first(texts)
     unique = np.flatnonzero(origin == np.arange(len(texts)))
@@ -121,14 +121,6 @@ def split(
     return corpus.labels, parts, found
 
 
-def _cleaned(texts, text_column):
-    """Texts without control characters, and how many had some; the separator of a pair is kept."""
-    if "|" not in text_column:
-        return without_control(texts)
-    halves = [without_control(text.split(files.PAIR)) for text in texts]
-    return [files.PAIR.join(parts) for parts, _ in halves], sum(had > 0 for _, had in halves)
-
-
 def _check_labels(name, names, different, label_column):
     """Raise ValueError, which says what to do, unless there are two classes or more, not too many, and enough texts."""
     if len(set(names)) < 2:
@@ -141,6 +133,11 @@ def _check_labels(name, names, different, label_column):
         raise ValueError(
             f"{name}: {different} different labelled texts; at least {LEAST} are needed, since some are set aside to "
             f"choose by and to test on. Start with some fifty of each class."
+        )
+    if len(set(names)) > MOST_CLASSES:
+        raise ValueError(
+            f"{name}: {len(set(names)):,} classes in the column {label_column!r}; up to {MOST_CLASSES:,} can be learnt "
+            f"here. Group them into fewer, or name the column with the labels by label_column."
         )
     if len(set(names)) > different / 2:
         raise ValueError(

@@ -15,7 +15,7 @@ from .tables import read_table
 
 LOG = logging.getLogger(__name__)
 PAIR = "\x1f"  # between the two texts of a pair: a control character, which texts do not have
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 class Labelled(NamedTuple):
@@ -36,10 +36,18 @@ def find_file(folder: Path | str, stem: str) -> Path | None:
     return next((path for kind in endings if (path := Path(folder) / f"{stem}{kind}").is_file()), None)
 
 
-def without_control(texts: Iterable[str]) -> tuple[list[str], int]:
-    """Texts without control characters (line ends and tabs stay), and how many texts had some."""
-    cleaned = [(CONTROL.sub("", text), bool(CONTROL.search(text))) for text in texts]
-    return [text for text, _ in cleaned], sum(had for _, had in cleaned)
+def _cleaned(text, between):
+    return between.join(CONTROL.sub("", half) for half in text.split(between)) if between else CONTROL.sub("", text)
+
+
+def without_control(texts: Iterable[str], pairs: bool = False) -> tuple[list[str], int]:
+    """Texts without control characters (line ends and tabs stay) and halves of surrogates, and how many had some.
+
+    Of pairs what stands between the two texts (PAIR) stays.
+    """
+    texts, between = list(texts), PAIR if pairs else None
+    cleaned = [_cleaned(text, between) for text in texts]
+    return cleaned, sum(after != before for after, before in zip(cleaned, texts, strict=True))
 
 
 def _column(table, name, path, field):

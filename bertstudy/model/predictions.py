@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..data.files import PAIR
+from ..data.files import PAIR, without_control
 from ..registry import brief
 from ..runs import Run, is_path, with_corpora
 from ..whole import whole_folder
@@ -37,7 +37,8 @@ def reads_pairs(run: Run) -> bool:
 def checked_texts(texts: list[str] | list[tuple[str, str]] | str, run: Run) -> list[str]:
     """Texts as a list: a single text becomes a list of one, a pair one text with `data.files.PAIR` between the two.
 
-    Raises TypeError for anything that is not text or a sequence of texts, and where a run of pairs is given no pairs.
+    Control characters are left out, as they are of the documents that are trained on. Raises TypeError for anything
+    that is not text or a sequence of texts, and where a run of pairs is given no pairs.
     """
     unordered = isinstance(texts, (bytes, Mapping, Set)) or hasattr(texts, "columns")
     if unordered or not isinstance(texts, Iterable):
@@ -53,7 +54,7 @@ def checked_texts(texts: list[str] | list[tuple[str, str]] | str, run: Run) -> l
             texts[number] = PAIR.join(half.replace(PAIR, "") for half in text)
         elif not isinstance(text, str):
             raise TypeError(f"predict takes texts; number {number} is {brief(text)}, of type {type(text).__name__}.")
-    return texts
+    return without_control(texts, pairs)[0]
 
 
 def _base(path):

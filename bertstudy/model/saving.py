@@ -17,14 +17,14 @@ from safetensors.torch import save_file
 from transformers import AutoConfig, AutoTokenizer
 
 from ..data import hub
-from ..data.files import read_rows, without_control
+from ..data.files import read_rows
 from ..runs import identity
 from ..whole import write_text
 from . import card
 from .auto_config import BertstudyConfig
 from .auto_model import BertstudyForSequenceClassification
 from .loading import quiet
-from .predictions import check_row, portable, reads_pairs, replacing
+from .predictions import check_row, portable, replacing
 from .words import TYPE, WordsClassifier
 
 LOG = logging.getLogger(__name__)
@@ -191,10 +191,7 @@ def predict_file(
     classifier = load(name)
     if torch.cuda.is_available() and hasattr(classifier, "to"):
         classifier.to("cuda")
-    there = [texts[index] for index in filled]
-    if not reads_pairs(classifier.run):
-        there, _ = without_control(there)
-    labels, probabilities = classifier.predict(there)
+    labels, probabilities = classifier.predict([texts[index] for index in filled])
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]
     for index, label, row in zip(filled, labels, probabilities, strict=True):
         cells[index] = [label, *(f"{probability:.7g}" for probability in row)]

@@ -136,3 +136,5 @@ def test_a_text_that_is_a_list_or_an_object_is_an_error(cell):
 
 def test_control_characters_are_taken_out_and_counted():
     assert files.without_control(["a\x00b", "c\td\n", "\x1b[1m"]) == (["ab", "c\td\n", "[1m"], 2)
+    assert files.without_control(["a\ud800b", f"c{files.PAIR}d"]) == (["ab", "cd"], 2)
+    assert files.without_control([f"a\x00{files.PAIR}b", f"c{files.PAIR}d"], pairs=True)[1] == 1
