@@ -32,7 +32,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         X, y = list(X), np.asarray(list(y))
         self.classes_ = np.unique(y)
         settings = {"profile": self.profile, "encoder": self.encoder, "metric": self.metric}
-        data = in_memory(X, [str(label) for label in y], minutes=self.minutes, tested=False, **settings)
+        data = in_memory(X, [str(label) for label in y], minutes=self.minutes, tested=False, progress=False, **settings)
         self.classifier_ = train(data)
         return self
 

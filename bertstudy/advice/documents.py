@@ -57,6 +57,7 @@ class YourData:
     clock: budget.Clock
     model_dir: Path
     metric: str = "error"  # what recipes are chosen by
+    progress: bool = True  # whether bars are shown of what takes long
     speed: budget.Speed | None = None
     lengths: np.ndarray | None = None  # word pieces of a sample of the documents
     plan: list[Any] = field(default_factory=list)  # the rungs of the fine-tuned recipes
@@ -146,6 +147,7 @@ def in_memory(
     profile: str = "compact",
     minutes: float = 5.0,
     tested: bool = True,
+    progress: bool = True,
     **settings: Any,
 ) -> YourData:
     """YourData of n texts (or n pairs of texts) and their labels, as `begin` gives it of files.
@@ -166,7 +168,9 @@ def in_memory(
         raise TypeError(f"unlabelled: expected a list of texts; {brief(wrong[0])} is none.")
     chosen = find_profile(profile)
     settings |= {"test": "test", "tested": tested}
-    return of("texts.csv", columns, ours, theirs, list(unlabelled), chosen, clock, **settings)
+    data = of("texts.csv", columns, ours, theirs, list(unlabelled), chosen, clock, **settings)
+    data.progress = progress
+    return data
 
 
 def _labelled(texts, labels, name):

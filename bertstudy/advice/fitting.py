@@ -94,6 +94,7 @@ def fit(
     minutes: float = 5.0,
     profile: str = "compact",
     unlabelled: Sequence[str] = (),
+    progress: bool = True,
     **settings: Any,
 ) -> Fitted:
     """The best classifier of some texts within some minutes: words, frozen embeddings, or a fine-tuned encoder.
@@ -101,8 +102,8 @@ def fit(
     texts, labels: n texts (or pairs of texts) and their labels, words or numbers; or a DataFrame, of which `text` and
     `label` name the columns ("title+body" joins columns, "premise|hypothesis" are pairs). test: the same to test on;
     None: a fifth of the documents is set aside. minutes: for all of it. profile: the scale, "compact" or "paper".
-    unlabelled: texts for further pretraining. settings: encoder, metric ("error", "macro_f1", "balanced_error", "mcc",
-    "log_loss"), join_labels.
+    unlabelled: texts for further pretraining. progress: whether bars are shown of what takes long. settings: encoder,
+    metric ("error", "macro_f1", "balanced_error", "mcc", "log_loss"), join_labels.
 
     Raises ValueError, which says what to do, for texts and labels that can't be used.
 
@@ -115,5 +116,5 @@ def fit(
         raise ValueError("labels is missing: give a label for each text, or a DataFrame with both.")
     if isinstance(test, pd.DataFrame):
         test = _columns(test, text, label)
-    options = {"test": test, "unlabelled": unlabelled, "profile": profile, "minutes": minutes}
-    return run(in_memory(list(texts), list(labels), **options, **settings))
+    options = {"test": test, "unlabelled": unlabelled, "profile": profile, "minutes": minutes, "progress": progress}
+    return run(in_memory(texts, labels, **options, **settings))

@@ -70,7 +70,7 @@ def carry_out(run: Run, data: YourData, corpus: Corpus, stop: Any = None) -> dic
     library = data.library(corpus)
     row_id = name_of(run, library).id
     if not is_stored(run, data, corpus):
-        classifier, row = execution.train(run, progress=False, library=library, stop=stop)
+        classifier, row = execution.train(run, data.progress, library, stop)
         data.store.write(row)
         data.classifiers[row_id] = classifier
     return data.store.read(row_id)

@@ -88,7 +88,7 @@ def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
             from ..results import execution  # needs torch, which a stored result does not
 
             library = data.library(corpus)
-            data.classifiers[row["id"]] = execution.train(run, progress=False, library=library)[0]
+            data.classifiers[row["id"]] = execution.train(run, data.progress, library)[0]
     return data.classifiers[row["id"]]
 
 

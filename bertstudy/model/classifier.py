@@ -17,6 +17,7 @@ from .encoder import Encoder
 from .loading import check_encoder, encoder_config, load_tokenizer
 from .precision import autocast
 from .predictions import Predictions, checked_texts, reads_pairs
+from .progress import ticking
 from .segments import Document, Segmenter
 
 
@@ -97,17 +98,20 @@ class Classifier(nn.Module):
         """How many word pieces to compute at once on this device, by the memory that is free."""
         return memory.budget(self.device, self.encoder.config)
 
-    def logits(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
-        """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout."""
-        return self._in_batches(self, documents, len(self.labels), budget)
+    def logits(self, documents: list[Document], budget: int | None = None, progress: str = "") -> torch.Tensor:
+        """Logits (n, classes) on the CPU of n documents of segments, in their order, without dropout.
 
-    def embed(self, documents: list[Document], budget: int | None = None) -> torch.Tensor:
+        progress: the name of a bar that shows how many are done; "" for none.
+        """
+        return self._in_batches(self, documents, len(self.labels), budget, progress)
+
+    def embed(self, documents: list[Document], budget: int | None = None, progress: str = "") -> torch.Tensor:
         """The vectors (n, width), on the CPU, that the head reads of n documents of segments, without dropout."""
         pooled = lambda batch: self.pool_segments(self.vectors(batch), batch.documents).float()  # noqa: E731
-        return self._in_batches(pooled, documents, self.head.in_features, budget)
+        return self._in_batches(pooled, documents, self.head.in_features, budget, progress)
 
     @torch.inference_mode()
-    def _in_batches(self, compute, documents, width, budget):
+    def _in_batches(self, compute, documents, width, budget, progress):
         """What compute(batch) gives for each document, (n, width): documents of like length together."""
         training = self.training
         self.eval()
@@ -123,21 +127,24 @@ class Classifier(nn.Module):
             return group, compute(pack([documents[index] for index in group]).to(self.device))
 
         try:
-            while done < len(order):
-                (group, vectors), budget = memory.halving(following, budget)
-                result[group] = vectors
-                done += len(group)
+            with ticking(progress, len(order), "doc", bool(progress)) as bar:
+                while done < len(order):
+                    (group, vectors), budget = memory.halving(following, budget)
+                    result[group] = vectors
+                    done += len(group)
+                    bar.update(len(group))
         finally:
             self.train(training)
         return result.cpu()
 
-    def predict(self, texts: list[str] | str) -> Predictions:
+    def predict(self, texts: list[str] | str, progress: bool = False) -> Predictions:
         """Labels (n) and probabilities (n, classes) of a list of n texts, or of one, truncated as in training.
 
-        The columns of the probabilities are in the order of `labels`. Raises TypeError for anything that is not text.
+        The columns of the probabilities are in the order of `labels`. progress: whether a bar is shown where it takes
+        long. Raises TypeError for anything that is not text.
         """
         texts = checked_texts(texts, self.run)
-        probabilities = self.logits(self.segmenter(texts)).softmax(-1).numpy()
+        probabilities = self.logits(self.segmenter(texts), progress="predicting" * progress).softmax(-1).numpy()
         return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
 
     def save(

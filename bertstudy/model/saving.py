@@ -191,7 +191,7 @@ def predict_file(
     classifier = load(name)
     if torch.cuda.is_available() and hasattr(classifier, "to"):
         classifier.to("cuda")
-    labels, probabilities = classifier.predict([texts[index] for index in filled])
+    labels, probabilities = classifier.predict([texts[index] for index in filled], progress=True)
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]
     for index, label, row in zip(filled, labels, probabilities, strict=True):
         cells[index] = [label, *(f"{probability:.7g}" for probability in row)]

@@ -40,7 +40,7 @@ class WordsClassifier:
         self.vectorizer = TfidfVectorizer(**SETTINGS, vocabulary={name: place for place, name in enumerate(vocabulary)})
         self.vectorizer.idf_ = self.idf
 
-    def predict(self, texts: list[str] | str) -> Predictions:
+    def predict(self, texts: list[str] | str, progress: bool = False) -> Predictions:
         """Labels (n) and probabilities (n, classes) of a list of n texts, or of one: see `Classifier.predict`."""
         vectors = self.vectorizer.transform(checked_texts(texts, self.run))
         probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)

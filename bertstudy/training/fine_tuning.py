@@ -15,12 +15,12 @@ from accelerate import Accelerator, PartialState
 from accelerate.utils import gather_object
 from torch import nn
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
 
 from ..model.batching import pack, size, within
 from ..model.classifier import Classifier
 from ..model.memory import halving
 from ..model.precision import grad_scaler
+from ..model.progress import ticking
 from ..model.segments import Document
 from ..runs import Run
 from .metrics import rank
@@ -45,13 +45,15 @@ def epochs_of(run: Run, documents: int) -> int:
 
 
 def evaluate(
-    classifier: Classifier, documents: list[Document], labels: Sequence[int]
+    classifier: Classifier, documents: list[Document], labels: Sequence[int], progress: bool = False
 ) -> tuple[float, float, np.ndarray]:
     """Error in percent, mean cross-entropy, and the predicted classes (n) of documents of segments."""
+    show = "scoring" if progress and PartialState().is_main_process else ""
     state = PartialState()
     mine = list(range(state.process_index, len(documents), state.num_processes))
     logits = torch.empty(len(documents), len(classifier.labels))
-    for indices, part in gather_object([(mine, classifier.logits([documents[index] for index in mine]))]):
+    scored = classifier.logits([documents[index] for index in mine], progress=show)
+    for indices, part in gather_object([(mine, scored)]):
         logits[indices] = part
     labels, predicted = torch.as_tensor(labels), logits.argmax(-1)
     error = 100 * (predicted != labels).double().mean().item()
@@ -157,8 +159,8 @@ def in_memory(
 class Watch:
     """The history of a fine-tuning, and the weights that were best on dev."""
 
-    def __init__(self, classifier: Classifier, dev: Labelled | None):
-        self.classifier, self.dev, self.history = classifier, dev, []
+    def __init__(self, classifier: Classifier, dev: Labelled | None, progress: bool = False):
+        self.classifier, self.dev, self.history, self.progress = classifier, dev, [], progress
         self.best, self.weights = (math.inf, math.inf), None
         self.pending, self.sums, self.documents = [], np.zeros(2), 0  # of loss and error since the last look
         self.pieces, self.begin = 0, time.perf_counter()
@@ -179,7 +181,7 @@ class Watch:
 
     def look(self, epoch: int, optimizer: Optimizer) -> None:
         """Score dev, keep the weights if they are the best so far, and write down how things stand."""
-        error, loss, predicted = evaluate(self.classifier, *self.dev) if self.dev else (None, None, None)
+        error, loss, predicted = evaluate(self.classifier, *self.dev, self.progress) if self.dev else (None, None, None)
         score = rank(self.classifier.run.metric, np.array(self.dev[1]), predicted, loss) if self.dev else None
         if self.dev and (score, loss) < self.best:
             self.best = (score, loss)
@@ -218,12 +220,12 @@ def fit(
     model, budget = accelerator.prepare(classifier), budget or classifier.budget
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
-    watch, weights = Watch(classifier, dev), class_weights(run, labels, len(classifier.labels))
+    watch, weights = Watch(classifier, dev, progress), class_weights(run, labels, len(classifier.labels))
     weights = weights if weights is None else weights.to(accelerator.device)
     per_epoch = math.ceil(len(documents) / run.batch_size)
     marks = {math.ceil(per_epoch * part / run.evaluations) for part in range(1, run.evaluations + 1)}
     show = progress and accelerator.is_main_process
-    with tqdm(total=steps // per_epoch * len(documents), unit="doc", disable=not show, leave=False) as bar:
+    with ticking("fine-tuning", steps // per_epoch * len(documents), "doc", show) as bar:
         while optimizer.taken < steps:
             order = shuffler.permutation(len(documents)).tolist()
             for number, start in enumerate(range(0, len(order), run.batch_size), 1):

@@ -13,7 +13,6 @@ from accelerate import Accelerator, DistributedDataParallelKwargs
 from filelock import FileLock
 from safetensors.torch import load_file, save_file
 from torch import nn
-from tqdm.auto import tqdm
 
 from ..choices.task_sampling import chances
 from ..data.corpora import LIBRARY, Library
@@ -22,6 +21,7 @@ from ..model.batching import Batch
 from ..model.classifier import Classifier
 from ..model.locations import weights_hash
 from ..model.precision import grad_scaler
+from ..model.progress import ticking
 from ..paths import runs
 from ..runs import Run, fields_of, identity, outside_functions
 from ..versions import STAGES, results_of
@@ -99,7 +99,8 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
     turns = np.random.default_rng([run.seed, 2])
     streams = [_batches(size, run.batch_size, [run.seed, 3, task]) for task, size in enumerate(sizes)]
     losses, history, begin, budget = [[] for _ in tasks], [], time.perf_counter(), classifiers[0].budget
-    for step in tqdm(range(1, steps + 1), unit="step", disable=not progress, leave=False):
+    bar = ticking("several tasks", steps * run.batch_size, "doc", progress)
+    for step in range(1, steps + 1):
         task = shared.task = int(turns.choice(len(tasks), p=odds))
         documents, classes = tasks[task]
         chosen = next(streams[task])
@@ -108,12 +109,14 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
         add_gradient = partial(backward, accelerator, forward, batch, truth, None, scale=scaler.scale)
         numbers, budget = in_memory(accelerator, shared, add_gradient, budget)
         losses[task].append(numbers[0])
+        bar.update(run.batch_size)
         optimizer.clip(shared.parameters(), run.max_grad_norm)
         optimizer.step()
         if step % per_epoch == 0:
             means = [_mean(task_losses) if task_losses else None for task_losses in losses]
             history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
             losses = [[] for _ in tasks]
+    bar.close()
     return history
 
 

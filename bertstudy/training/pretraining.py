@@ -19,7 +19,6 @@ from accelerate import Accelerator
 from filelock import FileLock
 from torch import nn
 from torch.nn.functional import cross_entropy
-from tqdm.auto import tqdm
 
 from ..data.corpora import LIBRARY, Library
 from ..data.sources import source_texts
@@ -27,6 +26,7 @@ from ..model.encoder import Encoder, load_pretraining_model
 from ..model.loading import load_tokenizer
 from ..model.locations import weights_hash
 from ..model.precision import autocast, grad_scaler
+from ..model.progress import ticking
 from ..paths import runs
 from ..runs import Run
 from ..versions import STAGES, results_of
@@ -99,7 +99,13 @@ class PretrainingModel(nn.Module):
 
 @torch.no_grad()
 def held_out_loss(
-    model: PretrainingModel, documents: list, settings: Pretraining, tokenizer: Any, most: int = 256, size: int = 16
+    model: PretrainingModel,
+    documents: list,
+    settings: Pretraining,
+    tokenizer: Any,
+    most: int = 256,
+    size: int = 16,
+    progress: bool = False,
 ) -> tuple[float, float | None]:
     """Masked-LM loss and next-sentence accuracy in percent (None without) on documents, always with the same masks."""
     chosen = examples(documents, replace(settings, seed=settings.seed + 1), 0, tokenizer)[:most]
@@ -107,9 +113,11 @@ def held_out_loss(
         raise ValueError("further pretraining: the texts held out make no segment. More or longer texts are needed.")
     device, outputs = next(model.parameters()).device, []
     model.eval()
-    for start in range(0, len(chosen), size):
-        random_state = np.random.default_rng([settings.seed + 1, start])
-        outputs.append(model(to_device(masked_batch(chosen[start : start + size], random_state, tokenizer), device)))
+    with ticking("masked words", len(chosen), "segment", progress) as bar:
+        for start in range(0, len(chosen), size):
+            random_state, part = np.random.default_rng([settings.seed + 1, start]), chosen[start : start + size]
+            outputs.append(model(to_device(masked_batch(part, random_state, tokenizer), device)))
+            bar.update(len(part))
     model.train()
     rights = [right.item() for _, _, right in outputs if right is not None]
     return float(np.mean([loss.item() for loss, _, _ in outputs])), 100 * float(np.mean(rights)) if rights else None
@@ -222,7 +230,7 @@ def pretrain(
 
     def look():
         fetch()
-        loss, right = held_out_loss(model, held_out, settings, tokenizer)
+        loss, right = held_out_loss(model, held_out, settings, tokenizer, progress=progress)
         mean = float(np.mean(data["losses"])) if data["losses"] else None
         spent = {"seconds": data["seconds"], "pieces": data["pieces"]}
         data["history"].append(
@@ -237,7 +245,7 @@ def pretrain(
         data["losses"] = []
 
     wanted = {head_steps + settings.steps * part // looks for part in range(looks + 1)}
-    with tqdm(total=total, initial=data["step"], unit="step", disable=not progress, leave=False) as bar:
+    with ticking("pretraining", total, "step", progress, data["step"]) as bar:
         while True:
             if data["step"] in wanted and len(data["history"]) < sum(step <= data["step"] for step in wanted):
                 look()

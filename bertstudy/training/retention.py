@@ -33,11 +33,11 @@ def _settings(encoder, run):
     return Pretraining(encoder, 0, window=window, next_sentence=False, head_steps=HEAD_STEPS, precision=run.precision)
 
 
-def _with_head(encoder, run, general):
+def _with_head(encoder, run, general, progress):
     """The encoder as it was pretrained, with a masked-LM head: its own, or one trained with the encoder frozen."""
     model, new = load_pretraining_model(encoder)
     if new:
-        model, _ = load_pretraining_model(str(checkpoint(_settings(encoder, run), general, progress=False)))
+        model, _ = load_pretraining_model(str(checkpoint(_settings(encoder, run), general, progress)))
     return model
 
 
@@ -49,7 +49,9 @@ def _states(model, segments):
     return [state[0] for state in output.hidden_states]
 
 
-def measure(classifier: Any, run: Run, library: Library = LIBRARY, pretrained: Path | None = None) -> dict:
+def measure(
+    classifier: Any, run: Run, library: Library = LIBRARY, pretrained: Path | None = None, progress: bool = False
+) -> dict:
     """What a Classifier retains of its pretraining, with the weights it has now: a dict.
 
     "general_before", "general_after", "domain_before" and "domain_after" are masked-LM losses (nats): of the pretrained
@@ -65,12 +67,12 @@ def measure(classifier: Any, run: Run, library: Library = LIBRARY, pretrained: P
         name: sentence_ids(texts[-TEXTS:], tokenizer) for name, texts in (("general", general), ("domain", domain))
     }
     segments = [ids for ids, _, _ in examples(documents["domain"], settings, 0, tokenizer)][:SEGMENTS]
-    model = PretrainingModel(_with_head(encoder, run, general[:-TEXTS]), precision=run.precision)
+    model = PretrainingModel(_with_head(encoder, run, general[:-TEXTS], progress), precision=run.precision)
     model.to(classifier.device)
     losses, states = {}, []
     for moment in ("before", "after"):
         for name, sample in documents.items():
-            losses[f"{name}_{moment}"], _ = held_out_loss(model, sample, settings, tokenizer)
+            losses[f"{name}_{moment}"], _ = held_out_loss(model, sample, settings, tokenizer, progress=progress)
         model.eval()
         states.append(_states(model, segments))
         model.model.base_model.load_state_dict(classifier.encoder.model.state_dict(), strict=False)

@@ -33,16 +33,16 @@ def _known(_settings):
     return {}
 
 
-def embedded(classifier: Classifier, texts: list[str], encoder: Hashable) -> np.ndarray:
+def embedded(classifier: Classifier, texts: list[str], encoder: Hashable, progress: bool = False) -> np.ndarray:
     """The vectors (n, width) of n texts. A text is read once, as long as `encoder` and the run's settings are the same.
 
-    encoder: what names the encoder's weights and precision.
+    encoder: what names the encoder's weights and precision. progress: whether a bar is shown.
     """
     run = classifier.run
     known = _known((encoder, run.truncation, run.window, run.layers, run.piece_pooling, run.segment_pooling))
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-    vectors = classifier.embed(classifier.segmenter(list(new.values()))).numpy()
+    vectors = classifier.embed(classifier.segmenter(list(new.values())), progress="embedding" * progress).numpy()
     known.update(zip(new, vectors, strict=True))
     return np.stack([known[key] for key in keys])
 
@@ -63,7 +63,7 @@ class Embeddings(FineTune):
         encoder = (weights_hash(folder), folder, job.run.precision, job.run.seed)
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
-            vectors = embedded(classifier, [*train.texts, *dev.texts], encoder)
+            vectors = embedded(classifier, [*train.texts, *dev.texts], encoder, job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
             classes, unit, count = np.concatenate([train.classes, dev.classes]), vectors.std(), len(job.corpus.labels)
             scaled = vectors.astype(float) / unit
@@ -72,7 +72,8 @@ class Embeddings(FineTune):
                 classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
                 classifier.head.bias.copy_(torch.from_numpy(model.bias))
             begin = time.perf_counter()
-            logits = classifier.head(torch.from_numpy(embedded(classifier, test.texts, encoder))).detach()
+            tested = embedded(classifier, test.texts, encoder, job.progress)
+            logits = classifier.head(torch.from_numpy(tested)).detach()
         finally:
             if watched:
                 watched.remove()

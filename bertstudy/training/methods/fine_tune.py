@@ -42,13 +42,19 @@ class FineTune:
         segmenter = classifier.segmenter
         train, dev = ((segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
         retained = []
-        at_end = (lambda: retained.append(measure(classifier, run, job.library, pretrained))) if measured(run) else None
+
+        def retains():
+            retained.append(measure(classifier, run, job.library, pretrained, job.progress))
+
+        at_end = retains if measured(run) else None
         watched = job.stop and classifier.register_forward_pre_hook(lambda *_: job.stop())
         try:
             history = fit(classifier, train, dev if dev[0] else None, progress=job.progress, at_end=at_end)
             begin = time.perf_counter()
             pieces = segmenter.pieces(documents.test.texts)
-            error, loss, predicted = evaluate(classifier, segmenter.segments(pieces), documents.test.classes)
+            error, loss, predicted = evaluate(
+                classifier, segmenter.segments(pieces), documents.test.classes, job.progress
+            )
         finally:
             if watched:
                 watched.remove()
