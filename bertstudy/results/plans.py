@@ -90,8 +90,14 @@ def run_all(
     _check_remake(remake)
     todo = [planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)]
     rows = _made(todo, store, progress, workers, remake, library)
-    for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
-        pass
+    try:
+        for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
+            pass
+    except KeyboardInterrupt:
+        there = sum(row_id in store for row_id in names)
+        where = shown(store.folder)
+        LOG.warning("Interrupted. %d of %d runs are kept in %s; the same call goes on.", there, len(names), where)
+        raise
     LOG.info(
         "%d runs: %d made now, %d read from %s.", len(names), len(todo), len(names) - len(todo), shown(store.folder)
     )

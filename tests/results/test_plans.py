@@ -1,8 +1,12 @@
 import json
 import logging
+import os
+import random
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -74,7 +78,7 @@ def test_a_plan_is_completed_from_where_it_stopped(small, reports, counted, capl
     assert plans.missing(plan, "smoke") == []
 
 
-def test_an_interruption_loses_the_run_in_progress_and_no_other(small, reports, monkeypatch):
+def test_an_interruption_loses_the_run_in_progress_and_no_other_and_says_so(small, reports, monkeypatch, caplog):
     plan, compute = grid(small, seed=range(3)), execution.compute
 
     def interrupted(run, *rest):
@@ -85,6 +89,7 @@ def test_an_interruption_loses_the_run_in_progress_and_no_other(small, reports, 
     monkeypatch.setattr(execution, "compute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         plans.run_all(plan, "smoke", progress=False)
+    assert "Interrupted. 1 of 3 runs are kept in" in caplog.text
     written = list((reports / "smoke").rglob("*"))
     assert [path.suffix for path in written if path.is_file()] == [".json"]
     monkeypatch.setattr(execution, "compute", compute)
@@ -121,6 +126,46 @@ def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     assert [one.returncode for one in running] == [0, 0]
     assert sum(made) == 3
     assert len(list((tmp_path / "r" / "smoke" / "rows").glob("*.json"))) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+def test_two_processes_killed_again_and_again_lose_nothing_and_repeat_nothing(small, tmp_path, monkeypatch):
+    """Both are given the same plan, and are killed at random moments, 20 times each; then one goes on to the end."""
+    store, log = rows.Store(tmp_path / "rows"), tmp_path / "log"
+    plan = [replace(small, seed=seed, epochs=1, fraction=0.5, test_size=10) for seed in range(60)]
+    write = rows.Store.write
+
+    def logged(self, row):
+        write(self, row)
+        with open(log, "a") as file:
+            file.write(f"{row['id']}\n")
+
+    monkeypatch.setattr(rows.Store, "write", logged)
+    plans.run(plan[0], store, progress=False)  # imports, which would take longer than the runs
+    moments = random.Random(0)
+
+    def begin():
+        child = os.fork()
+        if child == 0:
+            plans.run_all(plan, store, progress=False)
+            os._exit(0)
+        return child
+
+    for _ in range(20):
+        children = [begin(), begin()]
+        for child in children:
+            time.sleep(moments.uniform(0.05, 0.6))
+            os.kill(child, signal.SIGKILL)
+        for child in children:
+            os.waitpid(child, 0)
+        for row_id in store.ids():
+            assert store.read(row_id)["id"] == row_id  # whole
+    table = plans.run_all(plan, store, progress=False)
+    assert table["seed"].tolist() == list(range(60))
+    finished = log.read_text().split()
+    assert len(finished) == len(set(finished))
+    assert len(store.ids()) == 60
 
 
 def test_how_long_rows_took_is_said(small, reports, caplog):

@@ -1,4 +1,5 @@
 import math
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -93,11 +94,15 @@ def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
         target = tmp_path / f"{count}.pt"
         launch = ["-m", "torch.distributed.run", "--nproc_per_node", str(count), "--master_port", str(29500 + count)]
         command = [sys.executable, *(launch if count > 1 else []), str(code), small.encoder, small.corpus, str(target)]
-        subprocess.run(command, check=True, capture_output=True, timeout=240)
+        environment = os.environ | {"ACCELERATE_USE_CPU": "1"}  # as `accelerate launch --cpu` sets it
+        subprocess.run(command, check=True, capture_output=True, timeout=240, env=environment)
         weights.append(torch.load(target))
     assert weights[0]["loss"] == pytest.approx(weights[1]["loss"], rel=1e-4)
     assert torch.allclose(weights[0]["weights"], weights[1]["weights"], atol=1e-5)
     assert not torch.allclose(weights[0]["weights"], weights[0]["before"], atol=1e-3)
+    assert weights[0]["shares"] == [13]
+    assert 13 <= sum(weights[1]["shares"]) <= 14  # where there is one document, both have it
+    assert max(weights[1]["shares"]) == 7  # each computes its share, not all
 
 
 def test_clipping_is_over_all_parameters_together(small, monkeypatch):
