@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import logging
+import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,6 +29,8 @@ from .predictions import check_row, portable, replacing
 from .words import TYPE, WordsClassifier
 
 LOG = logging.getLogger(__name__)
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may run
+NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
 NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
 
 
@@ -179,7 +182,8 @@ def predict_file(
     """Predict the texts of a file (see `tables.read_table`) and write a CSV table, to stdout where `out` is None.
 
     name: a saved classifier's folder or hub id. The table's columns are row (data rows count from 1), label, and the
-    probability of each class under the class's name. A row without a text keeps its place and stays empty. Raises
+    probability of each class under the class's name; names that a spreadsheet would run as formulas are led by an
+    apostrophe. A row without a text keeps its place and stays empty. Raises
     ValueError or OSError that says what is wrong.
     """
     texts = read_rows(file, text_column, encoding)
@@ -197,14 +201,19 @@ def predict_file(
         cells[index] = [label, *(f"{probability:.7g}" for probability in row)]
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
-    table.writerow(["row", "label", *classifier.labels])
-    table.writerows([number, *row] for number, row in enumerate(cells, 1))
+    table.writerow(["row", "label", *map(inert, classifier.labels)])
+    table.writerows([number, inert(label), *row] for number, (label, *row) in enumerate(cells, 1))
     if out:
         write_text(out, written.getvalue())
     else:
         sys.stdout.write(written.getvalue())
     if len(filled) < len(texts):
         LOG.warning("%s: %d rows without a text have no prediction.", file, len(texts) - len(filled))
+
+
+def inert(cell: str) -> str:
+    """A cell that no spreadsheet runs: one that begins as a formula does, and is no number, is led by an apostrophe."""
+    return f"'{cell}" if cell[:1] in FORMULA and not NUMBER.fullmatch(cell) else cell
 
 
 def _check_out(out, file):

@@ -427,14 +427,32 @@ def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys, caplog)
     (tmp_path / "texts.jsonl").write_text('{"t": "a b"}\n{"t": null}\n{"t": "  "}\n{"t": 7}\n')
     predict(tmp_path / "texts.jsonl", "--text-column", "t", "--out", tmp_path / "out.csv")
     lines = (tmp_path / "out.csv").read_text().splitlines()
-    assert lines[0] == 'row,label,row,"=1+1, a"'
+    assert lines[0] == 'row,label,row,"\'=1+1, a"'
     assert lines[2:4] == ["2,,,", "3,,,"]
     table = pd.read_csv(tmp_path / "out.csv")
     expected = Classifier.load(tmp_path / "model").predict(["a b", "7"])
-    assert table["label"].dropna().tolist() == expected.labels
+    assert table["label"].dropna().tolist() == [home.inert(label) for label in expected.labels]
     assert np.abs(table.iloc[[0, 3], 2:].to_numpy(float) - expected.probabilities).max() < 1e-5
     assert capsys.readouterr().out == ""
     assert "2 rows without a text have no prediction" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=1+1", "'=1+1"),
+        ("+cmd|x", "'+cmd|x"),
+        ("-1+A1", "'-1+A1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("\t=1", "'\t=1"),
+        ("-1", "-1"),
+        ("+0.5", "+0.5"),
+        ("good", "good"),
+        ("", ""),
+    ],
+)
+def test_no_cell_is_a_formula(cell, written):
+    assert home.inert(cell) == written
 
 
 @pytest.mark.parametrize(
