@@ -24,6 +24,27 @@ class NoTorch:
             raise ModuleNotFoundError("No module named 'torch'", name="torch")
 sys.meta_path.insert(0, NoTorch())
 """
+OF_KIND = {  # what makes tiny encoders of a type like large ones
+    "albert": {"embedding_size": 16},
+    "deberta-v2": {
+        "relative_attention": True,
+        "position_buckets": 16,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+    },
+    "eurobert": {"num_key_value_heads": 2, "bos_token_id": 2, "eos_token_id": 3},
+    "modernbert": {
+        "local_attention": 16,
+        "global_attn_every_n_layers": 2,
+        "cls_token_id": 2,
+        "sep_token_id": 3,
+        "bos_token_id": 2,
+        "eos_token_id": 3,
+    },
+}
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,6 +57,7 @@ def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
     sizes = dict(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * hidden)
     if kind == "distilbert":
         sizes = dict(dim=hidden, n_layers=layers, n_heads=4, hidden_dim=2 * hidden)
+    sizes |= OF_KIND.get(kind, {})
     config = AutoConfig.for_model(
         kind,
         vocab_size=len(vocabulary),

@@ -19,9 +19,9 @@ from ..choices.methods import METHODS
 from ..choices.metrics import METRICS
 from ..choices.truncation import TRUNCATIONS
 from ..data.corpora import Corpus
+from ..model.adapters import ADAPTERS
 from ..model.batching import size
 from ..model.classifier import Classifier
-from ..model.encoder import PRETRAINED_AS
 from ..model.loading import encoder_config, longest_window
 from ..results import execution
 from ..results.rows import name_of, stale_stages, unsqueeze
@@ -242,7 +242,7 @@ def recipes(data: YourData) -> list[Recipe]:
             cut = {"window": longer, "truncation": f"head+tail:{longer // 4}"}
             changes.insert(1, (f"window {longer}", cut))
         changes.append(("head only", {"truncation": "head"}))
-    if data.unlabelled and _text_pieces(data) >= ENOUGH and encoder_config(default.encoder).model_type in PRETRAINED_AS:
+    if data.unlabelled and _text_pieces(data) >= ENOUGH and encoder_config(default.encoder).model_type in ADAPTERS:
         settings = data.profile.pretraining | {"next_sentence": False, "further_pretraining": "within_task"}
         settings["pretraining_window"] = min(settings.get("pretraining_window", 128), default.window)
         changes.insert(1, ("pretrained further", settings | {"pretraining_unlabelled": True}))

@@ -15,6 +15,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from .dropout import mask_like
+from .local_attention import attend_near
 
 try:
     from torch.nn.attention import varlen
@@ -26,6 +27,7 @@ CPU = torch.device("cpu")
 FLASH_FROM = (8, 0)  # the compute capability that FlashAttention needs
 # Pieces of the segments that are attended together: on a CPU their scores stay in its cache
 TOGETHER = {"cpu": 1024, "others": 32_768}
+LONG = 1024  # pieces of a segment whose scores are not kept for the backward pass
 LIKE, SHORT = 0.88, 8  # segments are alike from this share of the longest on, or from so many pieces less
 
 
@@ -153,6 +155,11 @@ def _back(lengths, device):
     return torch.cat([group.pieces for group in groups]).argsort()
 
 
+def in_row(pieces: torch.Tensor, lengths: tuple[int, ...]) -> torch.Tensor:
+    """What belongs to the pieces (pieces, …) of the groups of these lengths, one group after another, as in the row."""
+    return pieces.index_select(0, _back(lengths, pieces.device))
+
+
 def _grouped(query, key, value, lengths, dropout, scaling):
     """Segments of like length together, by the fused kernels that a device has: right on any device."""
     parts, lengths = [], tuple(lengths)
@@ -162,7 +169,7 @@ def _grouped(query, key, value, lengths, dropout, scaling):
         attended = scaled_dot_product_attention(*rows, attn_mask=mask, dropout_p=dropout, scale=scaling)
         part = attended.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
         parts.append(part if group.real is None else part[group.real])
-    return torch.cat(parts)[_back(lengths, query.device)][None]
+    return in_row(torch.cat(parts), lengths)[None]
 
 
 @lru_cache(maxsize=8)
@@ -192,10 +199,13 @@ def device_of(device: torch.device) -> Device:
     return Device(device.type, torch.cuda.get_device_capability(device) if device.type == "cuda" else (0, 0))
 
 
-def attention_on(device: Device, dtype: torch.dtype, dropout: float) -> Callable[..., torch.Tensor]:
-    """The fastest way to attend that is right for a device, a type of number and a dropout on attention weights."""
+def attention_on(device: Device, dtype: torch.dtype, dropout: float, longest: int = 0) -> Callable[..., torch.Tensor]:
+    """The fastest way to attend that is right for a device, a type of number and a dropout on attention weights.
+
+    longest: pieces of the longest segment: beyond LONG the scores, which grow with its square, are not kept.
+    """
     if device.type == "cpu":
-        return _apart if dropout == 0 and dtype == torch.float32 else _alike
+        return _apart if dropout == 0 and (dtype == torch.float32 or longest > LONG) else _alike
     is_flash = device.type == "cuda" and device.capability >= FLASH_FROM and dtype in (torch.bfloat16, torch.float16)
     return _fused if is_flash and dropout == 0 and varlen is not None else _grouped
 
@@ -209,14 +219,21 @@ def padding_free_attention(
     dropout: float = 0.0,
     scaling: float | None = None,
     lengths: tuple[int, ...] | None = None,
+    sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """Attention within each segment of a packed row; an `AttentionInterface` function of transformers.
 
-    query, key, value: (1, heads, pieces, head size); lengths: the pieces of each segment.
+    query, key, value: (1, heads, pieces, head size), key and value of fewer heads where several queries share them;
+    lengths: the pieces of each segment; sliding_window: the distance from which on pieces are not attended to.
     Gives (1, pieces, heads, head size) and no weights.
     """
-    attend = attention_on(device_of(query.device), query.dtype, dropout)
+    if (shared := query.shape[1] // key.shape[1]) > 1:
+        key, value = (tensor.repeat_interleave(shared, dim=1) for tensor in (key, value))
+    longest = max(lengths)
+    if sliding_window is not None and sliding_window < longest:
+        return attend_near(query, key, value, lengths, sliding_window - 1, dropout, scaling), None
+    attend = attention_on(device_of(query.device), query.dtype, dropout, longest)
     return attend(query, key, value, lengths, dropout, scaling), None
 
 

@@ -71,9 +71,9 @@ class PretrainingModel(nn.Module):
         super().__init__()
         self.model, self.new_head, self.precision = model, new_head, precision
         self.encoder = Encoder(model.base_model)
-        heads = model.cls if hasattr(model, "cls") else None
-        self.words = model.lm_head if heads is None else heads.predictions
-        self.next = getattr(heads, "seq_relationship", None)
+        adapter = self.encoder.adapter
+        self.words = adapter.words(model)
+        self.next = adapter.next_sentence(model) if adapter.next_sentence else None
 
     def forward(self, masked: Masked) -> tuple:
         device = masked.batch.ids.device
@@ -92,9 +92,8 @@ class PretrainingModel(nn.Module):
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters above the encoder, less what is tied to it."""
-        embedding_ids = {id(weight) for weight in self.model.base_model.embeddings.parameters()}
-        above = [*self.words.parameters(), *(self.next.parameters() if self.next is not None else [])]
-        return [weight for weight in above if id(weight) not in embedding_ids]
+        below = {id(weight) for weight in self.model.base_model.parameters()}
+        return [weight for weight in self.model.parameters() if id(weight) not in below]
 
 
 @torch.no_grad()

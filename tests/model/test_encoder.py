@@ -7,8 +7,9 @@ from conftest import make_encoder
 from transformers import AutoModel
 
 from bertstudy import Run
+from bertstudy.model.adapters import ADAPTERS
 from bertstudy.model.batching import pack, pad
-from bertstudy.model.encoder import PROVEN, Encoder
+from bertstudy.model.encoder import Encoder
 from bertstudy.model.loading import check_encoder, encoder_config, load_tokenizer, longest_window
 from bertstudy.model.locations import weights_hash, where
 
@@ -31,7 +32,7 @@ def quiet(name, **options):
     return Encoder.load(name, dropout=0.0, **options)
 
 
-@pytest.mark.parametrize("kind", PROVEN)
+@pytest.mark.parametrize("kind", ADAPTERS)
 @pytest.mark.parametrize("lengths", [MIXED, [1], [512], [3, 3, 3]], ids=str)
 def test_padding_free_equals_padded(tiny, kind, lengths):
     batch, whole = pack(segments(lengths)), AutoModel.from_pretrained(tiny(kind), dtype=torch.float32).eval()
@@ -69,7 +70,7 @@ def gradients(encoder, states):
     return {name: weight.grad.clone() for name, weight in encoder.named_parameters() if weight.grad is not None}
 
 
-@pytest.mark.parametrize("kind", PROVEN)
+@pytest.mark.parametrize("kind", ADAPTERS)
 def test_what_is_read_of_the_last_layer_is_all_that_is_computed_there_and_the_same(tiny, kind):
     batch, encoder, seen = pack(segments(MIXED)), quiet(tiny(kind)).train(), []
     encoder.layers[-1].intermediate.register_forward_pre_hook(lambda _, given: seen.append(given[0].shape[1]))

@@ -1,0 +1,126 @@
+"""What each type of encoder needs to be run without padding and pretrained further: an entry a type, and nowhere else.
+
+A type is supported where it has an entry in ADAPTERS; the tests hold all of them to the same promises. Others run
+padded.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedConfig
+
+from .grouped import InGroups, deberta_in_groups, mpnet_in_groups
+
+Words = Callable[[torch.Tensor], torch.Tensor]  # states (pieces, hidden) to logits (pieces, vocabulary)
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """A type of encoder.
+
+    words: a model's masked-LM head, as a function. new_head: what the names of this head's weights contain where the
+    checkpoint lacks it. next_sentence: the head that tells whether B follows A, where the type has one. dropout,
+    attention_dropout: how its config names these, () where it has none. takes_types: whether it reads whether a piece
+    is of the first text or the second. above: in a layer, the module above its attention, given what was attended and
+    what that is added to; "" where these have no module to themselves. norm: the module that the states of the last
+    layer go through. in_groups: for an attention that knows no segments: has it go over groups of like length (see
+    grouped.py). padded: why a config can't be run without padding, "" where it can.
+    """
+
+    words: Callable[[nn.Module], Words]
+    new_head: str
+    next_sentence: Callable[[nn.Module], nn.Module] | None = None
+    dropout: tuple[str, ...] = ("hidden_dropout_prob",)
+    attention_dropout: tuple[str, ...] = ("attention_probs_dropout_prob",)
+    takes_types: bool = True
+    above: str = ""
+    norm: str = ""
+    in_groups: Callable[[nn.Module], InGroups] | None = None
+    padded: Callable[[PreTrainedConfig], str] = lambda config: ""
+
+    @property
+    def heads(self) -> Any:
+        """The class of transformers that has all heads of the type."""
+        return AutoModelForPreTraining if self.next_sentence else AutoModelForMaskedLM
+
+
+def _chain(*names):
+    """A function: a model to these modules of it, one after another."""
+
+    def chained(model):
+        modules = [*map(model.get_submodule, names)]
+        return nn.Sequential(*modules) if len(modules) > 1 else modules[0]
+
+    return chained
+
+
+def _distilbert_words(model):
+    return nn.Sequential(model.vocab_transform, model.activation, model.vocab_layer_norm, model.vocab_projector)
+
+
+def _deberta_words(model):
+    if model.config.legacy:
+        return model.cls.predictions
+    return partial(model.lm_predictions.lm_head, word_embeddings=model.base_model.embeddings.word_embeddings)
+
+
+def _with_convolution(config):
+    has_one = getattr(config, "conv_kernel_size", 0)
+    return "its convolution reads the neighbours of a piece, whatever their segment" if has_one else ""
+
+
+BERT = Adapter(
+    words=_chain("cls.predictions"),
+    new_head="predictions.transform",
+    next_sentence=lambda model: model.cls.seq_relationship,
+    above="attention.output",
+)
+ROBERTA = Adapter(words=_chain("lm_head"), new_head="lm_head.dense", above="attention.output")
+ADAPTERS = {
+    "albert": Adapter(words=_chain("predictions"), new_head="predictions.dense"),
+    "bert": BERT,
+    "camembert": ROBERTA,
+    "deberta-v2": Adapter(
+        words=_deberta_words,
+        new_head="dense",
+        in_groups=deberta_in_groups,
+        padded=_with_convolution,
+    ),
+    "distilbert": Adapter(
+        words=_distilbert_words,
+        new_head="vocab_transform",
+        dropout=("dropout",),
+        attention_dropout=("attention_dropout",),
+        takes_types=False,
+    ),
+    "electra": Adapter(
+        words=_chain("generator_predictions", "generator_lm_head"),
+        new_head="generator_predictions.dense",
+        above="attention.output",
+    ),
+    "ernie": BERT,
+    "eurobert": Adapter(
+        words=_chain("lm_head"),
+        new_head="lm_head",
+        dropout=(),
+        attention_dropout=("attention_dropout",),
+        takes_types=False,
+        norm="norm",
+    ),
+    "modernbert": Adapter(
+        words=_chain("head", "decoder"),
+        new_head="head.dense",
+        dropout=("embedding_dropout", "mlp_dropout"),
+        attention_dropout=("attention_dropout",),
+        takes_types=False,
+        norm="final_norm",
+    ),
+    "mpnet": Adapter(words=_chain("lm_head"), new_head="lm_head.dense", takes_types=False, in_groups=mpnet_in_groups),
+    "nomic_bert": Adapter(words=_chain("cls.predictions"), new_head="predictions.transform"),
+    "roberta": ROBERTA,
+    "xlm-roberta": ROBERTA,
+}
