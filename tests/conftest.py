@@ -53,6 +53,8 @@ def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
     from transformers import AutoConfig, AutoModel, BertTokenizerFast
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    if kind == "mpnet":  # in which the second piece pads, whatever the config says
+        special[:2] = special[1::-1]
     vocabulary = {piece: number for number, piece in enumerate([*special, *LETTERS, *(f"##{one}" for one in LETTERS)])}
     sizes = dict(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * hidden)
     if kind == "distilbert":
@@ -62,7 +64,7 @@ def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
         kind,
         vocab_size=len(vocabulary),
         max_position_embeddings=positions,
-        pad_token_id=0,
+        pad_token_id=special.index("[PAD]"),
         initializer_range=0.3,
         **sizes,
     )

@@ -6,6 +6,7 @@ segment, and sliced.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -26,7 +27,7 @@ class InGroups:
 
     def change(self, attention: nn.Module, inputs: Callable) -> None:
         """Have an attention module go over groups: inputs(group, states, *what it is given) are its own for one."""
-        whole = attention.forward
+        whole = partial(type(attention).forward, attention)
 
         def forward(states, *given, **named):
             parts = []
@@ -42,7 +43,7 @@ class InGroups:
 
 def mpnet_in_groups(model: nn.Module) -> InGroups:
     """MPNet: a learnt bias for each head and distance, the same in all layers."""
-    groups, bias_of = InGroups(), model.encoder.compute_position_bias
+    groups, bias_of = InGroups(), partial(type(model.encoder).compute_position_bias, model.encoder)
 
     def inputs(group: Group, rows, given, named):
         longest = group.shape[1]
@@ -61,7 +62,7 @@ def mpnet_in_groups(model: nn.Module) -> InGroups:
 def deberta_in_groups(model: nn.Module) -> InGroups:
     """DeBERTa-v2 and v3: scores between contents and distances, whose buckets are the same in all layers."""
     groups, encoder = InGroups(), model.encoder
-    distances_of = encoder.get_rel_pos
+    distances_of = partial(type(encoder).get_rel_pos, encoder)
 
     def inputs(group: Group, rows, given, named):
         longest = group.shape[1]
