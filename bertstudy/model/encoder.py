@@ -66,6 +66,12 @@ def _settings(config, dropouts):
     return settings
 
 
+def _by_layer(config, depth):
+    """What a config lists for each of its layers, for the first `depth` of them."""
+    listed = {name: value for name, value in config.to_dict().items() if isinstance(value, (list, tuple))}
+    return {name: value[:depth] for name, value in listed.items() if len(value) == config.num_hidden_layers}
+
+
 class Encoder(nn.Module):
     """A BERT cut off above the highest layer that is read.
 
@@ -103,8 +109,6 @@ class Encoder(nn.Module):
         config = encoder_config(name)
         if depth is not None and depth > config.num_hidden_layers:
             raise ValueError(f"encoder={name!r} has {config.num_hidden_layers} layers; {depth} were asked for.")
-        kinds = getattr(config, "layer_types", None)
-        by_layer = {"layer_types": kinds[:depth]} if kinds and depth else {}
         with quiet():
             model = explained(
                 AutoModel.from_pretrained,
@@ -112,7 +116,7 @@ class Encoder(nn.Module):
                 use_safetensors=True,
                 dtype=torch.float32,
                 num_hidden_layers=depth or config.num_hidden_layers,
-                **by_layer,
+                **(_by_layer(config, depth) if depth else {}),
                 **_settings(config, {"dropout": dropout, "attention_dropout": attention_dropout}),
             )
         return cls._bare(model)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from transformers import AutoConfig, AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase
+from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 from transformers.utils import logging as transformers_logging
 
 from ..choices.pooling import parse_layers
@@ -36,6 +37,10 @@ def explained(load: Callable[..., Any], name: str, *arguments: Any, **options: A
         hub.reachable()
     try:
         return load(place, *arguments, trust_remote_code=False, **options)
+    except NotImplementedError as error:
+        raise ValueError(
+            f"encoder={name!r} can't be cut or read as others are: {str(error).splitlines()[0]}"
+        ) from error
     except (OSError, ValueError) as error:
         raise ValueError(
             f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
@@ -82,8 +87,16 @@ def longest_window(config: PreTrainedConfig) -> int:
 
 
 def check_encoder(run: Run) -> None:
-    """Raise ValueError unless the run's encoder exists, has the layers that are read, and can take the window."""
+    """Raise ValueError unless the run's encoder exists, has the layers that are read, and can take the window.
+
+    Refused are types without a masked-LM head in transformers: they read pieces in one direction, or are no encoders.
+    """
     config = encoder_config(run.encoder)
+    if config.model_type not in MODEL_FOR_MASKED_LM_MAPPING_NAMES:
+        raise ValueError(
+            f"encoder={run.encoder!r} is of type {config.model_type!r}, which was not trained to fill in masked words "
+            f"from both sides. Use an encoder such as BERT, ModernBERT or DeBERTa."
+        )
     parse_layers(run.layers, config.num_hidden_layers)
     most = longest_window(config)
     if run.window > most:

@@ -251,6 +251,29 @@ def test_hidden_states_for_retention_are_there_for_every_layer(tiny, kind):
     assert [tuple(state.shape) for state in states] == [(7, 32)] * 4 if kind != "albert" else len(states) == 4
 
 
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [
+        ("funnel", "does not support the setting of `num_hidden_layers`"),
+        ("xlnet", "of type 'xlnet', which was not trained"),
+    ],
+)
+def test_types_that_can_not_be_read_are_refused_with_the_reason(tiny, kind, says):
+    run = Run(encoder=tiny(kind), window=24, truncation="head")
+    with pytest.raises(ValueError, match=says):
+        Classifier.build(run, ["a", "b"])
+
+
+@pytest.mark.parametrize("kind", ["longformer", "big_bird"])
+def test_types_of_sparse_attention_run_padded(tiny, kind, caplog):
+    for layers in ("last", "0"):
+        run = Run(encoder=tiny(kind), window=24, truncation="head", layers=layers)
+        classifier = Classifier.build(run, ["a", "b"]).eval()
+        assert f"of type {kind!r} is run padded" in caplog.text
+        together = classifier.predict(["a b c", "q " * 40]).probabilities
+        assert np.abs(together[0] - classifier.predict(["a b c"]).probabilities[0]).max() < 1e-5
+
+
 @pytest.mark.parametrize("kind", ["convbert", "mobilebert"])
 def test_another_type_is_padded_and_says_so(tiny, kind, caplog):
     batch = pack(segments([5, 40, 1]))

@@ -103,11 +103,10 @@ def test_without_bias_correction_it_is_bert_adam(corrected):
     assert torch.allclose(weight.detach(), expected, atol=1e-6)
 
 
-def test_layer_decay_on_shared_layers_is_an_error(tmp_path, caplog):
+def test_layer_decay_on_shared_layers_is_an_error(tmp_path):
     from conftest import make_encoder
 
     run = Run(encoder=make_encoder(tmp_path / "albert", "albert"), layer_decay=0.9)
     classifier = Classifier.build(replace(run, layer_decay=1.0), ["a", "b"])
-    assert "run padded" in caplog.text
     with pytest.raises(ValueError, match="share their weights"):
         parameter_groups(classifier, run)

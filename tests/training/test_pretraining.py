@@ -254,8 +254,8 @@ def test_too_few_texts_are_told(tiny):
 
 
 def test_a_type_without_such_a_head_is_told(tiny):
-    with pytest.raises(ValueError, match="'electra' is unknown"):
-        load_pretraining_model(tiny("electra"))
+    with pytest.raises(ValueError, match="'convbert' is unknown"):
+        load_pretraining_model(tiny("convbert"))
 
 
 def test_held_out_documents_are_not_trained_on():
