@@ -59,11 +59,8 @@ def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
     sizes = dict(hidden_size=hidden, num_hidden_layers=layers, num_attention_heads=4, intermediate_size=2 * hidden)
     if kind == "distilbert":
         sizes = dict(dim=hidden, n_layers=layers, n_heads=4, hidden_dim=2 * hidden)
-    if kind in ("funnel", "xlnet"):  # whose configs take no number of layers, or no number of positions
-        sizes = dict(d_model=hidden, n_head=4, d_inner=2 * hidden)
-        sizes |= (
-            {"block_sizes": [1, 1], "block_repeats": [1, 1], "d_head": 8} if kind == "funnel" else {"n_layer": layers}
-        )
+    if kind == "xlnet":  # whose config takes no number of positions
+        sizes = dict(d_model=hidden, n_head=4, d_inner=2 * hidden, n_layer=layers)
     sizes |= OF_KIND.get(kind, {})
     config = AutoConfig.for_model(
         kind,

@@ -82,7 +82,12 @@ def position_offset(config: PreTrainedConfig) -> int:
 
 
 def longest_window(config: PreTrainedConfig) -> int:
-    """The longest window, in word pieces, that an encoder of this Hugging Face config can read."""
+    """The longest window, in word pieces, that an encoder of this Hugging Face config can read.
+
+    Raises ValueError where the config does not say it.
+    """
+    if not hasattr(config, "max_position_embeddings"):
+        raise ValueError(f"Encoders of type {config.model_type!r} do not say how long a window they read: use another.")
     return config.max_position_embeddings - position_offset(config)
 
 

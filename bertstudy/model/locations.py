@@ -41,25 +41,30 @@ def is_folder(name: str) -> bool:
     return name not in (*CONTROL, *PACKAGED, *NAMED) and Path(name).expanduser().is_dir()
 
 
-def depth_of(name: str) -> int | None:
-    """How many layers an encoder has, by its config.json, here or in the cache of the hub; None where there is none."""
-    file = Path(where(name)) / "config.json"
-    if not file.is_file():
+def _told(name, file):
+    """What a JSON file of an encoder says, here or in the cache of the hub; {} where there is none."""
+    path = Path(where(name)) / file
+    if not path.is_file():
         try:
-            cached = try_to_load_from_cache(where(name), "config.json")
+            cached = try_to_load_from_cache(where(name), file)
         except ValueError:  # no id of the hub
             cached = None
         if not isinstance(cached, str):
-            return None
-        file = Path(cached)
-    config = json.loads(file.read_text(encoding="utf-8"))
+            return {}
+        path = Path(cached)
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def depth_of(name: str) -> int | None:
+    """How many layers an encoder has, by its config.json, here or in the cache of the hub; None where there is none."""
+    config = _told(name, "config.json")
     return next((config[key] for key in DEPTHS if key in config), None)
 
 
 def reads_mean(name: str) -> bool:
-    """Whether an encoder's folder says that the mean of its pieces is to be read, as for sentence encoders."""
-    pooling = Path(where(name)) / "1_Pooling" / "config.json"
-    return pooling.is_file() and json.loads(pooling.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens", False)
+    """Whether an encoder's files say that it is to be read by the mean of its pieces, as sentence encoders do."""
+    is_sentence_encoder = _told(name, "1_Pooling/config.json").get("pooling_mode_mean_tokens", False)
+    return is_sentence_encoder or _told(name, "config.json").get("classifier_pooling") == "mean"
 
 
 def weights_hash(name: str) -> str:

@@ -1,6 +1,7 @@
 """The beginning of a notebook: parameters checked for mistakes, a profile, a Study."""
 
 import ast
+import logging
 import sys
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -13,10 +14,13 @@ from ..data.corpora import Library, data_folder
 from ..data.sources import sources as sources_of
 from ..experiments import experiment as find_experiment
 from ..model.loading import check_encoder
+from ..model.locations import reads_mean
 from ..profiles import profile as find_profile
 from ..registry import brief, no_such
 from .display import draw_as_svg, show_remarks
 from .study import Study
+
+LOG = logging.getLogger(__name__)
 
 
 def injected_names() -> list[str]:
@@ -61,6 +65,14 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     if whole("seeds", seeds):
         scale |= {"seeds": seeds}
     base = replace(chosen.base, **{name: value for name, value in given.items() if value})
+    if (
+        given.get("encoder")
+        and "piece_pooling" not in given
+        and base.piece_pooling == "cls"
+        and reads_mean(base.encoder)
+    ):
+        LOG.info("%s is read by the mean over pieces, as its files say it was trained.", base.encoder)
+        base = replace(base, piece_pooling="mean")
     if "fraction" in scale and not given.get("fraction"):
         base = replace(base, fraction=scale["fraction"])
     if given.get("corpus"):

@@ -7,6 +7,7 @@ and ends with the weights it would have had.
 
 import hashlib
 import json
+import logging
 import random
 import time
 from dataclasses import asdict, dataclass, replace
@@ -34,6 +35,11 @@ from ..whole import whole_file, whole_folder
 from .examples import Masked, Stream, examples, masked_batch, sentence_ids, to_device
 from .optim import Optimizer, has_weight_decay
 
+LOG = logging.getLogger(__name__)
+NO_HEAD = (
+    "encoder=%r has no masked-LM head: it was not trained on masked words last, and further pretraining starts from a "
+    "new head, trained alone for %d steps first. What it is worth here says little of encoders that have one."
+)
 HELD_OUT = 0.05  # of the documents, to measure loss on
 SAVE_EVERY = 50  # steps
 WEIGHT_DECAY = 0.01
@@ -284,6 +290,8 @@ def checkpoint(settings: Pretraining, texts: list[str], progress: bool = True) -
         if not (folder / "history.json").is_file():
             state = Path(f"{folder}.state")
             model = PretrainingModel(*load_pretraining_model(settings.encoder, settings.seed), settings.precision)
+            if model.new_head:
+                LOG.warning(NO_HEAD, settings.encoder, settings.head_steps)
             history = pretrain(model, texts, settings, state, progress=progress)
             save(model, folder, load_tokenizer(settings.encoder), history)
             state.unlink(missing_ok=True)

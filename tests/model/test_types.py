@@ -1,17 +1,20 @@
 """The promises that each supported type of encoder keeps (contract C12): the same tests for all of ADAPTERS."""
 
+import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel
+from transformers import AutoConfig, AutoModel
 
 from bertstudy import Classifier, Run
 from bertstudy.model.adapters import ADAPTERS
 from bertstudy.model.batching import pack, pad
 from bertstudy.model.encoder import Encoder, load_pretraining_model
 from bertstudy.model.loading import check_encoder, encoder_config, load_tokenizer, longest_window
+from bertstudy.model.locations import reads_mean
 from bertstudy.training.examples import examples, masked_batch, sentence_ids
 from bertstudy.training.optim import has_weight_decay
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, pretrain
@@ -251,17 +254,35 @@ def test_hidden_states_for_retention_are_there_for_every_layer(tiny, kind):
     assert [tuple(state.shape) for state in states] == [(7, 32)] * 4 if kind != "albert" else len(states) == 4
 
 
+def test_types_that_can_not_be_read_are_refused_with_the_reason(tiny, tmp_path):
+    with pytest.raises(ValueError, match="of type 'xlnet', which was not trained to fill in masked words"):
+        Classifier.build(Run(encoder=tiny("xlnet"), window=24, truncation="head"), ["a", "b"])
+    AutoConfig.for_model("funnel").save_pretrained(tmp_path)
+    load_tokenizer(tiny()).save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="'funnel' do not say how long a window they read"):
+        Classifier.build(Run(encoder=str(tmp_path), window=24, truncation="head"), ["a", "b"])
+
+
 @pytest.mark.parametrize(
-    ("kind", "says"),
+    ("files", "mean"),
     [
-        ("funnel", "does not support the setting of `num_hidden_layers`"),
-        ("xlnet", "of type 'xlnet', which was not trained"),
+        ({}, False),
+        ({"1_Pooling/config.json": {"pooling_mode_mean_tokens": True}}, True),
+        ({"1_Pooling/config.json": {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False}}, False),
+        ({"config.json": {"classifier_pooling": "mean"}}, True),
+        ({"config.json": {"classifier_pooling": "cls"}}, False),
     ],
+    ids=str,
 )
-def test_types_that_can_not_be_read_are_refused_with_the_reason(tiny, kind, says):
-    run = Run(encoder=tiny(kind), window=24, truncation="head")
-    with pytest.raises(ValueError, match=says):
-        Classifier.build(run, ["a", "b"])
+def test_a_folder_says_how_it_is_to_be_read(tiny, tmp_path, files, mean):
+    folder = tmp_path / "encoder"
+    shutil.copytree(tiny(), folder)
+    for file, content in files.items():
+        path = folder / file
+        path.parent.mkdir(exist_ok=True)
+        known = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps({**known, **content}))
+    assert reads_mean(str(folder)) == mean
 
 
 @pytest.mark.parametrize("kind", ["longformer", "big_bird"])

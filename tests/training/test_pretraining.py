@@ -235,6 +235,16 @@ def test_killed_at_any_step_it_ends_with_the_same_weights(tiny, tmp_path, moment
     assert not list((tmp_path / "cut").glob("pretrained/*.state"))
 
 
+def test_an_encoder_without_a_head_is_told_before_it_is_pretrained(tiny, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path))
+    folder = checkpoint(settings(tiny(), steps=2, head_steps=1, next_sentence=False), texts(), progress=False)
+    assert "has no masked-LM head" in caplog.text
+    assert "for 1 steps first" in caplog.text
+    caplog.clear()
+    checkpoint(settings(str(folder), steps=2, next_sentence=False), texts(), progress=False)
+    assert "masked-LM head" not in caplog.text
+
+
 def test_a_checkpoint_is_shared_and_made_once(tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("BERTSTUDY_RUNS", str(tmp_path))
     first = checkpoint(settings(tiny(), steps=3), texts(), progress=False)
