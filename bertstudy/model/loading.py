@@ -37,10 +37,6 @@ def explained(load: Callable[..., Any], name: str, *arguments: Any, **options: A
         hub.reachable()
     try:
         return load(place, *arguments, trust_remote_code=False, **options)
-    except NotImplementedError as error:
-        raise ValueError(
-            f"encoder={name!r} can't be cut or read as others are: {str(error).splitlines()[0]}"
-        ) from error
     except (OSError, ValueError) as error:
         raise ValueError(
             f"encoder={name!r} can't be loaded: it is neither a folder with an encoder in it nor in the cache, and the "
