@@ -124,6 +124,8 @@ class Run:
     encoder: str = knob("google-bert/bert-base-uncased", part="encoder")  # "control", "minilm", a folder or a hub id
     truncation: str = knob("head+tail:128", check=TRUNCATIONS.check, part="segments")
     window: int = knob(512, least=3, part="segments")  # word pieces with [CLS] and [SEP]
+    # put before each segment, as encoders want it that were trained with instructions: "classification: "
+    prefix: str = knob("", part="segments", added=True)
     layers: str = knob("last", check=parse_layers, part="encoder")  # "11", "last", "concat:8-11", "mean:0-3"
     # of a segment's pieces: the state of [CLS], or the mean or maximum of all
     piece_pooling: str = knob("cls", check=PIECE_POOLINGS.check, part="vector", added=True)
@@ -283,7 +285,7 @@ def check_field(name: str, value: Any) -> Any:
 
 def _check_value(one: Field, value: Any) -> None:
     """Raise ValueError for a value out of its field's range, or a name that is unknown."""
-    if isinstance(value, str) and not value.strip():
+    if isinstance(value, str) and not value.strip() and one.default:
         raise ValueError(f"{one.name}={value!r}: it can't be blank; give a name, as in {one.name}={one.default!r}.")
     bounds = {name: bound for name, bound in one.metadata["bounds"].items() if bound is not None}
     if not all(BOUNDS[name][0](value, bound) for name, bound in bounds.items()):

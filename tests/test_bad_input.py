@@ -34,7 +34,7 @@ def is_right(declared, value):
         return value is True and (declared.default or not declared.metadata["off"])
     if declared.type is str:
         own = declared.metadata["names"] or declared.metadata["check"] or declared.metadata["off"]
-        return isinstance(value, str) and value.strip() != "" and not own
+        return isinstance(value, str) and (value.strip() != "" or not declared.default) and not own
     return (declared.name in UNLIMITED and value == BEYOND) or (declared.name == "max_grad_norm" and value == math.inf)
 
 

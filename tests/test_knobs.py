@@ -35,6 +35,7 @@ EXAMPLES = {
     "encoder": ({}, "other"),
     "truncation": ({}, "head"),
     "window": ({}, 20),
+    "prefix": ({}, "a b: "),
     "layers": ({}, "0"),
     "piece_pooling": ({}, "mean"),
     "segment_pooling": (CHUNKS, "max"),

@@ -27,7 +27,7 @@ class Classifier(nn.Module):
     def __init__(self, encoder: Encoder, tokenizer: Any, run: Run, labels: Iterable[str]):
         super().__init__()
         self.run, self.labels, self.tokenizer = run, list(labels), tokenizer
-        self.segmenter = Segmenter(tokenizer, run.truncation, run.window, reads_pairs(run))
+        self.segmenter = Segmenter(tokenizer, run.truncation, run.window, reads_pairs(run), run.prefix)
         self.encoder = encoder
         pooling, self.layers = parse_layers(run.layers, encoder.config.num_hidden_layers)
         self.pool_pieces = PIECE_POOLINGS.find(run.piece_pooling)(encoder.config.hidden_size)

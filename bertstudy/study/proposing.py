@@ -115,7 +115,7 @@ class Prices:
 
     def _pieces(self, run):
         """How many pieces of a document are read, by a sample."""
-        cut = Segmenter(load_tokenizer(run.encoder), run.truncation, run.window, reads_pairs(run))
+        cut = Segmenter(load_tokenizer(run.encoder), run.truncation, run.window, reads_pairs(run), run.prefix)
         texts = self.library.of(run).train.texts[:SAMPLE]
         return np.mean([sum(map(len, segments)) for segments in cut(texts)])
 

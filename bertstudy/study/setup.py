@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..analysis.experiment import Experiment, whole
+from ..choices.pooling import PIECE_POOLINGS
 from ..data.corpora import Library, data_folder
 from ..data.sources import sources as sources_of
 from ..experiments import experiment as find_experiment
@@ -65,12 +66,8 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
     if whole("seeds", seeds):
         scale |= {"seeds": seeds}
     base = replace(chosen.base, **{name: value for name, value in given.items() if value})
-    if (
-        given.get("encoder")
-        and "piece_pooling" not in given
-        and base.piece_pooling == "cls"
-        and reads_mean(base.encoder)
-    ):
+    first_only = PIECE_POOLINGS.entry(base.piece_pooling).first_only
+    if given.get("encoder") and not given.get("piece_pooling") and first_only and reads_mean(base.encoder):
         LOG.info("%s is read by the mean over pieces, as its files say it was trained.", base.encoder)
         base = replace(base, piece_pooling="mean")
     if "fraction" in scale and not given.get("fraction"):

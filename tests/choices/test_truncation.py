@@ -67,5 +67,15 @@ def test_segments_of_texts_begin_with_cls_and_end_with_sep(tiny):
     assert tokenizer.convert_ids_to_tokens(inner) == list("abcdefg")
 
 
+def test_a_prefix_comes_first_in_every_segment_and_takes_its_room(tiny):
+    tokenizer = load_tokenizer(tiny())
+    cut = Segmenter(tokenizer, "chunks", 6, prefix="q r")
+    first, last = tokenizer.cls_token_id, tokenizer.sep_token_id
+    ids = tokenizer("q r a b c", add_special_tokens=False)["input_ids"]
+    assert cut(["a b c", ""]) == [[[first, *ids[:4], last], [first, *ids[:2], ids[4], last]], [[first, *ids[:2], last]]]
+    with pytest.raises(ValueError, match="prefix='q r s' fills the window of 5 word pieces"):
+        Segmenter(tokenizer, "head", 5, prefix="q r s")
+
+
 def test_no_texts_give_no_documents(tiny):
     assert Segmenter(load_tokenizer(tiny()), "head", 5)([]) == []

@@ -39,7 +39,8 @@ def embedded(classifier: Classifier, texts: list[str], encoder: Hashable, progre
     encoder: what names the encoder's weights and precision. progress: whether a bar is shown.
     """
     run = classifier.run
-    known = _known((encoder, run.truncation, run.window, run.layers, run.piece_pooling, run.segment_pooling))
+    settings = (run.truncation, run.window, run.prefix, run.layers, run.piece_pooling, run.segment_pooling)
+    known = _known((encoder, *settings))
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     vectors = classifier.embed(classifier.segmenter(list(new.values())), progress="embedding" * progress).numpy()
