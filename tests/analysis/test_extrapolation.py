@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.analysis.extrapolation import extrapolate, power_law
+from bertstudy.analysis.extrapolation import LUCK, _luck, extrapolate, power_law
 
 SIZES = (50, 100, 200, 400)
 
@@ -18,6 +18,15 @@ def test_a_power_law_is_found_again():
     labelled = np.array([50, 100, 200, 400])
     slope, intercept = power_law(labelled, 3 * labelled**-0.5, 10_000)
     assert (slope, np.exp(intercept)) == pytest.approx((-0.5, 3))
+
+
+def test_the_luck_of_a_point_is_its_distance_from_the_law():
+    labelled = np.array([50, 100, 200, 400])
+    away = np.array([0.3, -0.3, -0.3, 0.3])  # which no line through the logarithms takes up
+    errors = 0.4 * (labelled / 50) ** -0.01 * np.exp(away)
+    assert _luck(labelled, errors, 100_000) == pytest.approx((4 * 0.3**2 / 2) ** 0.5, rel=0.15)
+    assert _luck(labelled, 0.4 * (labelled / 50) ** -0.5, 100_000) == LUCK
+    assert _luck(labelled[:2], errors[:2], 100_000) == LUCK
 
 
 @pytest.mark.slow

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import make_encoder
 from transformers import AutoConfig, AutoModel
 
 from bertstudy import Classifier, Run
@@ -245,6 +248,34 @@ def test_further_pretraining_lowers_the_loss_and_its_weights_are_fine_tuned(tiny
         kept = ours_of(str(tmp_path / "further")).eval()(batch, [2])[0]
         trained = Encoder(model.model.base_model).eval()(batch, [2])[0]
     assert torch.allclose(kept, trained, atol=1e-5)
+
+
+LONG_DOCUMENT = """
+import resource, sys
+from bertstudy import Classifier, Run
+from bertstudy.training.fine_tuning import fit
+
+run = Run(encoder=sys.argv[1], window=8192, truncation="chunks", segment_pooling="mean", learning_rate=1e-4, epochs=1)
+classifier = Classifier.build(run, ["a", "z"])
+documents = classifier.segmenter(["a b c d e " * 4000, "q " * 30])
+assert [len(document) for document in documents] == [3, 1]
+history = fit(classifier, (documents, [0, 1]), progress=False)
+print(history[0]["pieces"], history[0]["loss"], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the memory of a process is told in other units elsewhere")
+def test_a_document_of_20_000_pieces_is_trained_on_whole_in_windows_of_8_192(tmp_path):
+    """Four layers of 256, two of them local, in under 4 GB: no attention keeps scores of 8,192 by 8,192."""
+    encoder = make_encoder(tmp_path / "long", "modernbert", layers=4, hidden=256, positions=8192)
+    command = [sys.executable, "-c", LONG_DOCUMENT, encoder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr[-2000:]
+    pieces, loss, gigabytes = map(float, done.stdout.split())
+    assert pieces == 20_000 + 3 * 2 + 30 + 2
+    assert np.isfinite(loss)
+    assert gigabytes < 4
 
 
 @every_type
