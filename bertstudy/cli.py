@@ -175,9 +175,8 @@ def _claims(given):
     for line in verdicts(given.profile).to_dict("records"):
         told = f"{line['claim']}: {line['verdict']}"
         if not isna(line["seeds"]):
-            told += (
-                f". {line['effect']:+.2f} points [{line['low']:+.2f}, {line['high']:+.2f}], p {p_shown(line['p'])}, "
-            )
+            p = "" if isna(line["p"]) else f", p {p_shown(line['p'])}"
+            told += f". {line['effect']:+.2f} points [{line['low']:+.2f}, {line['high']:+.2f}]{p}, "
             told += f"{line['seeds']:.0f} seeds, {line['documents']:,.0f} documents"
             told += "" if isna(line["paper"]) else f", paper {line['paper']:+.2f}"
         print(f"{told}. {line['needs']}".rstrip(". "))
