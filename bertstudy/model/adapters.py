@@ -84,7 +84,6 @@ ADAPTERS = {
     "albert": Adapter(words=_chain("predictions"), new_head="predictions.dense"),
     "bert": BERT,
     "camembert": ROBERTA,
-    "data2vec-text": ROBERTA,
     "deberta-v2": Adapter(
         words=_deberta_words,
         new_head="dense",

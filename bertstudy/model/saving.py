@@ -131,7 +131,7 @@ def _check_tokenizer(tokenizer, config):
 def _check_weights(model, info):
     """Raise ValueError unless the weights are all there, of the config's sizes, and numbers."""
     for name, found, wanted in info["mismatched_keys"]:
-        if name == "classifier.head.weight":
+        if name.startswith("classifier.head."):
             raise ValueError(f"config.json names {wanted[0]} labels, model.safetensors has {found[0]}.")
         raise ValueError(f"model.safetensors has {name} of shape {tuple(found)}, config.json asks for {tuple(wanted)}.")
     if lacking := [*info["missing_keys"], *info["unexpected_keys"]]:

@@ -228,6 +228,21 @@ def test_masked_word_losses_equal_those_of_the_padded_model(tiny, kind):
 
 
 @every_type
+def test_the_head_that_the_weights_lack_follows_from_the_seed(tiny, kind):
+    heads = []
+    for seed in (0, 0, 1):
+        used = [torch.full((size,), float("inf")) for size in (32, 57, 1024, 57 * 32) for _ in range(50)]
+        del used  # memory that a weight would have which nobody initialises
+        model, new = load_pretraining_model(tiny(kind), seed)
+        assert new
+        below = {id(weight) for weight in model.base_model.parameters()}
+        heads.append({name: one.detach().clone() for name, one in model.named_parameters() if id(one) not in below})
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+    assert all(one.isfinite().all() for one in heads[0].values())
+    assert not all(torch.equal(heads[0][name], heads[2][name]) for name in heads[0])
+
+
+@every_type
 def test_further_pretraining_lowers_the_loss_and_its_weights_are_fine_tuned(tiny, kind, tmp_path):
     settings = Pretraining(
         tiny(kind), steps=30, learning_rate=2e-3, batch_size=8, window=32, next_sentence=False, head_steps=6

@@ -153,7 +153,7 @@ def test_a_study_looks_at_the_profiles_corpora_or_at_the_named_one(letters, repo
     assert study.look().data.loc["letters", ["train", "test"]].tolist() == [120, 60]
     assert [one["measured"] for one in stored_rows("smoke", kind="corpora").to_dict("records")] == [30]
     assert "one of them" not in caplog.text
-    with pytest.raises(ValueError, match="documents=-1: allowed is 0"):
+    with pytest.raises(ValueError, match="documents=-1: allowed is a whole number"):
         setup.setup("datasets", profile="smoke", documents=-1)
 
 
