@@ -7,24 +7,10 @@ from conftest import make_encoder
 from transformers import AutoModel
 
 from bertstudy import Run
-from bertstudy.model.batching import pack, pad
+from bertstudy.model.batching import pack
 from bertstudy.model.encoder import Encoder
 from bertstudy.model.loading import check_encoder, encoder_config, load_tokenizer, longest_window
 from bertstudy.model.locations import weights_hash, where
-
-MIXED = [1, 2, 512, 7, 300, 30]
-
-
-def segments(lengths, seed=0):
-    generator = torch.Generator().manual_seed(seed)
-    return [[torch.randint(5, 50, (length,), generator=generator).tolist()] for length in lengths]
-
-
-def padded_states(model, batch, layer=None):
-    """The states of all pieces (pieces, hidden) as Hugging Face's own model gives them."""
-    ids, mask = pad(batch, 0)
-    output = model(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-    return (output.last_hidden_state if layer is None else output.hidden_states[layer + 1])[mask.bool()]
 
 
 def quiet(name, **options):
@@ -77,9 +63,9 @@ def test_a_segment_of_the_longest_window_runs_and_one_longer_does_not(tmp_path, 
     folder = make_encoder(tmp_path / kind, kind, layers=1, positions=24)
     encoder, most = quiet(folder).eval(), longest_window(encoder_config(folder))
     assert most in (22, 23, 24)
-    assert encoder(pack(segments([most])), [0])[0].shape == (most, 32)
+    assert encoder(pack([[[7] * most]]), [0])[0].shape == (most, 32)
     with pytest.raises((IndexError, RuntimeError)):
-        encoder(pack(segments([most + 1])), [0])
+        encoder(pack([[[7] * (most + 1)]]), [0])
     check_encoder(Run(encoder=folder, window=most, truncation="head"))
     with pytest.raises(ValueError, match=f"window={most + 1}.*at most {most} word pieces"):
         check_encoder(Run(encoder=folder, window=most + 1, truncation="head"))

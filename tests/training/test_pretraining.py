@@ -134,15 +134,13 @@ def test_masks_are_drawn_anew_in_every_epoch(tokenizer, tiny):
     assert first != second
 
 
-@pytest.mark.parametrize("kind", ["bert", "roberta"])
-def test_losses_equal_those_of_the_padded_model(tiny, kind):
-    tokenizer = load_tokenizer(tiny(kind))
-    kinds = settings(tiny(kind), next_sentence=kind == "bert")
-    made = examples(sentence_ids(texts(30), tokenizer), kinds, 0, tokenizer)[:10]
+def test_both_losses_together_equal_those_of_the_padded_model(tiny):
+    """Of masked words alone: see tests/model/test_types.py."""
+    tokenizer = load_tokenizer(tiny())
+    made = examples(sentence_ids(texts(30), tokenizer), settings(tiny()), 0, tokenizer)[:10]
     masked = masked_batch(made, np.random.default_rng(0), tokenizer)
-    model, new = load_pretraining_model(tiny(kind))
-    assert new
-    whole = type(model).from_pretrained(tiny(kind), dtype=torch.float32)
+    model, _ = load_pretraining_model(tiny())
+    whole = type(model).from_pretrained(tiny(), dtype=torch.float32)
     whole.load_state_dict(model.state_dict())
     ids, attention = pad(masked.batch, 0)
     labels = torch.full_like(masked.batch.ids[0], -100)
@@ -151,16 +149,11 @@ def test_losses_equal_those_of_the_padded_model(tiny, kind):
     square[attention.bool()] = labels
     with torch.no_grad():
         loss, next_loss, _ = PretrainingModel(model).eval()(masked)
-        if kind == "bert":
-            types = torch.zeros_like(ids)
-            types[attention.bool()] = masked.batch.types[0]
-            more = dict(token_type_ids=types, next_sentence_label=1 - masked.follows)
-            theirs = whole.eval()(ids, attention_mask=attention, labels=square, **more).loss
-            assert (loss + next_loss).item() == pytest.approx(theirs.item(), rel=1e-4)
-        else:
-            masked.batch.types = None
-            theirs = whole.eval()(ids, attention_mask=attention, labels=square).loss
-            assert PretrainingModel(model).eval()(masked)[0].item() == pytest.approx(theirs.item(), rel=1e-4)
+        types = torch.zeros_like(ids)
+        types[attention.bool()] = masked.batch.types[0]
+        more = dict(token_type_ids=types, next_sentence_label=1 - masked.follows)
+        theirs = whole.eval()(ids, attention_mask=attention, labels=square, **more).loss
+    assert (loss + next_loss).item() == pytest.approx(theirs.item(), rel=1e-4)
 
 
 def test_next_sentences_are_refused_where_the_encoder_knows_none(tiny):
