@@ -121,9 +121,8 @@ class Run:
     method: str = knob("fine_tune", check=METHODS.entry, part="documents", added=True)
 
     # what the encoder sees (§5.3.1) and what is read of it (§5.3.2)
-    encoder: str = knob(
-        "google-bert/bert-base-uncased", part="encoder"
-    )  # "control", "minilm", a folder, a hub id, or "id@revision"
+    # "control", "minilm", a folder, a hub id, or "id@revision"
+    encoder: str = knob("google-bert/bert-base-uncased", part="encoder")
     truncation: str = knob("head+tail:128", check=TRUNCATIONS.check, part="segments")
     window: int = knob(512, least=3, part="segments")  # word pieces with [CLS] and [SEP]
     # put before each segment, as encoders want it that were trained with instructions: "classification: "

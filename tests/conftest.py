@@ -80,6 +80,20 @@ def make_encoder(folder, kind="bert", layers=3, hidden=32, positions=520):
     return str(folder)
 
 
+def square_labels(masked):
+    """Masked pieces as transformers' own models take them: ids, attention and labels, each (segments, longest)."""
+    import torch
+
+    from bertstudy.model.batching import pad
+
+    ids, attention = pad(masked.batch, 0)
+    labels = torch.full_like(masked.batch.ids[0], -100)
+    labels[masked.chosen] = masked.pieces
+    square = torch.full_like(ids, -100)
+    square[attention.bool()] = labels
+    return ids, attention, square
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A function: kind of model -> folder of a tiny one, made once a session."""

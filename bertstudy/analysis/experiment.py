@@ -61,26 +61,24 @@ def numbers(kind: type, example: str, field: str = "") -> Reader:
     """
 
     def read(name, value):
-        listed = str(value).split() if isinstance(value, (str, int, float)) and not isinstance(value, bool) else []
+        is_list = isinstance(value, (str, int, float)) and not isinstance(value, bool) and str(value).split()
         try:
-            given = [kind(number) for number in listed]
-            for number in given:
-                check_field(field, number) if field else _check_positive(number)
+            return [_allowed(kind(number), field) for number in (str(value).split() if is_list else [""])]
         except (ValueError, OverflowError) as error:
-            given, reason = [], f" ({error})" if field else ""
-        else:
-            reason = ""
-        if not given:
+            reason = f" ({error})" if field and is_list else ""
             wanted = f"give numbers separated by blanks, as in {name}={example!r}."
-            raise ValueError(f"{name}={brief(value)}: {wanted}{reason}")
-        return given
+            raise ValueError(f"{name}={brief(value)}: {wanted}{reason}") from None
 
     return read
 
 
-def _check_positive(number):
+def _allowed(number, field):
+    """A number that this field of Run takes; without a field, one above zero and below MOST. Else raises ValueError."""
+    if field:
+        return check_field(field, number)
     if not 0 < number < MOST:
-        raise ValueError(f"{number} is not above zero and below {MOST:,}")
+        raise ValueError(number)
+    return number
 
 
 def words(name: str, value: str) -> list[str]:

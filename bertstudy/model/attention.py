@@ -45,6 +45,10 @@ class Group(NamedTuple):
     hidden: torch.Tensor | None
     shape: tuple[int, int]
 
+    def without_padding(self, places: torch.Tensor) -> torch.Tensor:
+        """Of what belongs to the places (segments * longest, …) that of the pieces (k, …)."""
+        return places if self.real is None else places.index_select(0, self.real)
+
     def to(self, device: torch.device) -> "Group":
         """The same on a device."""
         return Group(*(part.to(device) if isinstance(part, torch.Tensor) else part for part in self))
@@ -123,7 +127,7 @@ def _gathered(tensor, group, fill=False):
 def _scatter(whole, part, group):
     """Write a group's places (segments, heads, longest, size) to the row (pieces, heads, size)."""
     part = part.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
-    whole.index_copy_(0, group.pieces, part if group.real is None else part.index_select(0, group.real))
+    whole.index_copy_(0, group.pieces, group.without_padding(part))
 
 
 def _softmax(scores, group):
@@ -167,8 +171,7 @@ def _grouped(query, key, value, lengths, dropout, scaling):
         rows = [_gathered(tensor[0].transpose(0, 1), group) for tensor in (query, key, value)]
         mask = None if group.hidden is None else ~group.hidden
         attended = scaled_dot_product_attention(*rows, attn_mask=mask, dropout_p=dropout, scale=scaling)
-        part = attended.transpose(1, 2).flatten(0, 1)  # (segments * longest, heads, size)
-        parts.append(part if group.real is None else part[group.real])
+        parts.append(group.without_padding(attended.transpose(1, 2).flatten(0, 1)))
     return in_row(torch.cat(parts), lengths)[None]
 
 

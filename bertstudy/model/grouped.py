@@ -34,8 +34,7 @@ class InGroups:
             for group in groups_of(self.lengths, states.device):
                 rows = states[0].index_select(0, group.index).unflatten(0, group.shape)  # (segments, longest, hidden)
                 positional, keyword = inputs(group, rows, given, named)
-                part = whole(rows, *positional, **keyword)[0].flatten(0, 1)
-                parts.append(part if group.real is None else part.index_select(0, group.real))
+                parts.append(group.without_padding(whole(rows, *positional, **keyword)[0].flatten(0, 1)))
             return in_row(torch.cat(parts), self.lengths)[None], None
 
         attention.forward = forward

@@ -8,8 +8,6 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from huggingface_hub import try_to_load_from_cache
-
 from ..paths import PACKAGE
 
 CONTROL = ("control", "control-large")
@@ -58,6 +56,8 @@ def _file(name, file):
     path = Path(where(name)) / file
     if path.is_file():
         return path
+    from huggingface_hub import try_to_load_from_cache  # here: the hub's client takes longer than all else of this file
+
     try:
         cached = try_to_load_from_cache(where(name), file, revision=split_revision(name)[1])
     except ValueError:  # no id of the hub

@@ -99,24 +99,23 @@ def train(classifiers: list[Classifier], tasks: list[tuple], run: Run, progress:
     turns = np.random.default_rng([run.seed, 2])
     streams = [_batches(size, run.batch_size, [run.seed, 3, task]) for task, size in enumerate(sizes)]
     losses, history, begin, budget = [[] for _ in tasks], [], time.perf_counter(), classifiers[0].budget
-    bar = ticking("several tasks", steps * run.batch_size, "doc", progress)
-    for step in range(1, steps + 1):
-        task = shared.task = int(turns.choice(len(tasks), p=odds))
-        documents, classes = tasks[task]
-        chosen = next(streams[task])
-        batch, truth = [documents[index] for index in chosen], [classes[index] for index in chosen]
-        forward = classifiers[task] if accelerator.num_processes == 1 else model
-        add_gradient = partial(backward, accelerator, forward, batch, truth, None, scale=scaler.scale)
-        numbers, budget = in_memory(accelerator, shared, add_gradient, budget)
-        losses[task].append(numbers[0])
-        bar.update(run.batch_size)
-        optimizer.clip(shared.parameters(), run.max_grad_norm)
-        optimizer.step()
-        if step % per_epoch == 0:
-            means = [_mean(task_losses) if task_losses else None for task_losses in losses]
-            history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
-            losses = [[] for _ in tasks]
-    bar.close()
+    with ticking("several tasks", steps * run.batch_size, "doc", progress) as bar:
+        for step in range(1, steps + 1):
+            task = shared.task = int(turns.choice(len(tasks), p=odds))
+            documents, classes = tasks[task]
+            chosen = next(streams[task])
+            batch, truth = [documents[index] for index in chosen], [classes[index] for index in chosen]
+            forward = classifiers[task] if accelerator.num_processes == 1 else model
+            add_gradient = partial(backward, accelerator, forward, batch, truth, None, scale=scaler.scale)
+            numbers, budget = in_memory(accelerator, shared, add_gradient, budget)
+            losses[task].append(numbers[0])
+            bar.update(run.batch_size)
+            optimizer.clip(shared.parameters(), run.max_grad_norm)
+            optimizer.step()
+            if step % per_epoch == 0:
+                means = [_mean(task_losses) if task_losses else None for task_losses in losses]
+                history.append({"step": step, "loss": means, "seconds": time.perf_counter() - begin})
+                losses = [[] for _ in tasks]
     return history
 
 

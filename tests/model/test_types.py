@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import make_encoder
+from conftest import make_encoder, square_labels
 from transformers import AutoConfig, AutoModel
 
 from bertstudy import Classifier, Run
@@ -214,11 +214,7 @@ def test_masked_word_losses_equal_those_of_the_padded_model(tiny, kind):
     masked = masked_batch(made, np.random.default_rng(0), tokenizer)
     whole = type(model).from_pretrained(tiny(kind), dtype=torch.float32)
     whole.load_state_dict(model.state_dict())
-    ids, attention = pad(masked.batch, 0)
-    labels = torch.full_like(masked.batch.ids[0], -100)
-    labels[masked.chosen] = masked.pieces
-    square = torch.full_like(ids, -100)
-    square[attention.bool()] = labels
+    ids, attention, square = square_labels(masked)
     with torch.no_grad():
         logits = whole.eval()(ids, attention_mask=attention)
         logits = getattr(logits, "prediction_logits", None) if "prediction_logits" in logits else logits.logits

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import LETTERS
+from conftest import LETTERS, square_labels
 from safetensors.torch import load_file
 from transformers import AutoModelForPreTraining
 
 from bertstudy import Run, load_corpus
 from bertstudy.data.sentences import split
 from bertstudy.data.sources import source_texts, sources
-from bertstudy.model.batching import pad
 from bertstudy.model.encoder import load_pretraining_model
 from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
@@ -142,11 +141,7 @@ def test_both_losses_together_equal_those_of_the_padded_model(tiny):
     model, _ = load_pretraining_model(tiny())
     whole = type(model).from_pretrained(tiny(), dtype=torch.float32)
     whole.load_state_dict(model.state_dict())
-    ids, attention = pad(masked.batch, 0)
-    labels = torch.full_like(masked.batch.ids[0], -100)
-    labels[masked.chosen] = masked.pieces
-    square = torch.full_like(ids, -100)
-    square[attention.bool()] = labels
+    ids, attention, square = square_labels(masked)
     with torch.no_grad():
         loss, next_loss, _ = PretrainingModel(model).eval()(masked)
         types = torch.zeros_like(ids)
