@@ -1,11 +1,9 @@
 """Fine-tuning: a loop on Accelerate. One process or several (`accelerate launch`), the same steps either way."""
 
-import ctypes
 import math
-import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -30,13 +28,6 @@ Labelled = tuple[list[Document], list[int]]
 
 LOOK_EVERY = 20  # steps: how often what is on the device is waited for
 LONG = 4  # budgets: a document longer than this is computed in parts
-
-
-def _trim():
-    """Give freed memory back to the system: batches of ever different sizes leave glibc's heap in pieces."""
-    if sys.platform == "linux":
-        with suppress(OSError, AttributeError):  # another C library
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def epochs_of(run: Run, documents: int) -> int:
@@ -238,7 +229,6 @@ def fit(
                 optimizer.clip(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
                 if optimizer.taken % LOOK_EVERY == 0:
-                    _trim()
                     bar.set_postfix(loss=f"{watch.means()[0]:.3f}", refresh=False)
                 bar.update(len(batch))
                 if number in marks:
