@@ -20,7 +20,11 @@ from typing import Any
 
 PACKAGE = Path(__file__).parent
 NAME = re.compile(r"[a-z0-9_]+(\+[a-z0-9_]+)*")
-POSITIVE = re.compile(r"[1-9][0-9]*")  # one way to write a number, so that equal runs have equal names
+# What comes after a colon, by the type of the example: one way to write a number, so that equal runs have equal names
+NUMBERS = {
+    int: (re.compile(r"[1-9][0-9]*"), "a whole number above zero"),
+    float: (re.compile(r"[1-9][0-9]*(\.[0-9]*[1-9])?|0\.[0-9]*[1-9]"), "a number above zero"),
+}
 REGISTRIES: dict[str, "Registry"] = {}  # by kind
 PLAIN = (str, int, float, bool, tuple, type(None))
 
@@ -81,7 +85,8 @@ class Registry(dict):
     """Entries by name, filled by decoration; a spec is `name` or `name:argument`.
 
     kind: the field of Run that takes a spec. home: "module:decorator", where choices that need torch are declared.
-    traits: the traits that an entry may state, each with its default.
+    traits: the traits that an entry may state, each with its default. Where `example` is one, it says whether the entry
+    takes an argument, which then has to be given; else a parameter `argument` says so, which may be left out.
 
     >>> truncation = Registry("truncation", many=False)
     >>> @truncation("tail")
@@ -112,37 +117,52 @@ class Registry(dict):
 
         return register
 
+    def known(self, spec: str) -> Entry | None:
+        """The entry that `spec` names; None for an unknown name."""
+        return self.get(str(spec).partition(":")[0])
+
     def entry(self, spec: str) -> Entry:
         """The entry that `spec` names. Raises ValueError for an unknown name."""
-        name = str(spec).partition(":")[0]
-        if name not in self:
+        if (entry := self.known(spec)) is None:
             raise no_such(self.kind, spec, self)
-        return self[name]
+        return entry
 
     def find(self, spec: str) -> Callable:
         """The function or class that `spec` names, with the number after the colon, if any, bound to its `argument`.
 
-        Raises ValueError for an unknown name, for an argument that is not a whole number above zero, and for one
-        given to a choice that takes none.
+        Raises ValueError for an unknown name, for an argument that is not a number above zero, for one given to a
+        choice that takes none, and for one that is missing.
         """
         entry = self.entry(spec)
         if entry.call is None:
             import_module(entry.module)  # which registers it
             entry = self[entry.name]
+        takes = "argument" in inspect.signature(entry.call).parameters
+        argument = self._argument(spec, entry, entry.traits.get("example", 128 if takes else None))
+        return entry.call if argument is None else partial(entry.call, argument=argument)
+
+    def _argument(self, spec, entry, example):
+        """The number after the colon, of the example's type; None where there is none to be."""
         _, colon, argument = str(spec).partition(":")
-        if not colon:
-            return entry.call
-        if "argument" not in inspect.signature(entry.call).parameters:
+        if example is None and colon:
             raise ValueError(f"{self.kind}={spec!r}: {entry.name!r} takes no number after a colon.")
-        if not POSITIVE.fullmatch(argument):
-            raise ValueError(
-                f"{self.kind}={spec!r}: after the colon comes a whole number above zero, as in {entry.name}:128."
-            )
-        return partial(entry.call, argument=int(argument))
+        if not colon and "example" not in entry.traits or example is None:
+            return None
+        pattern, allowed = NUMBERS[type(example)]
+        if not pattern.fullmatch(argument):
+            shown = f"{entry.name}:{example}"
+            raise ValueError(f"{self.kind}={spec!r}: after the colon comes {allowed}, as in {shown}.")
+        return type(example)(argument)
 
     def check(self, spec: str) -> None:
-        """Raise ValueError unless `spec` names a choice. Imports its module only to check an argument."""
-        if self.entry(spec).call is not None or ":" in str(spec):
+        """Raise ValueError unless `spec` names a choice, with an argument that it takes.
+
+        Imports its module only to check an argument of one that states no example.
+        """
+        entry = self.entry(spec)
+        if "example" in entry.traits:
+            self._argument(spec, entry, entry.example)
+        elif entry.call is not None or ":" in str(spec):
             self.find(spec)
 
 

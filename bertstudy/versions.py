@@ -3,7 +3,8 @@
 A number such as "2.1" has two parts. Raise the first when a change alters what a stage computes: rows with another
 first part are stale. Raise the second when only the random stream changes and the distribution does not (a test over
 seeds shows it): such rows are not stale. The canary runs (tests/canaries.py) fail when a stage's values change and its
-number does not.
+number does not. What only one method computes is a stage by its name, whose number stands in the method's own file
+(see choices/methods.py).
 """
 
 STAGES = {
@@ -14,10 +15,6 @@ STAGES = {
     "pretraining": "1.2",  # sentences, pairs, masks, its loop
     "multitask": "1.2",  # task sampling, its loop
     "retention": "1.0",  # masked-LM losses before and after, CKA
-    "features": "2.0",  # the reader on a frozen encoder
-    "embeddings": "2.0",  # the linear head on a frozen encoder
-    "words": "1.0",  # words and pairs of words, the best of several linear classifiers
-    "tfidf": "1.0",  # words and pairs of words, logistic regression
 }
 
 # Rows made before there were numbers have a hash of 13 files instead. Repeated runs show that all of them computed what

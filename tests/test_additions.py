@@ -56,7 +56,7 @@ def scalar_mix():
 def frozen():
     """Fine-tuning that leaves embeddings and the lower layers as they are (Lee et al., 2019)."""
 
-    @method("frozen_lower_layers", stages=("segments", "encoder", "fine_tuning"))
+    @method("frozen_lower_layers")
     class FrozenLowerLayers(FineTune):
         def prepare(self, classifier):
             classifier.encoder.requires_grad_(False)

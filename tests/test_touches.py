@@ -76,7 +76,7 @@ def test_a_choice_is_one_file(house, file, text, fields):
 def test_a_method_is_one_file(house):
     (house / "bertstudy" / "training" / "methods" / "frozen.py").write_text(
         '"""Only the head learns."""\n\nfrom ...choices.methods import method\nfrom .fine_tune import FineTune\n\n\n'
-        '@method("frozen", stages=("segments", "encoder", "fine_tuning"))\n'
+        '@method("frozen")\n'
         'class Frozen(FineTune):\n    """Head alone."""\n\n'
         "    def prepare(self, classifier):\n        classifier.encoder.requires_grad_(False)\n"
     )

@@ -1,12 +1,19 @@
-"""The methods of a study: ways from texts with labels to a classifier (§5.4.3).
+"""The methods of a study: ways from texts with labels to a classifier, the paper's (§5.4.3) and those found since.
 
 A method is a file of its own in training/methods/, named as the method, with a class that is decorated by `@method`.
 It states which parts of a Run it reads (see `run.knob`), and which stages of computation its runs pass beside that
-of the documents (see `versions.STAGES`). To add one, write such a file, or decorate a class anywhere else.
+of the documents (see `versions.STAGES`). number: that of what its own file computes, which is such a stage, by the name
+of the method; "" where it adds nothing. example: of the number that is given after a colon, as in "lora:8"; None where
+it takes none. To add a method, write such a file, or decorate a class anywhere else.
 """
 
 from ..registry import Registry
+from ..versions import STAGES
 
 PARTS = ("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask")
+TUNED = ("segments", "encoder", "fine_tuning")  # the stages of fine-tuning, and of what is changed in it
 
-METHODS = method = Registry("method", home="bertstudy.training.methods:method", reads=PARTS, stages=())
+METHODS = method = Registry(
+    "method", home="bertstudy.training.methods:method", reads=PARTS, stages=TUNED, number="", example=None
+)
+STAGES.update({name: entry.number for name, entry in METHODS.items() if entry.number})

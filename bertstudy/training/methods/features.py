@@ -16,7 +16,7 @@ READ_BY = 128  # units of the LSTM, in each direction
 @method(
     "features",
     reads=("documents", "segments", "encoder", "training", "pretraining", "multitask"),
-    stages=("segments", "encoder", "fine_tuning", "features"),
+    number="2.0",
 )
 class Features(FineTune):
     """A bidirectional LSTM with self-attention learns; the encoder is frozen, its dropout off."""

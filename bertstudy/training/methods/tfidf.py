@@ -1,6 +1,7 @@
 """Words alone (§5.4.3, Table 6): the baseline that an encoder is compared with."""
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -34,14 +35,19 @@ def score(model: Pipeline, split: Split, classes: int) -> tuple[float, float, np
     return 100 * float((predicted != split.classes).mean()), float(loss), predicted
 
 
-def floor(documents: Documents, classes: int, metric: str = "error") -> tuple[Pipeline, list[dict]]:
+def floor(
+    documents: Documents, classes: int, metric: str = "error", stop: Callable[[], None] | None = None
+) -> tuple[Pipeline, list[dict]]:
     """Fit words_model at several strengths to Documents and keep the best on dev by a metric.
 
     Gives (model, history): a dict a strength, with epoch (its number), strength, dev_error (percent), dev_loss,
-    dev_rank (see `metrics.rank`) and seconds since the start. Without a dev part only USUAL is fitted.
+    dev_rank (see `metrics.rank`) and seconds since the start. Without a dev part only USUAL is fitted. stop: called
+    before each fit.
     """
     begin, best, history = time.perf_counter(), None, []
     for number, strength in enumerate(STRENGTHS if documents.dev.texts else (USUAL,), 1):
+        if stop:
+            stop()
         model = words_model(strength).fit(documents.train.texts, documents.train.classes)
         dev = documents.dev
         error, loss, predicted = score(model, dev, classes) if dev.texts else (None, None, None)
@@ -53,7 +59,7 @@ def floor(documents: Documents, classes: int, metric: str = "error") -> tuple[Pi
     return best[1], history
 
 
-@method("tfidf", reads=("documents",), stages=("tfidf",))
+@method("tfidf", reads=("documents",), stages=(), number="1.0")
 class Tfidf:
     """TF-IDF of words and pairs of words with logistic regression, its strength chosen on dev; reads no encoder.
 
@@ -62,7 +68,7 @@ class Tfidf:
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit to the job's documents and score its test documents."""
-        model, history = floor(job.documents, len(job.corpus.labels), job.run.metric)
+        model, history = floor(job.documents, len(job.corpus.labels), job.run.metric, job.stop)
         begin = time.perf_counter()
         error, loss, predicted = score(model, job.documents.test, len(job.corpus.labels))
         return Outcome(model, history, error, loss, predicted, seconds={"test": time.perf_counter() - begin})

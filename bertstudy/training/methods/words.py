@@ -44,7 +44,7 @@ def fit_words(
     return WordsClassifier(run, labels, vocabulary, vectorizer.idf_, *model), history
 
 
-@method("words", reads=("documents",), stages=("words",))
+@method("words", reads=("documents",), stages=(), number="1.0")
 class Words:
     """TF-IDF of words and pairs with a linear SVM or logistic regression, the best on dev, fitted to train and dev."""
 
