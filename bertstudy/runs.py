@@ -80,15 +80,16 @@ def knob(
     names: Iterable[str] | None = None,
     check: Callable[[Any], Any] | None = None,
     off: Off | None = None,
-    corpora: bool = False,
+    corpora: str = "",
     added: bool = False,
 ) -> Any:
     """Declare a field of Run: all that is known of it, from which every check and table follows.
 
     part: what it belongs to (`choices.methods.PARTS`); a method that doesn't read this part leaves it without effect.
     above, least, below, most: its range. names: the strings allowed. check: raises ValueError for an invalid value.
-    off: when it has no effect. corpora: it names corpora, joined by "+". added: it came after the first rows, and
-    stays out of a run's identity while it has its default, so that rows made before keep their ids.
+    off: when it has no effect. corpora: "one" where it names a corpus, "several" for some joined by "+". added: it came
+    after the first rows, and stays out of a run's identity while it has its default, so that rows made before keep
+    their ids.
     """
     bounds = {"above": above, "least": least, "below": below, "most": most}
     return field(
@@ -107,7 +108,7 @@ class Run:
     """
 
     # the documents
-    corpus: str = knob("imdb", part="documents", corpora=True)  # a name, a folder in data_dir, a file
+    corpus: str = knob("imdb", part="documents", corpora="one")  # a name, a folder in data_dir, a file
     text_column: str = knob("text", part="documents", off=NO_FILE)
     label_column: str = knob("label", part="documents", off=NO_FILE)
     # of the training documents, dev included; smaller samples lie inside larger ones (§5.6)
@@ -115,10 +116,12 @@ class Run:
     # of these, set aside to choose the epoch; 0: none, and the last epoch is kept
     dev_fraction: float = knob(0.1, least=0, most=0.5, part="documents")
     test_size: int = knob(0, least=0, part="documents")  # test documents that are scored, the same in all runs; 0: all
+    # the corpus whose test documents are scored, of the same classes; "": its own
+    tested_on: str = knob("", part="documents", corpora="one", added=True)
     # sample, dev split, head's first weights, order, dropout
     seed: int = knob(0, least=0, below=LARGEST_SEED, part="documents")
 
-    method: str = knob("fine_tune", check=METHODS.entry, part="documents", added=True)
+    method: str = knob("fine_tune", check=METHODS.check, part="documents", added=True)  # "lora:8"
 
     # what the encoder sees (§5.3.1) and what is read of it (§5.3.2)
     # "control", "minilm", a folder, a hub id, or "id@revision"
@@ -155,7 +158,7 @@ class Run:
 
     # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
     # ("in_domain"), of all ("cross_domain"), or of corpora by name ("movies+restaurants")
-    further_pretraining: str = knob("none", part="pretraining", corpora=True, added=True)
+    further_pretraining: str = knob("none", part="pretraining", corpora="several", added=True)
     pretraining_steps: int = knob(0, least=0, part="pretraining", off=NO_PRETRAINING, added=True)
     # the unlabelled texts of these corpora too
     pretraining_unlabelled: bool = knob(False, part="pretraining", off=NO_PRETRAINING, added=True)
@@ -169,7 +172,7 @@ class Run:
     whole_word: bool = knob(False, part="pretraining", off=NO_PRETRAINING, added=True)  # mask all pieces of a word
 
     # fine-tuning on several tasks before that on the run's own (§4.3, §5.5): corpora by name ("movies+topics")
-    multitask: str = knob("none", part="multitask", corpora=True, added=True)
+    multitask: str = knob("none", part="multitask", corpora="several", added=True)
     # documents of each of the other tasks, dev included; 0: all; of the run's own task: `fraction`
     multitask_documents: int = knob(0, least=0, part="multitask", off=NO_TASKS, added=True)
     # as many steps as it takes to read all tasks' documents this many times
@@ -181,7 +184,7 @@ class Run:
     metric: str = knob("error", check=METRICS.check, part="documents", off=NO_DEV, added=True)
     evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # on dev in an epoch; the best is kept
     # measures masked-LM loss after the last step, on these texts ("general" or a corpus) and on the task's own
-    retention: str = knob("none", part="fine_tuning", corpora=True, added=True)
+    retention: str = knob("none", part="fine_tuning", corpora="one", added=True)
 
     def __post_init__(self):
         for declared in fields(self):
@@ -240,13 +243,17 @@ def fields_of(*parts: str) -> tuple[str, ...]:
 
 def with_corpora(run: Run, name: Callable[[str], str]) -> Run:
     """The run with name(corpus) in place of each corpus that its fields name."""
-    texts = [declared.name for declared in fields(run) if declared.metadata["corpora"]]
-    return replace(run, **{field: "+".join(map(name, getattr(run, field).split("+"))) for field in texts})
+    kinds = {declared.name: declared.metadata["corpora"] for declared in fields(run) if declared.metadata["corpora"]}
+    named = {
+        field: getattr(run, field).split("+") if kind == "several" else [getattr(run, field)]
+        for field, kind in kinds.items()
+    }
+    return replace(run, **{field: "+".join(map(name, names)) for field, names in named.items()})
 
 
 def unused_fields(run: Run) -> dict[str, str]:
     """The fields that have no effect given a run's other fields, and why: a dict of name to reason."""
-    reads, reasons = METHODS[run.method].reads if run.method in METHODS else PARTS, {}
+    reads, reasons = entry.reads if (entry := METHODS.known(run.method)) else PARTS, {}
     for declared in fields(Run):
         off = declared.metadata["off"]
         if declared.metadata["part"] not in reads and declared.name != "encoder":

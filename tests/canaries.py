@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from bertstudy import Classifier, Run, train
+from bertstudy.choices.methods import METHODS
 from bertstudy.data.corpora import Library
 from bertstudy.data.sampling import draw
 from bertstudy.data.sources import source_texts
@@ -81,6 +82,25 @@ CANARIES = {
     "proportional": replace(BASE, **TOGETHER),
     "square root": replace(BASE, **TOGETHER, **PRETRAINED, multitask_sampling="square_root"),
     "retention": replace(BASE, retention="general", window=64),
+    "key sentences": replace(BASE, corpus="long_reviews", truncation="key_sentences"),
+    "random sentences": replace(BASE, corpus="long_reviews", truncation="random_sentences"),
+    "elsewhere": replace(BASE, tested_on="restaurants"),
+    **{
+        spec: replace(BASE, method=spec)
+        for spec in (
+            "reinit_layers:2",
+            "freeze_layers:3",
+            "unfreezing",
+            "probe_first",
+            "lora:4",
+            "label_smoothing:0.2",
+            "r_drop:2",
+            "ema:0.9",
+            "pretrained_decay:0.05",
+            "eda:1",
+        )
+    },
+    "contrastive:2": replace(BASE, method="contrastive:2", piece_pooling="mean", epochs=1),
 }
 
 
@@ -114,7 +134,8 @@ def trace(run, library):
         values["pretraining"] = _losses(row["pretraining"], "loss", "train_loss")
     if row.get("multitasked"):
         values["multitask"] = [loss for one in row["multitasked"]["history"] for loss in one["loss"] if loss]
-    own = next(stage for stage in ("features", "tfidf", "words", "embeddings", "fine_tuning") if stage in row["stages"])
+    entry = METHODS.entry(run.method)
+    own = entry.name if entry.number else "fine_tuning"
     values[own] = [*_losses(row["history"], "loss", "dev_loss"), row["loss"]]
     if row.get("retention"):
         values["retention"] = [*row["retention"].pop("cka"), *sorted(row["retention"].values())]

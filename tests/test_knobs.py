@@ -31,6 +31,7 @@ EXAMPLES = {
     "fraction": ({}, 0.5),
     "dev_fraction": ({}, 0.2),
     "test_size": ({}, 10),
+    "tested_on": ({}, "other"),
     "seed": ({}, 1),
     "encoder": ({}, "other"),
     "truncation": ({}, "head"),
@@ -100,7 +101,7 @@ def setting(small, tiny, letters, tmp_path):
     table[["text"]].assign(text=table["text"].str[::-1]).to_csv(tmp_path / "letters" / "unlabelled.csv", index=False)
     other = tmp_path / "other.csv"
     pd.concat([table, table.assign(text=table["text"] + " q")]).to_csv(other, index=False)
-    return small, {"corpus": str(other), "encoder": tiny("electra")}
+    return small, {"corpus": str(other), "tested_on": str(other), "encoder": tiny("electra")}
 
 
 def test_every_field_has_an_example():

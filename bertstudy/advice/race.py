@@ -180,7 +180,8 @@ def _prepare(data):
 @lru_cache(maxsize=64)
 def _kept(truncation, window, lengths):
     cut, room = TRUNCATIONS.find(truncation), window - 2
-    return float(np.mean([sum(len(segment) + 2 for segment in cut([0] * length, room)) for length in lengths]))
+    documents = ([[0] * length] if TRUNCATIONS.entry(truncation).sentences else [0] * length for length in lengths)
+    return float(np.mean([sum(len(segment) + 2 for segment in cut(document, room)) for document in documents]))
 
 
 def pieces_of(data: YourData, run: Run) -> float:

@@ -1,6 +1,7 @@
 """Corpora by name or file: train, test, unlabelled texts; fingerprints."""
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from . import files, hub, sogou
 from .catalogue import CORPORA
 from .control.corpora import COMPOSED, compose, unlabelled
 from .sampling import Split, stratified_order, without
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -173,8 +176,28 @@ class Library:
         return _load(name, folder, text_column, label_column, _stamps(local))
 
     def of(self, run: Run) -> Corpus:
-        """The Corpus of a run."""
-        return self.load(run.corpus, run.text_column, run.label_column)
+        """The Corpus of a run, with the test documents of the one that it is tested on."""
+        own = self.load(run.corpus, run.text_column, run.label_column)
+        return tested_on(own, self.load(run.tested_on, run.text_column, run.label_column)) if run.tested_on else own
+
+
+def tested_on(corpus: Corpus, other: Corpus) -> Corpus:
+    """A corpus with the test documents of another one of the same classes.
+
+    Classes are the same by name; where the names differ, by their order, which is logged. Raises ValueError where
+    their numbers differ.
+    """
+    if len(corpus.labels) != len(other.labels):
+        raise ValueError(
+            f"tested_on={other.name!r} has {len(other.labels)} classes, {corpus.name!r} has {len(corpus.labels)}. "
+            f"Choose a corpus of the same classes, such as tested_on='yelp_polarity' for 'imdb'."
+        )
+    if set(corpus.labels) != set(other.labels):
+        pairs = ", ".join(map("{} as {}".format, other.labels, corpus.labels))
+        LOG.info("The classes of %s are taken in their order: %s.", other.name, pairs)
+        return replace(corpus, test=other.test)
+    place = np.array([corpus.labels.index(label) for label in other.labels])
+    return replace(corpus, test=Split(other.test.texts, place[other.test.classes]))
 
 
 LIBRARY = Library()

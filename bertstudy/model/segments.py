@@ -1,12 +1,33 @@
 """From texts to segments: what an encoder gets to see of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Set
+from functools import lru_cache, partial
 from typing import Any
 
 from ..choices.truncation import TRUNCATIONS
 from ..data.files import PAIR
 
 Document = list[list[int]]  # segments of ids
+ENDS = (".", "!", "?", "。", "！", "？", "▁.", "Ġ.")  # pieces that end a sentence
+
+
+@lru_cache(maxsize=8)
+def ends_of(tokenizer: Any) -> frozenset[int]:
+    """The ids of a tokenizer's pieces that end a sentence."""
+    return frozenset(tokenizer.convert_tokens_to_ids([one for one in ENDS if one in tokenizer.get_vocab()]))
+
+
+def sentences_of(ids: list[int], ends: Set[int]) -> Iterator[list[int]]:
+    """Cut the pieces of a text behind each that ends a sentence."""
+    start = 0
+    for place, piece in enumerate(ids, 1):
+        if piece in ends or place == len(ids):
+            yield ids[start:place]
+            start = place
+
+
+def _cut_sentences(cut, ends, ids, room):
+    return cut(list(sentences_of(ids, ends)), room)
 
 
 class Segmenter:
@@ -23,7 +44,9 @@ class Segmenter:
 
     def __init__(self, tokenizer: Any, spec: str, window: int, pairs: bool = False, prefix: str = ""):
         self.tokenizer, self.spec, self.window, self.pairs = tokenizer, spec, window, pairs
-        self.cut, self.several = TRUNCATIONS.find(spec), TRUNCATIONS.entry(spec).many
+        self.several, self.cut = TRUNCATIONS.entry(spec).many, TRUNCATIONS.find(spec)
+        if TRUNCATIONS.entry(spec).sentences:
+            self.cut = partial(_cut_sentences, self.cut, ends_of(tokenizer))
         self.prefix = tokenizer(prefix, add_special_tokens=False)["input_ids"] if prefix else []
         self.room = window - 2 - len(self.prefix)
         if self.room < 1:

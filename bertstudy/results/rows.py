@@ -24,7 +24,17 @@ from ..runs import DEFAULTS, Run, identity, is_path, outside_functions, with_cor
 from ..whole import write_text
 
 # Entries that rows lack which were made before these were recorded.
-TOLD = ("pretraining", "multitasked", "retention", "lengths", "depth", "pieces_per_second", "stages", "code")
+TOLD = (
+    "pretraining",
+    "multitasked",
+    "retention",
+    "lengths",
+    "depth",
+    "parameters",
+    "pieces_per_second",
+    "stages",
+    "code",
+)
 
 
 class Store:
@@ -150,7 +160,8 @@ def _absolute(corpus):
 
 def stages_of(run: Any) -> tuple[str, ...]:
     """The stages of computation (`versions.STAGES`) that a run passes, in their order."""
-    passed = {"documents", *(METHODS[run.method].stages if run.method in METHODS else ())}
+    entry = METHODS.known(run.method)
+    passed = {"documents", *((*entry.stages, entry.name) if entry else ())}
     passed |= {"pretraining"} if run.further_pretraining != "none" or run.retention != "none" else set()
     passed |= {"multitask"} if run.multitask != "none" else set()
     passed |= {"retention"} if run.retention != "none" else set()

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -30,6 +30,32 @@ LOOK_EVERY = 20  # steps: how often what is on the device is waited for
 LONG = 4  # budgets: a document longer than this is computed in parts
 
 
+class Technique:
+    """What a method may change in the fine-tuning of a classifier; as it stands, nothing (see training/methods/)."""
+
+    copies = 1  # of each document in a batch, each with a dropout of its own
+
+    def loss(self, logits: torch.Tensor, truth: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+        """The sum over n documents of a batch of their losses, each times its class's weight (see `class_weights`).
+
+        logits: (copies * n, classes), all documents once before any is there again; truth: (n).
+        """
+        return cross_entropy(logits, truth, weights, reduction="sum")
+
+    def before_step(self, classifier: Classifier, done: float) -> None:
+        """Before a step, with the share of all steps that are done, from 0 to below 1."""
+
+    def after_step(self, classifier: Classifier, optimizer: Optimizer) -> None:
+        """After a step."""
+
+    def scored(self, classifier: Classifier) -> dict[str, torch.Tensor]:
+        """The weights, a state_dict, that are scored on dev and kept in place of those that are trained; {}: these."""
+        return {}
+
+
+PLAIN = Technique()
+
+
 def epochs_of(run: Run, documents: int) -> int:
     """How many epochs a run makes over n documents: run.epochs, or more where run.min_steps asks for it."""
     return max(run.epochs, math.ceil(run.min_steps / math.ceil(documents / run.batch_size)))
@@ -49,6 +75,16 @@ def evaluate(
     labels, predicted = torch.as_tensor(labels), logits.argmax(-1)
     error = 100 * (predicted != labels).double().mean().item()
     return error, cross_entropy(logits, labels).item(), predicted.numpy()
+
+
+@contextmanager
+def _as_scored(classifier, technique):
+    """Inside, the classifier has the weights that are scored."""
+    scored = technique.scored(classifier)
+    trained = {name: value.clone() for name, value in classifier.state_dict().items()} if scored else {}
+    classifier.load_state_dict(scored, strict=False)
+    yield
+    classifier.load_state_dict(trained, strict=False)
 
 
 def _at_once(model, batch, loss_of, scale):
@@ -106,6 +142,7 @@ def backward(
     weights: torch.Tensor | None,
     budget: int,
     scale: Callable[[torch.Tensor], torch.Tensor] = lambda loss: loss,
+    technique: Technique = PLAIN,
 ) -> torch.Tensor:
     """Add a batch's gradient to the parameters; gives its loss, the mean over its documents, and its error in percent.
 
@@ -115,22 +152,24 @@ def backward(
     The mean holds however the batch is cut: over micro-batches of at most `budget` word pieces (a document of more
     than LONG budgets is computed in parts where there is one process), and over
     processes, whose gradients Accelerate averages. A process left without a document computes one at no weight.
+    technique: whose loss is taken.
     """
     rank, world = accelerator.process_index, accelerator.num_processes
     share = list(range(rank, len(documents), world)) or [0]
     weight = world / len(documents) if rank < len(documents) else 0.0
-    groups, total = list(within(documents, share, budget)), torch.zeros(2, device=accelerator.device)
+    groups = list(within(documents, share, budget // technique.copies))
+    total = torch.zeros(2, device=accelerator.device)
     for number, group in enumerate(groups, 1):
         truth = torch.tensor([labels[index] for index in group], device=accelerator.device)
         with nullcontext() if number == len(groups) else accelerator.no_sync(model):
-            if world == 1 and size(documents[group[0]]) > LONG * budget:
+            is_long = size(documents[group[0]]) > LONG * budget
+            if is_long and world == technique.copies == 1:
                 forward = partial(_in_parts, model, documents[group[0]], LONG * budget)
             else:
-                forward = partial(_at_once, model, pack([documents[index] for index in group]).to(accelerator.device))
-            loss, logits = forward(
-                lambda logits, truth=truth: weight * cross_entropy(logits, truth, weights, reduction="sum"), scale
-            )
-        wrong = weight * (logits.argmax(-1) != truth).sum()
+                batch = pack([documents[index] for index in group] * technique.copies)
+                forward = partial(_at_once, model, batch.to(accelerator.device))
+            loss, logits = forward(lambda logits, truth=truth: weight * technique.loss(logits, truth, weights), scale)
+        wrong = weight * (logits[: len(group)].argmax(-1) != truth).sum()
         total += torch.stack([loss.detach(), 100 * wrong])
     return accelerator.reduce(total, "mean")
 
@@ -191,12 +230,14 @@ def fit(
     budget: int | None = None,
     progress: bool = True,
     at_end: Callable[[], Any] | None = None,
+    technique: Technique = PLAIN,
 ) -> list[dict]:
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
     train, dev: (documents of segments, classes as ints). The best epoch is that by run.metric on dev, among equals
     that of the lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the
-    result: see `backward`. `at_end` is called after the last step, before the best weights are put back.
+    result: see `backward`. `at_end` is called after the last step, before the best weights are put back. technique:
+    what a method changes.
 
     Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
     train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
@@ -223,18 +264,22 @@ def fit(
                 model.train()
                 batch = order[start : start + run.batch_size]
                 chosen, classes = [documents[index] for index in batch], [labels[index] for index in batch]
-                add_gradient = partial(backward, accelerator, model, chosen, classes, weights, scale=scaler.scale)
+                technique.before_step(classifier, optimizer.taken / steps)
+                add_gradient = partial(
+                    backward, accelerator, model, chosen, classes, weights, scale=scaler.scale, technique=technique
+                )
                 numbers, budget = in_memory(accelerator, classifier, add_gradient, budget)
                 watch.saw(chosen, numbers)
                 optimizer.clip(classifier.parameters(), run.max_grad_norm)
                 optimizer.step()
+                technique.after_step(classifier, optimizer)
                 if optimizer.taken % LOOK_EVERY == 0:
                     bar.set_postfix(loss=f"{watch.means()[0]:.3f}", refresh=False)
                 bar.update(len(batch))
                 if number in marks:
-                    watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)
+                    with _as_scored(classifier, technique):
+                        watch.look(math.ceil(optimizer.taken / per_epoch), optimizer)
     if at_end:
         at_end()
-    if watch.weights:
-        classifier.load_state_dict(watch.weights)
+    classifier.load_state_dict(watch.weights or technique.scored(classifier), strict=False)
     return watch.history

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
@@ -18,6 +17,7 @@ from sklearn.svm import LinearSVC
 from threadpoolctl import threadpool_limits
 
 from ..data.sampling import stratified_order
+from .calibration import scale_of
 from .metrics import rank
 
 FOLDS = 3  # where there is no dev part
@@ -53,21 +53,6 @@ def _fitted(estimator, vectors, classes, count):
 def cross_entropy(logits: np.ndarray, truth: np.ndarray) -> float:
     """Mean cross-entropy of logits (n, classes) against the truth (n)."""
     return -float(log_softmax(logits, axis=1)[np.arange(len(truth)), truth].mean())
-
-
-def _scale(logits, truth):
-    """The factor on the logits whose probabilities fit best: a support vector machine's margins are none by nature.
-
-    As in Platt's method one document in n is taken to be of another class, so that no error among few is no certainty.
-    """
-    doubt = 1 / (len(truth) + 2)
-
-    def loss(log):
-        shares = log_softmax(np.exp(log) * logits, axis=1)
-        own = shares[np.arange(len(truth)), truth]
-        return -((1 - doubt) * own + doubt * shares.mean(1)).mean()
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 4), method="bounded").x))
 
 
 def _held_out(classes, dev_size, most, seed):
@@ -118,7 +103,7 @@ def fit_linear(
             _fitted(estimator, vectors[train], classes[train], count).logits(vectors[dev]) for train, dev in splits
         ]
         logits = np.concatenate(parts)
-        scale = _scale(logits, truth)
+        scale = scale_of(logits, truth)
         predicted, loss = logits.argmax(1), cross_entropy(scale * logits, truth)
         entry = {"epoch": number, "candidate": str(estimator), "dev_error": 100 * float((predicted != truth).mean())}
         entry |= {"dev_loss": loss, "dev_rank": rank(metric, truth, predicted, loss)}

@@ -1,13 +1,18 @@
+import itertools
+
+import numpy as np
 import pytest
 
 from bertstudy.choices.truncation import MOST_SEGMENTS, TRUNCATIONS
 from bertstudy.model.loading import load_tokenizer
-from bertstudy.model.segments import Segmenter
+from bertstudy.model.segments import Segmenter, ends_of, sentences_of
 
 IDS = list(range(100, 1100))
+BY_PLACE = [name for name, entry in TRUNCATIONS.items() if not entry.sentences]
+BY_SENTENCE = [name for name in TRUNCATIONS if name not in BY_PLACE]
 
 
-@pytest.mark.parametrize("spec", TRUNCATIONS)
+@pytest.mark.parametrize("spec", BY_PLACE)
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 25, 1000])
 def test_every_truncation_keeps_to_the_room_and_to_the_order(spec, length):
     segments = TRUNCATIONS.find(spec)(IDS[:length], 10)
@@ -79,3 +84,44 @@ def test_a_prefix_comes_first_in_every_segment_and_takes_its_room(tiny):
 
 def test_no_texts_give_no_documents(tiny):
     assert Segmenter(load_tokenizer(tiny()), "head", 5)([]) == []
+
+
+@pytest.mark.parametrize("spec", BY_SENTENCE)
+@pytest.mark.parametrize("lengths", [[], [3], [10], [4, 6], [4, 7, 5], [25, 3, 30, 1], [1] * 40])
+def test_sentences_keep_to_the_room_and_to_the_order(spec, lengths):
+    ends = [0, *itertools.accumulate(lengths)]
+    sentences = [IDS[start:end] for start, end in itertools.pairwise(ends)]
+    (segment,) = TRUNCATIONS.find(spec)(sentences, 10)
+    assert len(segment) == min(10, ends[-1])
+    assert segment == sorted(set(segment) & set(IDS[: ends[-1]]))
+    assert segment == TRUNCATIONS.find(spec)(sentences, 10)[0]
+
+
+def test_the_sentence_that_shares_most_with_the_others_is_the_key():
+    central = [1, 2, 3, 4]
+    sentences = [[1, 2, 90], [50, 51, 52], central, [3, 4, 91], [60, 61, 62]]
+    assert TRUNCATIONS.find("key_sentences")(sentences, 4) == [central]
+    both = TRUNCATIONS.find("key_sentences")(sentences, 7)[0]
+    assert both in ([*sentences[0], *central], [*central, *sentences[3]])
+
+
+def test_random_sentences_are_others_for_another_document_and_no_favourites():
+    kept = [
+        TRUNCATIONS.find("random_sentences")([[place, seed] for place in range(9)], 6)[0] for seed in range(10, 310)
+    ]
+    first = np.bincount([segment[0] for segment in kept], minlength=9)
+    chosen = np.bincount([place for segment in kept for place in segment[::2]], minlength=9)
+    assert len(set(map(tuple, kept))) > 50
+    assert first[0] < 200
+    assert (np.abs(chosen - 100) < 40).all()  # each of nine in a third of 300 documents: five standard errors
+
+
+def test_sentences_end_at_pieces_that_end_sentences():
+    tokenizer = load_tokenizer("control")
+    segmenter = Segmenter(tokenizer, "key_sentences", 12)
+    ids = segmenter.pieces(["a good film. a bad plot! is it so? yes"])[0]
+    cut = list(sentences_of(ids, ends_of(tokenizer)))
+    assert [tokenizer.decode(one) for one in cut] == ["a good film.", "a bad plot!", "is it so?", "yes"]
+    (segment,) = segmenter.segments([ids])[0]
+    assert len(segment) == 12
+    assert segment[1] in [one[0] for one in cut]

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 
 from bertstudy import Run, load_corpus, paper
-from bertstudy.data import sogou
+from bertstudy.data import corpora, sogou
 from bertstudy.data.catalogue import CORPORA
-from bertstudy.data.corpora import Corpus
+from bertstudy.data.corpora import Corpus, Library
 from bertstudy.data.sampling import Split, draw, stratified_order
+from bertstudy.results.rows import name_of
 
 
 def corpus_of(counts, test=100):
@@ -222,3 +223,45 @@ def test_unlabelled_texts_are_read_where_there_is_no_test_file(letters):
     (folder / "test.csv").unlink()
     pd.DataFrame({"text": ["one more", "and another"]}).to_csv(folder / "unlabelled.csv", index=False)
     assert load_corpus(str(folder)).unlabelled == ["one more", "and another"]
+
+
+def test_a_corpus_is_tested_on_another_whose_classes_go_by_name():
+    own = replace(corpus_of((5, 5)), labels=("neg", "pos"))
+    other = replace(corpus_of((9, 9), test=20), name="other", labels=("pos", "neg"))
+    both = corpora.tested_on(own, other)
+    assert both.train is own.train
+    assert both.test.texts == other.test.texts
+    assert [both.labels[one] for one in both.test.classes] == [other.labels[one] for one in other.test.classes]
+    assert both.fingerprint not in (own.fingerprint, other.fingerprint)
+
+
+def test_classes_of_other_names_go_by_their_order_which_is_told(caplog):
+    caplog.set_level("INFO")
+    own = replace(corpus_of((5, 5)), labels=("neg", "pos"))
+    both = corpora.tested_on(own, corpus_of((9, 9), test=20))
+    assert both.test.classes.tolist() == [0, 1] * 10
+    assert "taken in their order: 0 as neg, 1 as pos" in caplog.text
+
+
+def test_corpora_of_other_numbers_of_classes_are_refused():
+    with pytest.raises(ValueError, match="tested_on='made' has 3 classes, 'made' has 2. Choose a corpus of the same"):
+        corpora.tested_on(corpus_of((5, 5)), corpus_of((5, 5, 5)))
+
+
+def test_a_run_names_the_corpus_that_it_is_tested_on():
+    plain = Run(corpus="movies", encoder="control", test_size=50)
+    elsewhere = replace(plain, tested_on="restaurants")
+    library = Library()
+    tested = draw(library.of(elsewhere), elsewhere)
+    assert tested.test.texts == draw(library.load("restaurants"), replace(plain, corpus="restaurants")).test.texts
+    assert tested.train.texts == draw(library.of(plain), plain).train.texts
+    assert name_of(elsewhere).id != name_of(plain).id
+
+
+def test_a_plus_in_the_name_of_a_file_joins_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = pd.DataFrame({"text": ["a b", "c d"] * 20, "label": ["x", "y"] * 20})
+    table["text"] += [f" {number}" for number in range(40)]
+    table.to_csv("mine+yours.csv", index=False)
+    named = name_of(Run(corpus="mine+yours.csv", encoder="none", method="words"))
+    assert named.run.corpus == str(tmp_path / "mine+yours.csv")

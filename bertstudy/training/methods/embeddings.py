@@ -4,9 +4,11 @@ import hashlib
 import time
 from collections.abc import Hashable
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
+from accelerate import PartialState
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy
 
@@ -48,33 +50,46 @@ def embedded(classifier: Classifier, texts: list[str], encoder: Hashable, progre
     return np.stack([known[key] for key in keys])
 
 
+def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, **options: Any) -> list[dict]:
+    """Fit the head to vectors (n, width) and their classes (n): its history. options: of `linear.fit_linear`."""
+    unit, count = vectors.std(), len(classifier.labels)
+    scaled = vectors.astype(float) / unit
+    model, history = fit_linear(scaled, classes, count, _candidates(scaled, count), **options)
+    with torch.no_grad():
+        classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
+        classifier.head.bias.copy_(torch.from_numpy(model.bias))
+    return history
+
+
 @method(
     "embeddings",
     reads=("documents", "segments", "encoder", "vector", "pretraining", "multitask"),
-    stages=("segments", "encoder", "embeddings"),
+    stages=("segments", "encoder"),
+    number="2.0",
 )
 class Embeddings(FineTune):
     """Logistic regression on the frozen encoder's vectors, its strength chosen on dev, fitted to train and dev."""
 
+    def encoder(self, job: Job) -> tuple[Classifier, Hashable]:
+        """A classifier whose encoder is as it will stay, and what names its weights."""
+        classifier, pretrained, shared = untrained(job.run, job.corpus, job.library, job.progress)
+        folder = str(shared or pretrained or job.run.encoder)
+        return classifier, (weights_hash(folder), folder, job.run.precision, job.run.seed)
+
     def carry_out(self, job: Job) -> Outcome:
         """Fit the head to the job's documents and score its test documents."""
-        classifier, pretrained, shared = untrained(job.run, job.corpus, job.library, job.progress)
+        classifier, encoder = self.encoder(job)
+        classifier.to(PartialState().device)
         train, dev, test = job.documents
-        folder = str(shared or pretrained or job.run.encoder)
-        encoder = (weights_hash(folder), folder, job.run.precision, job.run.seed)
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
             vectors = embedded(classifier, [*train.texts, *dev.texts], encoder, job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
-            classes, unit, count = np.concatenate([train.classes, dev.classes]), vectors.std(), len(job.corpus.labels)
-            scaled = vectors.astype(float) / unit
-            model, history = fit_linear(scaled, classes, count, _candidates(scaled, count), **options)
-            with torch.no_grad():
-                classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
-                classifier.head.bias.copy_(torch.from_numpy(model.bias))
+            classes = np.concatenate([train.classes, dev.classes])
+            history = fit_head(classifier, vectors, classes, **options)
             begin = time.perf_counter()
             tested = embedded(classifier, test.texts, encoder, job.progress)
-            logits = classifier.head(torch.from_numpy(tested)).detach()
+            logits = classifier.head(torch.from_numpy(tested).to(classifier.device)).detach().cpu()
         finally:
             if watched:
                 watched.remove()

@@ -10,9 +10,10 @@ from torch import nn
 
 from ...choices.methods import method
 from ...data.corpora import LIBRARY, Corpus, Library
+from ...data.sampling import Split
 from ...model.classifier import Classifier
 from ...runs import Run
-from ..fine_tuning import evaluate, fit
+from ..fine_tuning import Labelled, Technique, evaluate, fit
 from ..job import Job, Outcome
 from ..multitask import fine_tuned_together, take_head
 from ..pretraining import further_pretrained
@@ -21,8 +22,8 @@ from ..retention import measure
 LONGEST = 65_535  # pieces: a row has lengths as uint16, and a longer test document has this
 
 
-@method("fine_tune", stages=("segments", "encoder", "fine_tuning"))
-class FineTune:
+@method("fine_tune")
+class FineTune(Technique):
     """Encoder and head learn together. Methods that change a part of it inherit from this class."""
 
     def reader(self, width: int) -> nn.Module | None:
@@ -35,12 +36,20 @@ class FineTune:
     def prepare(self, classifier: Classifier) -> None:
         """Change a classifier in place: a new one before it is trained, a saved one before its weights are loaded."""
 
+    def documents(self, train: Split, run: Run) -> Split:
+        """The documents to train on, from those drawn for the run."""
+        return train
+
+    def begin(self, classifier: Classifier, train: Labelled) -> None:
+        """Before the first step, with the documents of segments to train on and their classes."""
+
     def carry_out(self, job: Job) -> Outcome:
         """Fine-tune a classifier on the job's documents and score its test documents."""
         run, documents = job.run, job.documents
         classifier, pretrained, shared = untrained(run, job.corpus, job.library, job.progress)
         segmenter = classifier.segmenter
-        train, dev = ((segmenter(split.texts), split.classes.tolist()) for split in documents[:2])
+        splits = (self.documents(documents.train, run), documents.dev)
+        train, dev = ((segmenter(split.texts), split.classes.tolist()) for split in splits)
         retained = []
 
         def retains():
@@ -49,7 +58,9 @@ class FineTune:
         at_end = retains if measured(run) else None
         watched = job.stop and classifier.register_forward_pre_hook(lambda *_: job.stop())
         try:
-            history = fit(classifier, train, dev if dev[0] else None, progress=job.progress, at_end=at_end)
+            self.begin(classifier, train)
+            options = {"progress": job.progress, "at_end": at_end, "technique": self}
+            history = fit(classifier, train, dev if dev[0] else None, **options)
             begin = time.perf_counter()
             pieces = segmenter.pieces(documents.test.texts)
             error, loss, predicted = evaluate(
@@ -62,6 +73,7 @@ class FineTune:
             "pretraining": _told(pretrained, "history.json"),
             "multitasked": _told(shared, "multitask.json"),
             "depth": classifier.encoder.config.num_hidden_layers,
+            "parameters": sum(weight.numel() for weight in classifier.encoder.parameters()),
             "retention": retained[0] if retained else None,
             "lengths": np.minimum([len(ids) for ids in pieces], LONGEST),
             "pieces_per_second": history[-1]["pieces"] / history[-1]["seconds"],

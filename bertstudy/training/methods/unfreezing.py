@@ -1,0 +1,27 @@
+"""Layers learn one after another, from the top (Howard and Ruder 2018, ULMFiT's gradual unfreezing)."""
+
+from ...choices.methods import method
+from ...model.classifier import Classifier
+from .fine_tune import FineTune
+
+UNTIL = 0.5  # the share of the steps after which all learns
+
+
+@method("unfreezing", number="1.0")
+class Unfreezing(FineTune):
+    """Fine-tuning that begins with the head alone; the layers join it from the top, the embeddings last.
+
+    They join at equal distances over the first half of the steps, where the source has a layer an epoch. So the random
+    head does not disturb what lies below. Early steps take less time.
+    """
+
+    def before_step(self, classifier: Classifier, done: float) -> None:
+        """Let the layers learn whose turn has come."""
+        layers = classifier.encoder.layers
+        learning = min(len(layers) + 1, int(done / UNTIL * (len(layers) + 2)))  # of layers, then embeddings
+        own = {id(weight) for layer in layers for weight in layer.parameters()}
+        for weight in classifier.encoder.parameters():
+            if id(weight) not in own:
+                weight.requires_grad_(learning > len(layers))
+        for place, layer in enumerate(reversed(layers)):
+            layer.requires_grad_(place < learning)
