@@ -36,7 +36,8 @@ class Contrast:
     """Two settings: `first` and `second` say of a row whether it is one of theirs; only the fields `free` may differ.
 
     `over` names a field: of several values of it with rows, the smallest is compared. With `less` the effect at the
-    largest value is subtracted, which leaves how much the effect falls between the two.
+    largest value is subtracted, which leaves how much the effect falls between the two. `elsewhere` compares rows that
+    were tested on another corpus than that of their training, and else there are none of these.
     """
 
     first: Callable
@@ -45,6 +46,7 @@ class Contrast:
     paper: float  # the paper's effect, in points
     over: str = ""
     less: bool = False
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def with_places(rows: pd.DataFrame) -> pd.DataFrame:
 def _settings(rows, contrast):
     """The settings in which both sides of a contrast have rows: (fields that they share, first rows, second rows)."""
     names = [name for name in ALIKE if name not in contrast.free]
+    rows = rows[(rows["tested_on"] != "") == contrast.elsewhere]
     sides = [rows[[bool(fits(row)) for row in rows.itertuples()]] for fits in (contrast.first, contrast.second)]
     groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
     for key in groups[0].keys() & groups[1].keys():

@@ -31,10 +31,11 @@ __all__ = [
 
 
 def all_claims() -> list:
-    """The claims of all experiments, in the order of the paper's sections."""
+    """The claims of all experiments: the paper's in the order of its sections, then those of others."""
     ordered = sorted(EXPERIMENTS.values(), key=lambda declared: declared.notebook)
     return sorted(
-        (claim for declared in ordered for claim in declared.claims), key=lambda claim: claim.section.partition(",")[0]
+        (claim for declared in ordered for claim in declared.claims),
+        key=lambda claim: (0, claim.section.partition(",")[0]) if claim.section.startswith("§") else (1, ""),
     )
 
 

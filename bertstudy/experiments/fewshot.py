@@ -2,17 +2,21 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
 
 from ..analysis import paper
 from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
+from ..analysis.crossing import DRAWS, crossing
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
-from ..analysis.experiment import declare
-from .ways import with_arms
+from ..analysis.experiment import declare, numbers, words
+from ..runs import Run, grid
+from .ways import contrastive, floors, with_arms
 
 LOG = logging.getLogger(__name__)
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
@@ -75,6 +79,135 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
     return chart
 
 
+RIVALS = {
+    "Words": "words (TF-IDF, linear)",
+    "Embeddings": "frozen embeddings, linear",
+    "Contrastive": "contrastive pairs, linear",
+    "FiT": "fine-tuned",
+    "ITPT-FiT": "further pretrained, fine-tuned",
+}
+TUNED = ("FiT", "ITPT-FiT")
+PLACE = {arm: place for place, arm in enumerate(RIVALS)}
+FEWEST = 64  # labels a class: with more, contrastive pairs take hours
+PAIRS, MOST_ROUNDS = 1000, 20  # of one class, about; of a document, as in the source
+
+
+def plan_rivals(study: Any) -> list[Run]:
+    """The curves of all rivals over the scale's labels a class, `each`, on its corpora, DRAWS draws or more.
+
+    A reader's own corpus stands alone. Further pretraining is on the base run's corpus only.
+    """
+    plan, named = [], study.scale.corpora
+    for name in study.reachable(named if study.base.corpus in named else [study.base.corpus]):
+        corpus = study.load(name)
+        for each in study.scale.each:
+            if (labelled := each * len(corpus.labels)) > len(corpus.train.texts):
+                continue
+            run = replace(study.reading(name), fraction=round(labelled / len(corpus.train.texts), 6), dev_fraction=0.0)
+            arms = [run, *floors(run)]
+            if each <= FEWEST:
+                arms.append(contrastive(run, max(1, min(MOST_ROUNDS, PAIRS // labelled))))
+            if name == study.base.corpus:
+                arms.append(study.pretrained("within_task", run))
+            plan += [one for arm in arms for one in grid(arm, seed=range(max(len(study.seeds), DRAWS)))]
+    return plan
+
+
+def _rivals(rows):
+    rows = with_arms(rows)
+    each = [
+        documents["train"] / len(labels) for documents, labels in zip(rows["documents"], rows["labels"], strict=True)
+    ]
+    return rows.assign(each=np.round(each).astype(int))
+
+
+def rivals_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """The curves of all rivals: corpus, classes, arm, each (labels a class), seeds (draws), error with interval, and
+    seconds (from texts to a classifier, the median; further pretraining is shared and not among them).
+    """
+    rows = _rivals(rows)
+    seconds = [one["all"] - one["test"] for one in rows["seconds"]]
+    rows = rows.assign(classes=rows["labels"].map(len), seconds=seconds)
+    keys = ["corpus", "arm", "each"]
+    more = rows.groupby(keys).agg({"classes": "first", "seconds": "median"}).reset_index()
+    points = per_point(rows, keys).merge(more, on=keys)
+    corpora = rows["corpus"].unique().tolist()
+    place = [(corpora.index(point.corpus), PLACE[point.arm], point.each) for point in points.itertuples()]
+    return points.iloc[sorted(range(len(points)), key=place.__getitem__)]
+
+
+def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """From how many labels a class on fine-tuning is better than each rival: corpus, rival, labels with a 95 % interval
+    (the bootstrap over draws), draws, most (the largest size tried). inf: nowhere up to that.
+    """
+    lines = []
+    for corpus, group in _rivals(rows).groupby("corpus", sort=False):
+        curves = {arm: part.pivot_table("error", "seed", "each") for arm, part in group.groupby("arm")}
+        for rival in [arm for arm in RIVALS if arm in curves and arm not in TUNED]:
+            first, second = curves[rival].align(curves["FiT"], join="inner")
+            complete = first.notna().all(axis=1) & second.notna().all(axis=1)
+            first, second = first[complete], second[complete]
+            if len(first) >= DRAWS and first.shape[1] > 1:
+                found = crossing(first.columns.to_numpy(float), first.to_numpy(), second.to_numpy())
+                line = {"corpus": corpus, "rival": rival, "labels": found.labels, "low": found.low, "high": found.high}
+                lines.append({**line, "draws": len(first), "most": int(first.columns.max())})
+    return pd.DataFrame(lines, columns=["corpus", "rival", "labels", "low", "high", "draws", "most"])
+
+
+def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
+    """What `crossings_data` says, in words: a dict of corpus and rival to a line of a table."""
+    told = {}
+    for line in crossings_data(rows).to_dict("records"):
+        most = f"up to {line['most']:,} labels a class"
+        if line["high"] == float("inf"):
+            sure = f"; it may from {line['low']:,.0f} on" if line["low"] < float("inf") else ""
+            text = f"not shown to be better {most}{sure}"
+        else:
+            text = f"better from {line['labels']:,.0f} labels a class on [{line['low']:,.0f}, {line['high']:,.0f}]"
+        told[f"{Path(line['corpus']).name}: {RIVALS[line['rival']]}"] = {"fine-tuning is": text}
+    return told
+
+
+@figure(rivals_data, point="{arm} on {corpus} with {each} labels a class")
+def rivals(rows: pd.DataFrame) -> plt.Figure:
+    """Test error of all rivals against the number of labels a class, means over draws with 95 % intervals (t).
+
+    Below each panel's curves a bar marks from how many labels on fine-tuning is better than the rival of that colour,
+    with its 95 % interval.
+    """
+    data, crossed = rivals_data(rows), crossings_data(rows)
+    corpora = data["corpus"].unique().tolist()
+    colors = dict(zip(RIVALS, sns.color_palette(), strict=False))
+    with plt.style.context(STYLE):
+        chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.4), squeeze=False)
+        for axes, corpus in zip(panels[0], corpora, strict=True):
+            part = data[data["corpus"] == corpus]
+            for shift, arm in enumerate(RIVALS):
+                points = part[part["arm"] == arm]
+                x = points["each"] * (1 + 0.03 * (shift - 2))
+                axes.errorbar(
+                    x, points["error"], bars_of(points), marker="o", color=colors[arm], capsize=2, markersize=4
+                )
+            top = axes.get_ylim()[1]
+            for place, line in enumerate(crossed[crossed["corpus"] == corpus].to_dict("records")):
+                if line["high"] < float("inf"):
+                    y = -top * (0.04 + 0.045 * place)
+                    reach = [[line["labels"] - line["low"]], [line["high"] - line["labels"]]]
+                    axes.errorbar(line["labels"], y, xerr=reach, fmt="|", color=colors[line["rival"]], capsize=3, ms=9)
+            ticks = sorted(set(part["each"]))
+            axes.set(xscale="log", title=Path(corpus).name, ylim=(-0.2 * top if len(crossed) else 0, top))
+            axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+            axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= top])
+            axes.xaxis.set_minor_locator(plt.NullLocator())
+        panels[0, 0].set_ylabel("test error (%)")
+        panels[0, len(corpora) // 2].set_xlabel("labels a class, logarithmic")
+        handles = [plt.Line2D([], [], color=colors[arm], marker="o") for arm in RIVALS if arm in set(data["arm"])]
+        chart.legend(
+            handles, [RIVALS[arm] for arm in RIVALS if arm in set(data["arm"])], loc="outside lower center", ncols=2
+        )
+    return chart
+
+
 def fractions(study: Any, fraction: float, points: tuple[float, ...] = FIGURE_4) -> list[float]:
     """The fractions of a learning curve: the one given, or with 0 all of `points` up to the scale's `most` documents.
 
@@ -96,13 +229,19 @@ EXPERIMENT = declare(
     name="fewshot",
     notebook="05_fewshot",
     question="How few labels are enough?",
-    parameters={},
+    parameters={"each": numbers(int, "8 16 32"), "corpora": words},
     scales={
-        # `most`: points of the curve with more documents than this are left to the larger profiles
-        "control": {"seeds": 3, "most": 500},
-        "compact": {"seeds": 5, "most": 2500},
-        "paper": {"seeds": 5},
-        "smoke": {"seeds": 2, "most": 250},
+        # most: points of the curve with more documents than this are left to the larger profiles. each: labels a class
+        # of the rivals' curves
+        "control": {"seeds": 3, "most": 500, "corpora": ["movies"], "each": [8, 32, 128]},
+        "compact": {
+            "seeds": 5,
+            "most": 2500,
+            "corpora": ["imdb", "ag_news", "trec"],
+            "each": [8, 16, 32, 64, 128, 256, 512],
+        },
+        "paper": {"seeds": 5, "corpora": ["imdb", "ag_news", "trec"], "each": [8, 32, 128, 512, 2000]},
+        "smoke": {"seeds": 2, "most": 250, "corpora": ["movies"], "each": [8]},
     },
     claims=(
         Claim(

@@ -1,4 +1,4 @@
-"""Table 8 (§5.7): a larger encoder compared with that of the profile."""
+"""Table 8 (§5.7): larger and other encoders compared with that of the profile."""
 
 import logging
 from pathlib import Path
@@ -6,11 +6,12 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 
 from ..analysis import paper
 from ..analysis.claims import PRETRAINING, Claim, Contrast, after
-from ..analysis.drawing import figure
-from ..analysis.experiment import declare, text, whole, words
+from ..analysis.drawing import STYLE, bars_of, figure, span
+from ..analysis.experiment import declare, whole, words
 from .ways import (
     PRINTED_ENCODERS,
     beside,
@@ -50,8 +51,45 @@ def larger(rows: pd.DataFrame) -> plt.Figure:
     return panels(larger_data(rows), "way", _encoders(rows)[1])
 
 
+def which_encoder_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """What an encoder costs and gives, without further pretraining: corpus, encoder, seeds, error with interval,
+    parameters (millions, embeddings among them; nan for rows of before they were counted), seconds (of training, the
+    fastest run) and documents_per_second (in prediction).
+    """
+    rows = rows[rows["further_pretraining"] == "none"]
+    points = points_of(rows, "encoder").rename(columns={"minutes": "seconds"})
+    millions = rows.assign(millions=rows["parameters"].astype(float) / 1e6).groupby("encoder")["millions"].max()
+    encoder = [Path(name).name for name in points["encoder"]]
+    return points.assign(seconds=60 * points["seconds"], parameters=points["encoder"].map(millions), encoder=encoder)
+
+
+@figure(which_encoder_data, point="{encoder} on {corpus}")
+def which_encoder(rows: pd.DataFrame) -> plt.Figure:
+    """Test error of each encoder, without further pretraining, against the seconds that its training takes and, where
+    they are known, against its parameters."""
+    data = which_encoder_data(rows)
+    axes_of = {"seconds": "seconds of training, fastest run", "parameters": "parameters (millions)"}
+    shown = {name: label for name, label in axes_of.items() if data[name].notna().any()}
+    with plt.style.context(STYLE):
+        chart, panels = plt.subplots(1, len(shown), figsize=(7.4, 4.2), sharey=True, squeeze=False)
+        for axes, (name, label) in zip(panels[0], shown.items(), strict=True):
+            for color, (corpus, group) in zip(sns.color_palette(), data.groupby("corpus", sort=False), strict=False):
+                told = f"{Path(corpus).name}: {span(group['seeds'])}, 95 % interval"
+                axes.errorbar(group[name], group["error"], bars_of(group), fmt="o", color=color, capsize=4, label=told)
+                for point in group.itertuples():
+                    place = (getattr(point, name), point.error)
+                    axes.annotate(point.encoder, place, xytext=(7, 5), textcoords="offset points", fontsize=9)
+            axes.set(xlabel=f"{label}, logarithmic", xscale="log", ylim=(0, None))
+            axes.margins(x=0.3)
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.3g}")
+            axes.xaxis.set_minor_formatter(plt.NullFormatter())
+        panels[0, 0].set_ylabel("test error (%)")
+        chart.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    return chart
+
+
 def encoders(study: Any, tasks: list[str]) -> list[str]:
-    """The base run's encoder and the larger one; without a larger one in the profile, the first alone, which is logged.
+    """The base run's encoder and the others; without others in the profile, the first alone, which is logged.
 
     Raises ValueError for a task in a language that the base run's encoder does not read.
     """
@@ -62,25 +100,25 @@ def encoders(study: Any, tasks: list[str]) -> list[str]:
                 f"read. Name both encoders, as in encoder={needed!r}, larger='xlm-roberta-base'."
             )
     if not study.scale.larger:
-        LOG.info("Profile %s has no larger encoder to compare with: name one as `larger`.", study.profile.name)
-    return [study.base.encoder, *([study.scale.larger] if study.scale.larger else [])]
+        LOG.info("Profile %s has no other encoder to compare with: name some as `larger`.", study.profile.name)
+    return [study.base.encoder, *(study.scale.larger or [])]
 
 
 EXPERIMENT = declare(
     name="large",
     notebook="09_large",
-    question="Is a larger encoder better?",
-    parameters={"steps": whole, "tasks": words, "larger": text},
+    question="Which encoder, and is a larger one better?",
+    parameters={"steps": whole, "tasks": words, "larger": words},
     scales={
-        "control": {"seeds": 3, "labelled": 100, "tasks": ["movies"], "larger": "control-large", "steps": 150},
-        "compact": {"seeds": 3, "labelled": 500, "tasks": ["imdb"], "larger": "mpnet"},
+        "control": {"seeds": 3, "labelled": 100, "tasks": ["movies"], "larger": ["control-large"], "steps": 150},
+        "compact": {"seeds": 3, "labelled": 500, "tasks": ["imdb"], "larger": ["mpnet"]},
         "paper": {
             "seeds": 5,
             "tasks": ["imdb", "yelp_polarity", "yelp_full", "ag_news", "dbpedia"],
-            "larger": "google-bert/bert-large-uncased",
+            "larger": ["google-bert/bert-large-uncased"],
             "steps": 120_000,
         },
-        "smoke": {"seeds": 2, "labelled": 40, "tasks": ["movies"], "larger": "control-large"},
+        "smoke": {"seeds": 2, "labelled": 40, "tasks": ["movies"], "larger": ["control-large"]},
     },
     claims=(
         Claim(

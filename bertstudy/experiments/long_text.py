@@ -9,7 +9,7 @@ from .. import stats
 from ..analysis import paper
 from ..analysis.claims import LONG, TRUNCATION, Claim, Contrast
 from ..analysis.drawing import STYLE, bars_of, figure, grid_across, names, per_point, span
-from ..analysis.experiment import declare, numbers
+from ..analysis.experiment import declare, numbers, whole
 from ..choices.truncation import TRUNCATIONS
 from ..data.control.corpora import COMPOSED, expected_error
 from ..results.rows import unsqueeze, wrong
@@ -26,12 +26,17 @@ def strategy_of(truncation: str, segment_pooling: str) -> str:
 
 
 def _named(rows):
+    """Rows with `strategy`: that of the paper, or, of a window wider than the corpus' others, this window."""
+    narrow = rows.groupby("corpus")["window"].transform("min")
     pairs = zip(rows["truncation"], rows["segment_pooling"], strict=True)
-    return rows.assign(strategy=[strategy_of(*pair) for pair in pairs])
+    named = pd.Series([strategy_of(*pair) for pair in pairs], rows.index, dtype=object)
+    wide = "window of " + rows["window"].astype(str)
+    return rows.assign(strategy=named.where(rows["window"] == narrow, wide), narrow=narrow)
 
 
 def _planted(corpus, truncation, window):
-    computable = corpus in COMPOSED and truncation.partition(":")[0] in TRUNCATIONS
+    entry = TRUNCATIONS.known(truncation)
+    computable = corpus in COMPOSED and entry is not None and not entry.sentences
     return expected_error(corpus, truncation, window) if computable else np.nan
 
 
@@ -101,7 +106,7 @@ def errors_by_length_data(rows: pd.DataFrame) -> pd.DataFrame:
         errors, lengths = [], []
         for _, row in group.iterrows():
             errors.append(wrong(row))
-            lengths.append(unsqueeze(row["lengths"]) / (row["window"] - 2))
+            lengths.append(unsqueeze(row["lengths"]) / (row["narrow"] - 2))
         errors, lengths = np.concatenate(errors), np.concatenate(lengths)
         for low, high in BINS:
             in_bin = errors[(lengths > low) & (lengths <= high)]
@@ -149,8 +154,8 @@ def _head(truncation, window):
 
 def head_share_data(rows: pd.DataFrame) -> pd.DataFrame:
     """The split of head+tail: corpus, pieces taken from the head, seeds, error with interval, the planted error."""
-    whole = rows["truncation"].isin(["head", "tail"])
-    rows = rows[whole | rows["truncation"].str.startswith("head+tail:")]
+    is_one = rows["truncation"].isin(["head", "tail"])
+    rows = rows[is_one | rows["truncation"].str.startswith("head+tail:")]
     rows = rows.assign(head=[_head(*pair) for pair in zip(rows["truncation"], rows["window"], strict=True)])
     points = per_point(rows, ["corpus", "head", "truncation", "window"], pooled=True)
     keys = points[["corpus", "truncation", "window"]].itertuples(index=False)
@@ -183,10 +188,11 @@ EXPERIMENT = declare(
     name="long_text",
     notebook="01_long_text",
     question="What to do with a document longer than the window?",
-    parameters={"splits": numbers(int, "8 16 32")},
+    parameters={"splits": numbers(int, "8 16 32"), "wide": whole},
     scales={
-        "control": {"seeds": 5, "labelled": 400, "corpora": ("long_reviews",)},
-        "compact": {"seeds": 5, "labelled": 500, "corpora": ("imdb",)},
+        # `wide`: the window of an arm that cuts less; without one there is none
+        "control": {"seeds": 5, "labelled": 400, "corpora": ("long_reviews",), "wide": 128},
+        "compact": {"seeds": 5, "labelled": 500, "corpora": ("imdb",), "wide": 512},
         "paper": {"seeds": 5, "corpora": ("imdb", "sogou")},
         "smoke": {"seeds": 2, "labelled": 40, "corpora": ("long_reviews",)},
     },

@@ -13,6 +13,7 @@ from ..analysis.drawing import STYLE, bars_of, grid_across, per_point, span
 from ..runs import Run, baseline
 
 BASELINES = {"tfidf": "TF-IDF", "words": "Words", "embeddings": "Embeddings", "features": "BERT-Feat"}
+BASELINES |= {"contrastive": "Contrastive"}
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
 ARMS = ("TF-IDF", "Words", "Embeddings", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT")
 ARMS += ("MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
@@ -27,10 +28,17 @@ def floors(run: Run) -> list[Run]:
     return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
 
 
+def contrastive(run: Run, rounds: int) -> Run:
+    """The run of contrastive pairs, so many a document and class, with its source's settings beside the recipe's."""
+    rate = float(f"{run.learning_rate / 5:.3g}")
+    settings = {"learning_rate": rate, "epochs": 1, "min_steps": 0, "batch_size": 16}
+    return replace(run, method=f"contrastive:{rounds}", **settings)
+
+
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:
     """The paper's name for a way to use an encoder, such as "ITPT-FiT"; corpora joined by + count as across domains."""
-    if method in BASELINES:
-        return BASELINES[method]
+    if (kind := method.partition(":")[0]) in BASELINES:
+        return BASELINES[kind]
     crossing = "cross_domain" if "+" in further_pretraining else further_pretraining
     prefix = PRETRAINED.get(crossing, f"{crossing}, ")
     return prefix + ("MFiT-" if multitask != "none" else "") + "FiT"

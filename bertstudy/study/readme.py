@@ -111,6 +111,6 @@ def _figure(profile, path, recipe):
     result = escape(result_of(path.stem, draw.data(rows)), quote=False)
     remark = f" Incomplete: {missing} of {len(recipe['rows'])} runs are missing." if missing else ""
     if draw.kind == "rows" and len(of_recipe(rows, profile)) < len(rows):
-        remark += " Some of these runs are of an earlier recipe, with another window; no claim rests on them."
+        remark += " Some of these runs are of an earlier recipe; no claim rests on them."
     alt = f"{figures.shows(path.stem)} {result}".strip()
     return [f"![{alt}]({profile}/figures/{path.stem}.svg)", f"{result or figures.shows(path.stem)}{remark}"]

@@ -12,8 +12,10 @@ DECIDED = ("holds", "doesn't hold")
 
 
 def of_recipe(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
-    """The rows with the profile's window of today, and those of words, which have none."""
-    return rows[(rows["window"] == find_profile(profile).base.window) | (rows["encoder"] == NO_ENCODER)]
+    """The rows of the profile's recipe of today, whose window or way to read pieces they have, and those of words."""
+    base = find_profile(profile).base
+    is_read_so = (rows["window"] == base.window) | (rows["piece_pooling"] == base.piece_pooling)
+    return rows[is_read_so | (rows["encoder"] == NO_ENCODER)]
 
 
 def verdicts(profile: str) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from IPython.display import HTML
 
 from .. import experiments as figures
 from ..choices.truncation import TRUNCATIONS
+from ..experiments.fewshot import RIVALS
 from ..model.loading import load_tokenizer
 from .study import Study
 
@@ -64,6 +65,48 @@ def labels_needed(rows: pd.DataFrame) -> ipywidgets.VBox:
     return _answered(slider, answer)
 
 
+def expected(points: pd.DataFrame, each: float) -> pd.DataFrame:
+    """What each arm of one corpus' curves gives with so many labels a class, the lowest error first.
+
+    points: of `rivals_data`. Gives arm, error, low, high (percent) and seconds, read off straight lines over log
+    labels; an arm that was not tried with as few or as many is left out.
+    """
+    lines = []
+    for arm, curve in points.groupby("arm"):
+        curve = curve.sort_values("each")
+        if curve["each"].min() <= each <= curve["each"].max():
+            place, known = np.log(each), np.log(curve["each"].to_numpy(float))
+            told = {name: float(np.interp(place, known, curve[name])) for name in ("error", "low", "high", "seconds")}
+            lines.append({"arm": arm, **told})
+    return pd.DataFrame(lines).sort_values("error", ignore_index=True)
+
+
+def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
+    """Choose a task like yours and your labels a class: which error is to be expected of each method, in which time?"""
+    points = figures.rivals_data(rows)
+    tasks = {
+        f"{one.corpus}: {one.classes} classes": one.corpus for one in points.drop_duplicates("corpus").itertuples()
+    }
+    task = ipywidgets.Dropdown(options=tasks, description="a task like")
+    sizes = sorted(set(np.geomspace(points["each"].min(), points["each"].max(), 30).round().astype(int)))
+    labels = ipywidgets.SelectionSlider(options=sizes, value=sizes[len(sizes) // 2], description="labels a class")
+
+    def answer():
+        told = expected(points[points["corpus"] == task.value], labels.value)
+        lines = "".join(
+            f"<tr><td>{escape(RIVALS[line.arm])}</td><td>{line.error:.1f} % [{line.low:.1f}, {line.high:.1f}]</td>"
+            f"<td>{line.seconds:,.0f} s</td></tr>"
+            for line in told.itertuples()
+        )
+        head = "<tr><th>method</th><th>expected error</th><th>training</th></tr>"
+        return f"<table>{head}{lines}</table>"
+
+    words = ipywidgets.HTML(answer())
+    for control in (task, labels):
+        control.observe(lambda _: setattr(words, "value", answer()), "value")
+    return ipywidgets.VBox([task, labels, words])
+
+
 def first_long(study: Study, name: str) -> int:
     """The number of a corpus' first training document that is two windows long or longer; 0 where none is."""
     run = study.on(name)
@@ -88,6 +131,9 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
     if len(pieces) <= room:
         lines.append(f"<p>This document fits the window of {run.window} pieces: nothing of it is cut.</p>")
     for spec in strategies:
+        if TRUNCATIONS.entry(spec).sentences:
+            lines.append(f"<p><strong>{escape(spec)}</strong> chooses sentences by what they say: not shown here.</p>")
+            continue
         segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
         places = {place for segment in segments for place in segment}
         words = (

@@ -15,6 +15,7 @@ BASE = {
     "multitask": "none",
     "encoder": "control",
     "depth": 4,
+    "parameters": None,
     "pretraining": None,
     "multitasked": None,
     "documents": {"train": 90, "dev": 10, "test": 200},
@@ -147,6 +148,24 @@ def test_encoders_stand_from_the_shallowest_and_the_papers_own_beside_its_number
     assert data["way"].tolist() == ["control", "control + ITPT", *base, *large]
     assert data["paper"].tolist()[2:] == [5.40, 4.37, 4.86, 4.21]
     assert data["paper"][:2].isna().all()
+
+
+def test_encoders_are_told_by_error_time_and_size():
+    large = {"encoder": "some/large", "parameters": 300_000_000, "seconds": {"train": 90.0, "test": 8.0}}
+    rows = table(*({**one, "corpus": "imdb", "error": error} for one, error in (({}, 20), (large, 10), (ITPT, 5))))
+    data = figures.which_encoder_data(rows).set_index("encoder")
+    assert data.index.tolist() == ["control", "large"]
+    assert data.loc["large", ["error", "seconds", "parameters", "documents_per_second"]].tolist() == [11, 90, 300, 25]
+    assert np.isnan(data.loc["control", "parameters"])
+    chart = FIGURES["which_encoder"](rows)
+    assert [axes.get_xlabel() for axes in chart.axes] == [
+        "seconds of training, fastest run, logarithmic",
+        "parameters (millions), logarithmic",
+    ]
+    assert {text.get_text() for text in chart.axes[0].texts} == {"control", "large"}
+    known = FIGURES["which_encoder"](rows[rows["encoder"] == "control"])
+    assert len(known.axes) == 1  # without a size there is no panel of sizes
+    plt.close("all")
 
 
 @pytest.mark.parametrize("name", ["comparison", "gains", "multitask", "larger"])

@@ -350,7 +350,7 @@ def paper_study():
     from bertstudy import Run
 
     study = setup.setup("large", profile="smoke")
-    study.profile, study.scale.larger = replace(study.profile, base=Run()), "google-bert/bert-large-uncased"
+    study.profile, study.scale.larger = replace(study.profile, base=Run()), ["google-bert/bert-large-uncased"]
     study.base, study.scale.sampling = Run(), "proportional"
     return study
 
@@ -388,10 +388,10 @@ def test_encoders_are_two_that_read_the_tasks_or_it_is_told(caplog):
         ValueError, match="sogou is in a language that encoder='google-bert/bert-base-uncased' does not"
     ):
         encoders(study, ["imdb", "sogou"])
-    study.scale.larger = ""
+    study.scale.larger = []
     assert caplog.text == ""
     assert encoders(study, ["imdb"]) == ["google-bert/bert-base-uncased"]
-    assert "has no larger encoder" in caplog.text
+    assert "has no other encoder" in caplog.text
 
 
 def test_a_domain_that_a_corpus_lacks_is_told_before_the_first_run():

@@ -48,9 +48,10 @@ def test_a_claims_runs_are_those_that_it_compares():
     assert len({run.fraction for run in falls}) == 2
 
 
-def test_rows_of_another_window_are_no_evidence_for_a_profile():
-    table = pd.DataFrame({"window": [64, 512, 512], "encoder": ["control", "control", "none"]})
-    assert verdicts.of_recipe(table, "control").index.tolist() == [0, 2]
+def test_rows_of_another_recipe_are_no_evidence_for_a_profile():
+    table = pd.DataFrame({"window": [64, 512, 512, 128], "encoder": ["control", "control", "none", "control"]})
+    table["piece_pooling"] = ["mean", "mean", "cls", "cls"]
+    assert verdicts.of_recipe(table, "control").index.tolist() == [0, 2, 3]
 
 
 def test_what_is_proposed_is_what_is_missing_cheapest_first(store):

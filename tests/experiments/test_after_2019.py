@@ -1,0 +1,161 @@
+"""Notebooks 12 and 05: methods beside the recipe, a vote of seeds, rivals' curves and where they cross."""
+
+from dataclasses import asdict, replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from bertstudy import Run, experiments, figures, stats, widgets
+from bertstudy.experiments import after_2019, fewshot
+from bertstudy.experiments.ways import contrastive, floors
+from bertstudy.results.rows import squeeze
+
+TRUTH = np.arange(200) % 2
+RECIPE = Run(corpus="movies", encoder="control", fraction=0.004, dev_fraction=0.0)
+
+
+def row(run, errors):
+    """A row that errs in so many documents, drawn by its seed."""
+    wrong = np.random.default_rng(run.seed).permutation(200) < errors
+    labelled = round(run.fraction * 25_000)
+    told = {"documents": {"train": labelled, "dev": 0, "test": 200}, "labels": ["n", "p"], "retention": None}
+    told |= {"pretraining": None, "multitasked": None, "depth": 4, "error": errors / 2, "truth": squeeze(TRUTH)}
+    seconds = {"train": 10.0 + run.seed, "test": 1.0, "all": 14.0}
+    predicted = squeeze(np.where(wrong, 1 - TRUTH, TRUTH))
+    return {**asdict(run), **told, "id": f"{run}", "seconds": seconds, "predictions": predicted}
+
+
+def rows_of(run, errors):
+    return [row(replace(run, seed=seed), number) for seed, number in enumerate(errors)]
+
+
+@pytest.fixture
+def table():
+    ways = {way.name: way for way in after_2019.WAYS}
+    rows = rows_of(RECIPE, (40, 50, 60))
+    rows += rows_of(ways["top layers anew"].of(RECIPE), (30, 40, 50))
+    rows += rows_of(ways["LoRA"].of(RECIPE), (40, 50))
+    rows += rows_of(ways["key sentences"].of(RECIPE), (40, 52, 60))
+    rows += [one for floor in floors(RECIPE) for one in rows_of(floor, (80, 80, 80))]
+    elsewhere = [*after_2019.plan_elsewhere(RECIPE, "restaurants")]
+    rows += rows_of(elsewhere[0], (90, 90, 90)) + rows_of(elsewhere[1], (70, 70, 70))
+    return pd.DataFrame(rows)
+
+
+def test_each_way_stands_beside_the_recipe_on_its_seeds(table):
+    data = figures.beside_the_recipe_data(table).set_index(["corpus", "way"])
+    own = data.loc["movies"]
+    assert own.index.tolist() == [
+        "the recipe",
+        "top layers anew",
+        "LoRA",
+        "key sentences",
+        "a vote of the recipe's seeds",
+        "words (TF-IDF, linear)",
+        "frozen embeddings, linear",
+    ]
+    assert own.loc["top layers anew", ["error", "effect", "seeds"]].tolist() == [20, 5, 3]
+    assert own.loc["LoRA", ["effect", "seeds"]].tolist() == [0, 2]
+    assert own.loc["words (TF-IDF, linear)", "effect"] == -15
+    errors = [np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((40, 50, 60))]
+    better = [np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((30, 40, 50))]
+    effect = stats.paired(np.array(errors, int), np.array(better, int))
+    assert own.loc["top layers anew", ["low", "high"]].tolist() == pytest.approx([effect.low, effect.high])
+    assert own.loc["top layers anew", ["source", "seconds"]].tolist() == ["Zhang et al. 2021", 11.0]
+    away = data.loc["movies, tested on restaurants"]
+    assert away.loc["head first", "effect"] == 10
+
+
+def test_a_vote_takes_what_most_seeds_say(table):
+    data = figures.beside_the_recipe_data(table).set_index(["corpus", "way"])
+    wrong = np.array([np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((40, 50, 60))])
+    voted = (wrong.sum(0) >= 2).mean()
+    line = data.loc[("movies", "a vote of the recipe's seeds")]
+    assert line["error"] == pytest.approx(100 * voted)
+    assert line["effect"] == pytest.approx(25 - 100 * voted)
+    assert line["low"] < line["effect"] < line["high"]
+
+
+def test_every_way_is_in_the_plan_and_is_known_by_its_row():
+    plan = [*after_2019.plan_for(replace(RECIPE, corpus="long_reviews"), True)]
+    rows = pd.DataFrame([row(run, 10) for run in plan])
+    assert set(after_2019._with_ways(rows)["way"]) == set(after_2019.ORDER) - {after_2019.VOTE}
+    assert len(plan) == len(after_2019.ORDER) - 1
+    few = {run.method for run in after_2019.plan_for(RECIPE, False)}
+    assert not any("contrastive" in method for method in few)
+    lora = next(run for run in plan if "lora" in run.method)
+    assert lora.learning_rate == 5 * RECIPE.learning_rate
+
+
+def test_every_claim_of_a_method_finds_its_rows(table):
+    named = {claim.name: claim for claim in experiments.all_claims()}
+    from bertstudy.analysis.claims import judged
+
+    told = judged(table, [named["top layers anew"], named["head first, elsewhere"], named["R-Drop"]], {})
+    told = told.set_index("claim")
+    assert told.loc["top layers anew", ["effect", "seeds"]].tolist() == [5, 3]
+    assert told.loc["head first, elsewhere", "effect"] == 10
+    assert told.loc["R-Drop", "verdict"] == "not run"
+    sections = [claim.section.startswith("§") for claim in experiments.all_claims()]
+    assert sections == sorted(sections, reverse=True)
+
+
+def test_the_figure_has_a_panel_a_corpus_and_a_line_a_way(table):
+    chart = figures.FIGURES["beside_the_recipe"](table)
+    assert [axes.get_title(loc="left") for axes in chart.axes] == ["movies", "movies,\ntested on restaurants"]
+    labels = [label.get_text() for label in chart.axes[0].get_yticklabels()]
+    assert labels[0] == "top layers anew"
+    assert labels[-1] == "frozen embeddings, linear"
+    plt.close(chart)
+
+
+@pytest.fixture
+def rivals():
+    rows = []
+    for each, tuned, other in ((8, 90, 60), (32, 70, 56), (128, 30, 50)):
+        run = replace(RECIPE, fraction=2 * each / 25_000)
+        rows += rows_of(run, (tuned, tuned + 1, tuned + 2, tuned + 3, tuned + 4))
+        rows += rows_of(contrastive(run, 20), (other - 4, other - 3, other - 2, other - 1, other))
+        rows += [one for floor in floors(run) for one in rows_of(floor, range(other, other + 5))]
+    return pd.DataFrame(rows)
+
+
+def test_where_fine_tuning_passes_its_rivals(rivals):
+    data = figures.rivals_data(rivals)
+    assert data["arm"].unique().tolist() == ["Words", "Embeddings", "Contrastive", "FiT"]
+    assert data.loc[data["arm"] == "FiT", "error"].tolist() == [46, 36, 16]
+    found = fewshot.crossings_data(rivals).set_index("rival")
+    assert found.loc["Words", "labels"] == pytest.approx(32 * 4 ** (14 / 34))
+    assert 32 < found.loc["Words", "low"] <= found.loc["Words", "labels"] <= found.loc["Words", "high"] < 128
+    told = fewshot.crossings(rivals)
+    assert told["movies: words (TF-IDF, linear)"]["fine-tuning is"].startswith("better from 57 labels a class on [")
+    never = fewshot.crossings(rivals[rivals["fraction"] < 0.01])
+    assert never["movies: words (TF-IDF, linear)"]["fine-tuning is"] == "not shown to be better up to 32 labels a class"
+
+
+def test_the_rivals_are_drawn_with_a_bar_for_each_crossing(rivals):
+    chart = figures.FIGURES["rivals"](rivals)
+    (axes,) = chart.axes
+    assert [text.get_text() for text in chart.legends[0].get_texts()] == [*fewshot.RIVALS.values()][:4]
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "32", "128"]
+    assert len(axes.containers) == 4 + 1 + 3  # an empty one: no row is further pretrained
+    plt.close(chart)
+
+
+def test_the_widget_tells_the_expected_error_of_each_method(rivals):
+    points = figures.rivals_data(rivals)
+    between = widgets.expected(points, 64).set_index("arm")
+    assert between.loc["FiT", "error"] == pytest.approx(26)  # half-way between 32 and 128 on the logarithmic scale
+    assert between.index[0] == "Contrastive"
+    assert set(between["seconds"]) == {13.0}
+    assert widgets.expected(points, 128).iloc[0]["arm"] == "FiT"
+    box = widgets.which_method(rivals)
+    task, labels, words = box.children
+    assert task.options == {"movies: 2 classes": "movies"}
+    labels.value = 128
+    before = words.value
+    assert "<td>fine-tuned</td><td>16.0 % [15.0, 17.0]</td><td>13 s</td>" in before
+    labels.value = 8
+    assert words.value != before
