@@ -81,8 +81,9 @@ def which_encoder(rows: pd.DataFrame) -> plt.Figure:
                     axes.annotate(point.encoder, place, xytext=(7, 5), textcoords="offset points", fontsize=9)
             axes.set(xlabel=f"{label}, logarithmic", xscale="log", ylim=(0, None))
             axes.margins(x=0.3)
-            axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.3g}")
-            axes.xaxis.set_minor_formatter(plt.NullFormatter())
+            ticks = sorted(data[name].dropna().unique())
+            axes.set_xticks(ticks, [f"{tick:,.3g}" for tick in ticks], rotation=45)
+            axes.minorticks_off()
         panels[0, 0].set_ylabel("test error (%)")
         chart.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return chart

@@ -130,7 +130,7 @@ def errors_by_length(rows: pd.DataFrame) -> plt.Figure:
             part = data[data["corpus"] == corpus]
             bins = part.drop_duplicates("windows").sort_values("windows", key=lambda column: column != "up to 1")
             places = {name: place for place, name in enumerate(bins["windows"])}
-            colors = sns.color_palette(n_colors=len(order))
+            colors = [*sns.color_palette(n_colors=len(ORDER)), *["#444444"] * (len(order) - len(ORDER))]
             for shift, (color, name) in enumerate(zip(colors, order, strict=True)):
                 group = part[part["strategy"] == name]
                 x = [places[length] + 0.1 * (shift - 2.5) for length in group["windows"]]
