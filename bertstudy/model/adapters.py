@@ -16,6 +16,7 @@ from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrain
 from .grouped import InGroups, deberta_in_groups, mpnet_in_groups
 
 Words = Callable[[torch.Tensor], torch.Tensor]  # states (pieces, hidden) to logits (pieces, vocabulary)
+OWN = -1  # the piece that pads is the config's
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,8 @@ class Adapter:
     is of the first text or the second. above: in a layer, the module above its attention, given what was attended and
     what that is added to; "" where these have no module to themselves. norm: the module that the states of the last
     layer go through. in_groups: for an attention that knows no segments: has it go over groups of like length (see
-    grouped.py). padded: why a config can't be run without padding, "" where it can.
+    grouped.py). padded: why a config can't be run without padding, "" where it can. after: where positions begin after
+    that of the piece that pads, this piece's number, or OWN.
     """
 
     words: Callable[[nn.Module], Words]
@@ -41,11 +43,18 @@ class Adapter:
     norm: str = ""
     in_groups: Callable[[nn.Module], InGroups] | None = None
     padded: Callable[[PreTrainedConfig], str] = lambda config: ""
+    after: int | None = None
 
     @property
     def heads(self) -> Any:
         """The class of transformers that has all heads of the type."""
         return AutoModelForPreTraining if self.next_sentence else AutoModelForMaskedLM
+
+    def offset(self, config: PreTrainedConfig) -> int:
+        """What is added to the number of a piece for its position."""
+        if self.after is None:
+            return 0
+        return (config.pad_token_id if self.after == OWN else self.after) + 1
 
 
 def _chain(*names):
@@ -56,10 +65,6 @@ def _chain(*names):
         return nn.Sequential(*modules) if len(modules) > 1 else modules[0]
 
     return chained
-
-
-def _distilbert_words(model):
-    return nn.Sequential(model.vocab_transform, model.activation, model.vocab_layer_norm, model.vocab_projector)
 
 
 def _deberta_words(model):
@@ -79,7 +84,7 @@ BERT = Adapter(
     next_sentence=lambda model: model.cls.seq_relationship,
     above="attention.output",
 )
-ROBERTA = Adapter(words=_chain("lm_head"), new_head="lm_head.dense", above="attention.output")
+ROBERTA = Adapter(words=_chain("lm_head"), new_head="lm_head.dense", above="attention.output", after=OWN)
 ADAPTERS = {
     "albert": Adapter(words=_chain("predictions"), new_head="predictions.dense"),
     "bert": BERT,
@@ -91,7 +96,7 @@ ADAPTERS = {
         padded=_with_convolution,
     ),
     "distilbert": Adapter(
-        words=_distilbert_words,
+        words=_chain("vocab_transform", "activation", "vocab_layer_norm", "vocab_projector"),
         new_head="vocab_transform",
         dropout=("dropout",),
         attention_dropout=("attention_dropout",),
@@ -119,8 +124,22 @@ ADAPTERS = {
         takes_types=False,
         norm="final_norm",
     ),
-    "mpnet": Adapter(words=_chain("lm_head"), new_head="lm_head.dense", takes_types=False, in_groups=mpnet_in_groups),
+    "mpnet": Adapter(
+        words=_chain("lm_head"),
+        new_head="lm_head.dense",
+        takes_types=False,
+        in_groups=mpnet_in_groups,
+        after=1,
+    ),
     "nomic_bert": Adapter(words=_chain("cls.predictions"), new_head="predictions.transform"),
     "roberta": ROBERTA,
     "xlm-roberta": ROBERTA,
 }
+# Types that run padded, and whose positions begin after that of the piece that pads.
+PADDED_AFTER = ("data2vec-text", "roberta-prelayernorm", "xlm-roberta-xl")
+
+
+def position_offset(config: PreTrainedConfig) -> int:
+    """What an encoder of this Hugging Face config adds to the number of a piece for its position."""
+    adapter = ROBERTA if config.model_type in PADDED_AFTER else ADAPTERS.get(config.model_type)
+    return adapter.offset(config) if adapter else 0

@@ -17,11 +17,11 @@ from transformers.utils import ModelOutput
 
 from ..registry import no_such
 from . import memory
-from .adapters import ADAPTERS
+from .adapters import ADAPTERS, position_offset
 from .attention import PADDING_FREE
 from .batching import Batch, pad
 from .dropout import with_fast_dropout
-from .loading import encoder_config, explained, position_offset, quiet
+from .loading import encoder_config, explained, quiet
 
 LOG = logging.getLogger(__name__)
 # How configs of types without an adapter may name the dropouts.

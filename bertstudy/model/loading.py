@@ -13,18 +13,8 @@ from transformers.utils import logging as transformers_logging
 from ..choices.pooling import parse_layers
 from ..data import hub
 from ..runs import Run
+from .adapters import position_offset
 from .locations import commit_of, split_revision, where
-
-# Types whose positions begin after that of padding: the number of the piece that pads, where it is not the config's.
-AFTER_PADDING = {
-    "camembert": None,
-    "data2vec-text": None,
-    "mpnet": 1,
-    "roberta": None,
-    "roberta-prelayernorm": None,
-    "xlm-roberta": None,
-    "xlm-roberta-xl": None,
-}
 
 
 def explained(load: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
@@ -69,14 +59,6 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             f"BERT or RoBERTa."
         )
     return tokenizer
-
-
-def position_offset(config: PreTrainedConfig) -> int:
-    """What an encoder of this Hugging Face config adds to the number of a piece for its position."""
-    if config.model_type not in AFTER_PADDING:
-        return 0
-    padding = AFTER_PADDING[config.model_type]
-    return (config.pad_token_id if padding is None else padding) + 1
 
 
 def longest_window(config: PreTrainedConfig) -> int:
