@@ -39,6 +39,10 @@ def _count(text):
     return _number(text, int, 0, "a whole number above zero, such as 3")
 
 
+def _threshold(text):
+    return text if text == "own" else _number(text, float, 0, "a probability, such as 0.9, or own")
+
+
 def _workers(text):
     return _number(text, int, -1, "a whole number, or 0 to choose")
 
@@ -109,6 +113,9 @@ def _parser():
     fit.add_argument("--encoding", default="", help="of files that are not UTF-8, such as cp1252")
     fit.add_argument("--join-labels", action="store_true", help="treat labels as one where only case or blanks differ")
     fit.add_argument("--metric", default="", help="error, macro_f1, balanced_error, mcc or log_loss")
+    fit.add_argument(
+        "--accept-error", type=float, default=0.0, help="percent: leave so many texts to a person that the rest has it"
+    )
     fit.add_argument("--encoder", default="", help="an encoder other than the profile's: a name, folder or hub id")
     fit.add_argument("--profile", default="compact", help="compact, paper or control")
     fit.add_argument("--minutes", type=_minutes, default=5.0, help="how long it may take")
@@ -119,6 +126,9 @@ def _parser():
     predict.add_argument("--text-column", default="text")
     predict.add_argument("--encoding", default="", help="of a file that is not UTF-8, such as cp1252")
     predict.add_argument("--out", help="the CSV file to write; without it the table goes to stdout")
+    predict.add_argument(
+        "--threshold", type=_threshold, help="leave labels empty below this probability; own: the classifier's"
+    )
     return parser
 
 
@@ -221,14 +231,14 @@ def _notebooks(given):
 def _predict(given):
     from .model.saving import predict_file
 
-    predict_file(given.model, given.file, given.text_column, given.out, given.encoding)
+    predict_file(given.model, given.file, given.text_column, given.out, given.encoding, given.threshold)
 
 
 def _fit(given):
     from .advice import documents, fitting, result
 
     names = ("train", "test", "unlabelled", "text_column", "label_column", "encoding", "join_labels", "metric")
-    options = {name: getattr(given, name) for name in (*names, "encoder", "profile")}
+    options = {name: getattr(given, name) for name in (*names, "accept_error", "encoder", "profile")}
     fitted = fitting.run(documents.begin(**options, budget_minutes=given.minutes, model_dir=given.out))
     print(fitted.report())
     print(result.save(fitted.data, fitted.scored).words)

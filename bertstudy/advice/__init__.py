@@ -10,6 +10,7 @@ _FUNCTIONS = {
     "checks": ("check", "suspicious", "doubted"),
     "race": ("words", "embeddings", "plan", "run_all", "rows"),
     "result": ("outlook", "score", "verdict", "table", "by_class", "confident_errors", "save", "left_out"),
+    "sure": ("sure",),
     "fitting": ("fit",),
     "figures": ("draw",),
 }

@@ -57,6 +57,7 @@ class YourData:
     clock: budget.Clock
     model_dir: Path
     metric: str = "error"  # what recipes are chosen by
+    accept_error: float = 0.0  # percent, of what the classifier decides without a person; 0: no threshold is chosen
     progress: bool = True  # whether bars are shown of what takes long
     speed: budget.Speed | None = None
     lengths: np.ndarray | None = None  # word pieces of a sample of the documents
@@ -114,17 +115,20 @@ def begin(
     encoder: str = "",
     budget_minutes: float = 0.0,
     model_dir: str = "",
+    accept_error: float = 0.0,
 ) -> YourData:
     """Read and check the reader's files and give YourData; the minutes count from here. Empty values are defaults.
 
     text_column: a column, several joined ("title+body"), or a pair of texts ("premise|hypothesis"). encoding: of text
     files that are not UTF-8. join_labels: make one class of labels that differ only in case, blanks or the form of a
     number. metric: what recipes are chosen by; "" is the error, or macro-F1 where a class has few documents.
+    accept_error: percent that may be wrong of what is not left to a person; 0: nothing is left to one.
 
     Raises ValueError, which says what to do, for files that can't be read or used (no such column, one class, fewer
     than LEAST texts), for an encoder that can't be loaded, and for a value out of range.
     """
     settings = {"encoder": encoder, "metric": metric, "join_labels": join_labels, "model_dir": model_dir}
+    settings["accept_error"] = accept_error
     check_types(train=train, test=test, unlabelled=unlabelled, text_column=text_column, label_column=label_column)
     check_types(encoding=encoding, budget_minutes=budget_minutes, **settings)
     clock = _clock("budget_minutes", budget_minutes, profile)
@@ -153,7 +157,8 @@ def in_memory(
     """YourData of n texts (or n pairs of texts) and their labels, as `begin` gives it of files.
 
     test: texts and labels to test on; None: a fifth of these, or nothing where `tested` is false. settings: encoder,
-    metric, join_labels, model_dir. Raises ValueError as `begin` does, and where there is not one label for each text.
+    metric, join_labels, model_dir, accept_error. Raises ValueError as `begin` does, and where there is not one
+    label for each text.
     """
     check_types(minutes=minutes, **settings)
     clock = _clock("minutes", minutes, profile)
@@ -206,6 +211,7 @@ EXAMPLES = {
     "model_dir": "my-model",
     "join_labels": True,
     "budget_minutes": 5.0,
+    "accept_error": 2.0,
     "minutes": 5.0,
 }
 TYPES = {str: (str, Path), bool: (bool,), float: (int, float)}
@@ -250,11 +256,14 @@ def of(
     metric: str = "",
     join_labels: bool = False,
     model_dir: str = "",
+    accept_error: float = 0.0,
     tested: bool = True,
 ) -> YourData:
     """YourData of documents that were read: ours to train on, theirs to test on (None: a fifth of ours)."""
     if metric:
         METRICS.check(metric)
+    if not 0 <= accept_error < 100:
+        raise ValueError(f"accept_error={accept_error}: allowed is 0 (none is chosen) to below 100 percent, such as 2.")
     encoder = encoder or profile.own_base.encoder
     base = replace(profile.own_base, encoder=encoder, dev_fraction=0.0, test_size=0)
     base = replace(base, piece_pooling="mean" if reads_mean(encoder) else base.piece_pooling)
@@ -263,7 +272,7 @@ def of(
     labels, parts, found = split(name, ours, theirs, columns, test, join_labels, tested)
     counts = np.array(list(found["counts"].values()))
     metric = metric or ("macro_f1" if counts.min() < UNBALANCED * counts.mean() else "error")
-    data = YourData(profile, base, labels, *parts, found, unlabelled, clock, Path(model_dir), metric)
+    data = YourData(profile, base, labels, *parts, found, unlabelled, clock, Path(model_dir), metric, accept_error)
     place = runs() / "your_data" / f"{Path(name).stem}-{data.corpus.fingerprint[:6]}"
     data.model_dir = Path(model_dir or place).expanduser()
     _check_model_dir(data.model_dir)

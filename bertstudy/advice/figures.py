@@ -14,6 +14,7 @@ from ..analysis.drawing import FIGURES, STYLE, bars_of, figure, grid_across
 from ..analysis.extrapolation import extrapolate
 from ..registry import unique
 from ..results.rows import unsqueeze, wrong
+from ..training.calibration import kept, reliability
 from ..training.metrics import macro_f1
 
 WORDS, EMBEDDINGS, TUNED = "words", "embeddings", "fine-tuned"  # what recipes are called
@@ -173,6 +174,57 @@ def your_classes(rows: pd.DataFrame) -> plt.Figure:
             axes.annotate(name, (line["labelled"], line["f1"]), (5, 4), textcoords="offset points", parse_math=False)
         log_ticks(axes, data["labelled"])
         axes.set(xlabel="labelled documents of the class, logarithmic", ylabel="F1 on test (%)", ylim=(0, 103))
+    return chart
+
+
+def your_reliability_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """How right the test documents of a result are that are about as sure: see `training.calibration.reliability`."""
+    row = rows.iloc[0]
+    return pd.DataFrame(reliability(np.array(row["probability"]), wrong(row)))
+
+
+@figure(your_reliability_data, point="a probability of {confidence:.0f} %", value="accuracy")
+def your_reliability(rows: pd.DataFrame) -> plt.Figure:
+    """Accuracy on test of documents that are about as sure, against their probability, with Wilson's 95 % intervals.
+
+    On the dashed line a probability is what it says; below it the classifier is surer than it is right.
+    """
+    data = your_reliability_data(rows)
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(5.4, 4.6))
+        low = min(data["confidence"].min(), data["low"].min())
+        axes.plot([low, 100], [low, 100], "--", color="#888888", label="as right as sure")
+        bars = [data["accuracy"] - data["low"], data["high"] - data["accuracy"]]
+        label = "a fifteenth of the test documents, 95 % interval"
+        axes.errorbar(data["confidence"], data["accuracy"], bars, fmt="o", capsize=3, label=label)
+        axes.set(xlabel="probability of the class predicted (%)", ylabel="accuracy on test (%)")
+        chart.legend(loc="outside lower center", ncols=1)
+    return chart
+
+
+def your_coverage_data(rows: pd.DataFrame) -> pd.DataFrame:
+    """Error of what is kept against what is left to a person, of a result: left, error, low, high (percent)."""
+    row = rows.iloc[0]
+    confidence, errors = np.array(row["probability"]), wrong(row)
+    levels = sorted({float(np.quantile(confidence, share / 100)) for share in range(0, 91, 5)})
+    lines = [kept(confidence, errors, level)._asdict() for level in levels]
+    return pd.DataFrame(lines).rename(columns={"to_a_person": "left"}).drop(columns="documents")
+
+
+@figure(your_coverage_data, point="{left:.0f} % left to a person")
+def your_coverage(rows: pd.DataFrame) -> plt.Figure:
+    """Test error of the documents that the classifier decides, against the share that is left to a person.
+
+    These are the least sure ones; the band is Wilson's 95 % interval.
+    """
+    data = your_coverage_data(rows)
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(5.4, 4.2))
+        color = sns.color_palette()[0]
+        axes.plot(data["left"], data["error"], marker="o", markersize=4, color=color)
+        axes.fill_between(data["left"], data["low"], data["high"], color=color, alpha=0.2, linewidth=0)
+        axes.set(xlabel="left to a person (% of the test documents)", ylabel="error of the rest (%)", xlim=(0, None))
+        axes.set_ylim(bottom=0)
     return chart
 
 

@@ -49,6 +49,8 @@ class Fitted:
             return tabulate(table, headers="keys", tablefmt="github", floatfmt=".1f", showindex=False)
 
         parts = ["# Result", self.verdict.words, "## Test", told(self.table)]
+        sure = result.sure(self.scored, self.data.accept_error)
+        parts += ["## How sure it may be", sure.words, told(sure.table)]
         parts += ["## What was tried, on the documents set aside", told(race.tried(self.data))]
         parts += ["## Classes, on test", told(self.classes), "## The documents", told(checks.check(self.data))]
         left = result.left_out(self.data)
@@ -103,7 +105,8 @@ def fit(
     `label` name the columns ("title+body" joins columns, "premise|hypothesis" are pairs). test: the same to test on;
     None: a fifth of the documents is set aside. minutes: for all of it. profile: the scale, "compact" or "paper".
     unlabelled: texts for further pretraining. progress: whether bars are shown of what takes long. settings: encoder,
-    metric ("error", "macro_f1", "balanced_error", "mcc", "log_loss"), join_labels.
+    metric ("error", "macro_f1", "balanced_error", "mcc", "log_loss"), join_labels, accept_error (in percent,
+    by which a threshold is chosen below which texts are left to a person).
 
     Raises ValueError, which says what to do, for texts and labels that can't be used.
 

@@ -24,6 +24,7 @@ from .documents import YourData
 from .figures import WORDS, can_be_told, your_classes_data, your_curve_data
 from .findings import Finding
 from .race import TEST_SHARE, best, carry_out, is_stored, is_tuned, pieces_of, seconds_of
+from .sure import calibrated, rounded, sharpened, sure
 
 LEAST_TEST = 200  # test documents that are scored, however few the minutes
 MADE_BY = "row.json"  # beside a saved classifier: the id of the row that it belongs to
@@ -92,25 +93,37 @@ def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
     return data.classifiers[row["id"]]
 
 
+def _calibrated(winner, data):
+    """What `sure.calibrated` tells of the best classifier as it was before it was trained on all documents."""
+    run = replace(Run(**winner["run"]), corpus=data.base.corpus)
+    classifier = _classifier(winner, run, data, data.corpus)
+    dev = data.dev.take(stratified_order(data.dev.classes, np.random.default_rng(0))[: _most(data, winner)])
+    with few_threads(run):
+        return calibrated(classifier, dev.texts, dev.classes)
+
+
 def score(data: YourData) -> dict:
     """Score the best recipe and words on test, once: its row, kept, and read where these documents were scored before.
 
     Both are first trained on train and dev together (a fine-tuned encoder where there is time for it). The row has
-    truth, predictions and those of words (squeezed), the probabilities of the classes predicted, and the rows' numbers
-    in the reader's file. Of very many documents a stratified sample is scored.
+    truth, predictions and those of words (squeezed), the probabilities of the classes predicted, before they were
+    calibrated too (`unscaled`), what `sure.calibrated` tells of the documents set aside, and the rows' numbers in the
+    reader's file. Of very many documents a stratified sample is scored.
     """
     winner, floor = best(data), max((row for row in data.rows if row["recipe"] == WORDS), key=_labelled)
-    path = runs() / "your_data" / "scores" / f"{winner['id']}-{data.whole.fingerprint}.json"
+    path = runs() / "your_data" / "scores" / f"{winner['id']}-{data.whole.fingerprint}-sure.json"
     order = stratified_order(data.test.classes, np.random.default_rng(0))
     if not path.is_file():
+        told = _calibrated(winner, data)
         kept, words = final(winner, data), final(floor, data)
         test = data.test.take(np.sort(order[: _most(data, winner)]))
         with few_threads(kept.classifier.run):
-            probabilities = kept.classifier.predict(test.texts).probabilities
+            unscaled = kept.classifier.predict(test.texts).probabilities
+        probabilities = sharpened(unscaled, told["scale"] / kept.classifier.scale)
         row = {"labels": list(data.labels), "recipe": winner["recipe"], "truth": squeeze(test.classes)}
         row |= {"predictions": squeeze(probabilities.argmax(1)), "id": kept.row["id"], "metric": data.metric}
         row |= {"words": squeeze(words.classifier.predict(test.texts).probabilities.argmax(1))}
-        row |= {"probability": np.round(probabilities.max(1).astype(float), 4).tolist()}
+        row |= told | {"probability": rounded(probabilities.max(1)), "unscaled": rounded(unscaled.max(1))}
         row |= {"loss": cross_entropy(probabilities, test.classes)}
         row |= {"sizes": np.bincount(data.whole.train.classes, minlength=len(data.labels)).tolist()}
         write_json(path, row | {"documents": len(data.test.texts), "labelled": [words.labelled, kept.labelled]})
@@ -214,12 +227,15 @@ def confident_errors(result: dict) -> pd.DataFrame:
 
 
 def keep(data: YourData, result: dict) -> tuple[Classifier | WordsClassifier, dict[str, Any]]:
-    """The classifier of a result, and its row with the documents and the error on test, for `Classifier.save`."""
+    """The classifier of a result, calibrated and with its threshold, and its row with the documents and the error on
+    test and how sure it may be, for `Classifier.save`."""
     dev, errors = best(data), wrong(result)
-    kept = final(dev, data)
+    kept, told = final(dev, data), sure(result, data.accept_error)
+    kept.classifier.rescale(result["scale"])
+    kept.classifier.threshold = told.values["threshold"] if "left" in told.values else None
     documents = {"train": kept.labelled, "dev": len(data.dev.texts), "test": len(errors)}
-    told = {"documents": documents, "error": 100 * float(errors.mean())}
-    return kept.classifier, {**kept.row, **told, "history": [{"dev_error": dev["error"]}]}
+    row = {**kept.row, "documents": documents, "error": 100 * float(errors.mean()), "sure": told.words}
+    return kept.classifier, {**row, "history": [{"dev_error": dev["error"]}]}
 
 
 def save(data: YourData, result: dict) -> Finding:

@@ -95,10 +95,10 @@ PAIRS, MOST_ROUNDS = 1000, 20  # of one class, about; of a document, as in the s
 def plan_rivals(study: Any) -> list[Run]:
     """The curves of all rivals over the scale's labels a class, `each`, on its corpora, DRAWS draws or more.
 
-    A reader's own corpus stands alone. Further pretraining is on the base run's corpus only.
+    Further pretraining is on the base run's corpus only.
     """
-    plan, named = [], study.scale.corpora
-    for name in study.reachable(named if study.base.corpus in named else [study.base.corpus]):
+    plan = []
+    for name in study.reachable(study.scale.corpora):
         corpus = study.load(name)
         for each in study.scale.each:
             if (labelled := each * len(corpus.labels)) > len(corpus.train.texts):

@@ -11,7 +11,8 @@ from transformers.utils import is_torch_available
 class BertstudyConfig(PreTrainedConfig):
     """config.json of a saved classifier: `encoder` is its encoder's own config, `run` the fields that name its Run.
 
-    Class names are in `id2label`; cls_token_id and sep_token_id are what the tokenizer puts around a text.
+    Class names are in `id2label`; cls_token_id and sep_token_id are what the tokenizer puts around a text. scale,
+    threshold: see `Classifier`.
     """
 
     model_type = "bertstudy"
@@ -20,6 +21,8 @@ class BertstudyConfig(PreTrainedConfig):
     run: dict | None = None
     cls_token_id: int | None = None
     sep_token_id: int | None = None
+    scale: float = 1.0
+    threshold: float | None = None
 
     def __post_init__(self, **others: Any):
         if is_torch_available():

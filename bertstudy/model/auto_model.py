@@ -29,6 +29,7 @@ class BertstudyForSequenceClassification(PreTrainedModel):
         encoder = Encoder.from_config(AutoConfig.for_model(**config.encoder))
         labels = [config.id2label[number] for number in range(config.num_labels)]
         self.classifier = Classifier(encoder, tokenizer or config, Run(**config.run), labels)
+        self.classifier.scale, self.classifier.threshold = config.scale, config.threshold
         self.classifier.to(get_default_dtype())  # what `from_pretrained` was asked for; encoders begin in float32
         self.post_init()
 

@@ -86,7 +86,7 @@ def _error(row):
         trains = "training" in METHODS.entry(row["run"]["method"]).reads
         what = "recipe" if not row["run"]["dev_fraction"] else "epoch" if trains else "head"
         text += f"\n- Dev: {chosen['dev_error']:.2f} % of {dev:,} documents; the {what} was chosen by them."
-    return text
+    return text + (f"\n- {row['sure']}" if row.get("sure") else "")
 
 
 def _recipe(run):

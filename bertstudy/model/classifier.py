@@ -16,13 +16,20 @@ from .dropout import Dropout
 from .encoder import Encoder
 from .loading import check_encoder, encoder_config, load_tokenizer
 from .precision import autocast
-from .predictions import Predictions, checked_texts, reads_pairs
+from .predictions import Predictions, checked_texts, predictions, reads_pairs
 from .progress import ticking
 from .segments import Document, Segmenter
 
 
 class Classifier(nn.Module):
-    """Texts to labels by the recipe of a `Run`. Build one with `Classifier.build`, read one with `Classifier.load`."""
+    """Texts to labels by the recipe of a `Run`. Build one with `Classifier.build`, read one with `Classifier.load`.
+
+    scale: what its logits have been multiplied by since its training (`rescale`). threshold: the probability below
+    which a prediction is best left to a person, where one was chosen; for `predict(texts, threshold=…)`.
+    """
+
+    scale: float = 1.0
+    threshold: float | None = None
 
     def __init__(self, encoder: Encoder, tokenizer: Any, run: Run, labels: Iterable[str]):
         super().__init__()
@@ -137,15 +144,23 @@ class Classifier(nn.Module):
             self.train(training)
         return result.cpu()
 
-    def predict(self, texts: list[str] | str, progress: bool = False) -> Predictions:
+    @torch.no_grad()
+    def rescale(self, scale: float) -> None:
+        """Have the head's logits multiplied by `scale` in all, one over a temperature: labels stay as they are."""
+        for weights in (self.head.weight, self.head.bias):
+            weights.mul_(scale / self.scale)
+        self.scale = scale
+
+    def predict(self, texts: list[str] | str, progress: bool = False, threshold: float | None = None) -> Predictions:
         """Labels (n) and probabilities (n, classes) of a list of n texts, or of one, truncated as in training.
 
         The columns of the probabilities are in the order of `labels`. progress: whether a bar is shown where it takes
-        long. Raises TypeError for anything that is not text.
+        long. threshold: a label is None where its probability is below it, such as the classifier's own `threshold`.
+        Raises TypeError for anything that is not text.
         """
         texts = checked_texts(texts, self.run)
         probabilities = self.logits(self.segmenter(texts), progress="predicting" * progress).softmax(-1).numpy()
-        return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
+        return predictions(self.labels, probabilities, threshold)
 
     def save(
         self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None

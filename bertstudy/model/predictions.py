@@ -23,10 +23,19 @@ HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
 class Predictions(NamedTuple):
-    """labels: n names; probabilities: (n, classes) floats, in the order of the classifier's `labels`."""
+    """labels: n names, None where the classifier was less sure than was asked; probabilities: (n, classes) floats, in
+    the order of the classifier's `labels`."""
 
-    labels: list[str]
+    labels: list[str | None]
     probabilities: np.ndarray
+
+
+def predictions(labels: list[str], probabilities: np.ndarray, threshold: float | None) -> Predictions:
+    """The Predictions that probabilities (n, classes) give. Raises ValueError for a threshold that is none."""
+    if threshold is not None and not (isinstance(threshold, (int, float)) and threshold >= 0):
+        raise ValueError(f"threshold={threshold!r}: allowed is a probability, such as 0.9, or None for no threshold.")
+    best = zip(probabilities.argmax(-1), probabilities.max(-1) >= (threshold or 0), strict=True)
+    return Predictions([labels[one] if is_sure else None for one, is_sure in best], probabilities)
 
 
 def reads_pairs(run: Run) -> bool:

@@ -31,6 +31,7 @@ from .words import TYPE, WordsClassifier
 LOG = logging.getLogger(__name__)
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet may run
 NUMBER = re.compile(r"[+-]\d+(\.\d+)?")
+OWN = "own"  # of a threshold: the one that is stored in the classifier
 NO_LIMIT = 10**30  # what transformers writes for a tokenizer that never truncates
 
 
@@ -61,6 +62,8 @@ def _write(classifier, run, folder):
         run=identity(run),
         cls_token_id=tokenizer.cls_token_id,
         sep_token_id=tokenizer.sep_token_id,
+        scale=classifier.scale,
+        threshold=classifier.threshold,
         id2label=names,
         label2id={name: number for number, name in names.items()},
         problem_type="single_label_classification",
@@ -178,13 +181,14 @@ def predict_file(
     text_column: str = "text",
     out: Path | str | None = None,
     encoding: str = "",
+    threshold: float | str | None = None,
 ) -> None:
     """Predict the texts of a file (see `tables.read_table`) and write a CSV table, to stdout where `out` is None.
 
     name: a saved classifier's folder or hub id. The table's columns are row (data rows count from 1), label, and the
     probability of each class under the class's name; names that a spreadsheet would run as formulas are led by an
-    apostrophe. A row without a text keeps its place and stays empty. Raises
-    ValueError or OSError that says what is wrong.
+    apostrophe. A row without a text keeps its place and stays empty. threshold: a label stays empty where its
+    probability is below it; OWN: the classifier's own. Raises ValueError or OSError that says what is wrong.
     """
     texts = read_rows(file, text_column, encoding)
     filled = [index for index, text in enumerate(texts) if text is not None]
@@ -195,10 +199,12 @@ def predict_file(
     classifier = load(name)
     if torch.cuda.is_available() and hasattr(classifier, "to"):
         classifier.to("cuda")
-    labels, probabilities = classifier.predict([texts[index] for index in filled], progress=True)
+    if threshold == OWN and (threshold := classifier.threshold) is None:
+        raise ValueError(f"threshold='{OWN}': no threshold is stored in {name}. Give a probability, such as 0.9.")
+    labels, probabilities = classifier.predict([texts[index] for index in filled], progress=True, threshold=threshold)
     cells = [["", *[""] * len(classifier.labels)] for _ in texts]
     for index, label, row in zip(filled, labels, probabilities, strict=True):
-        cells[index] = [label, *(f"{probability:.7g}" for probability in row)]
+        cells[index] = [label or "", *(f"{probability:.7g}" for probability in row)]
     written = io.StringIO()
     table = csv.writer(written, lineterminator="\n")
     table.writerow(["row", "label", *map(inert, classifier.labels)])
@@ -207,6 +213,8 @@ def predict_file(
         write_text(out, written.getvalue())
     else:
         sys.stdout.write(written.getvalue())
+    if left := sum(label is None for label in labels):
+        LOG.warning("%s: %d of %d texts are left to a person.", file, left, len(filled))
     if len(filled) < len(texts):
         LOG.warning("%s: %d rows without a text have no prediction.", file, len(texts) - len(filled))
 

@@ -11,7 +11,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..runs import Run, identity
 from . import card
-from .predictions import Predictions, check_row, checked_texts, portable, replacing
+from .predictions import Predictions, check_row, checked_texts, portable, predictions, replacing
 
 TYPE = "bertstudy-words"  # in config.json
 WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
@@ -22,8 +22,12 @@ class WordsClassifier:
     """Texts to labels by their words and pairs of words.
 
     run, labels: as in `Classifier`. vocabulary: the features' names; idf (features): their inverse document
-    frequencies; weights (classes, features) and bias (classes): those of the linear layer.
+    frequencies; weights (classes, features) and bias (classes): those of the linear layer. scale, threshold: as in
+    `Classifier`.
     """
+
+    scale: float = 1.0
+    threshold: float | None = None
 
     def __init__(
         self,
@@ -40,11 +44,16 @@ class WordsClassifier:
         self.vectorizer = TfidfVectorizer(**SETTINGS, vocabulary={name: place for place, name in enumerate(vocabulary)})
         self.vectorizer.idf_ = self.idf
 
-    def predict(self, texts: list[str] | str, progress: bool = False) -> Predictions:
+    def rescale(self, scale: float) -> None:
+        """Have the logits multiplied by `scale` in all: see `Classifier.rescale`."""
+        self.weights, self.bias = (values * np.float32(scale / self.scale) for values in (self.weights, self.bias))
+        self.scale = scale
+
+    def predict(self, texts: list[str] | str, progress: bool = False, threshold: float | None = None) -> Predictions:
         """Labels (n) and probabilities (n, classes) of a list of n texts, or of one: see `Classifier.predict`."""
         vectors = self.vectorizer.transform(checked_texts(texts, self.run))
         probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
-        return Predictions([self.labels[best] for best in probabilities.argmax(-1)], probabilities)
+        return predictions(self.labels, probabilities, threshold)
 
     def save(
         self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
@@ -54,6 +63,7 @@ class WordsClassifier:
         if row is not None:
             check_row(row, run, self.labels)
         config = {"model_type": TYPE, "labels": self.labels, "run": identity(run)}
+        config |= {"scale": self.scale, "threshold": self.threshold}
         arrays = {"idf": self.idf, "weights": self.weights, "bias": self.bias}
         with replacing(folder) as new:
             for name, value in (("config.json", config), ("vocabulary.json", self.vocabulary)):
@@ -76,6 +86,8 @@ class WordsClassifier:
             for name, values in arrays.items():
                 if not np.isfinite(values).all():
                     raise ValueError(f"model.safetensors has values in {name} that are no numbers")
-            return cls(Run(**config["run"]), config["labels"], vocabulary, **arrays)
+            classifier = cls(Run(**config["run"]), config["labels"], vocabulary, **arrays)
+            classifier.scale, classifier.threshold = config.get("scale", 1.0), config.get("threshold")
+            return classifier
         except (OSError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{folder}: the saved classifier can't be read. {error}") from error

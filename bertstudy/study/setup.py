@@ -93,15 +93,17 @@ def _check_loads(study, own, corpus_given, tested):
         )
     check_encoder(study.base)
     with _about("larger", own):
-        check_encoder(replace(study.base, encoder=own.get("larger") or study.base.encoder))
+        for encoder in study.scale.larger if own.get("larger") else ():
+            check_encoder(replace(study.base, encoder=encoder))
     with _about("sources", own):
         sources = getattr(study.scale, "sources", []) if own.get("sources") else []
         for source in [sources] if isinstance(sources, str) else sources:
             for name in sources_of(study.pretrained(source)) if source != "none" else ():
                 study.load(name)
-    with _about("tasks", own):
-        for name in study.scale.tasks if own.get("tasks") else ():
-            study.load(name)
+    for parameter in ("tasks", "corpora"):
+        with _about(parameter, own):
+            for name in getattr(study.scale, parameter) if own.get(parameter) else ():
+                study.load(name)
 
 
 @contextmanager

@@ -228,5 +228,5 @@ def test_the_same_rows_give_the_same_bytes(name, request, tmp_path):
 def test_every_figure_is_tested_in_one_of_the_files_of_figures_or_of_what_they_show():
     further = {"few_shot", "pretraining_steps", "pretraining_sources", "lengths", "balance", "seed_spread"}
     further |= {"rivals", "beside_the_recipe"}
-    yours = {"your_curve", "your_recipes", "your_confusion", "your_classes"}
+    yours = {"your_curve", "your_recipes", "your_confusion", "your_classes", "your_reliability", "your_coverage"}
     assert set(FIGURES) == {*DRAWN, *further, *yours, "comparison", "gains", "multitask", "larger", "which_encoder"}
