@@ -55,6 +55,7 @@ class Group(NamedTuple):
 
 
 @lru_cache(maxsize=8)  # the layers of a batch ask for the same
+@torch.inference_mode(False)  # what prediction makes here is taken for training too
 def groups_of(lengths: tuple[int, ...], device: torch.device = CPU) -> list[Group]:
     """The segments of a row, by their lengths in pieces, as groups of like length, on a device."""
     together = TOGETHER.get(device.type, TOGETHER["others"])
@@ -153,6 +154,7 @@ def _alike(query, key, value, lengths, dropout, scaling):
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _back(lengths, device):
     """Where each piece of the row is among the pieces of its groups: (pieces)."""
     groups = groups_of(lengths, device)
@@ -176,6 +178,7 @@ def _grouped(query, key, value, lengths, dropout, scaling):
 
 
 @lru_cache(maxsize=8)
+@torch.inference_mode(False)
 def _bounds(lengths, device):
     return torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(device)
 

@@ -26,6 +26,7 @@ class Blocks(NamedTuple):
 
 
 @lru_cache(maxsize=8)  # the layers of a batch ask for the same
+@torch.inference_mode(False)  # what prediction makes here is taken for training too
 def blocks_of(lengths: tuple[int, ...], reach: int, device: torch.device) -> Blocks:
     """The Blocks of segments of these lengths, for keys that are at most `reach` pieces away."""
     size = max(reach, 1)

@@ -189,6 +189,21 @@ def test_a_document_alone_has_the_prediction_that_it_has_in_a_batch(tiny, kind, 
 
 
 @every_type
+@pytest.mark.parametrize("attention_dropout", [0.0, 0.1])
+def test_what_was_predicted_before_is_trained_on(tiny, kind, attention_dropout):
+    """What prediction remembers of the lengths of a batch is no hindrance to a gradient."""
+    name = tiny(kind)
+    run = Run(encoder=name, window=24, truncation="head", attention_dropout=attention_dropout)
+    classifier = Classifier.build(run, ["a", "b"])
+    documents = [[ids] for (ids,) in segments([21, 5, 23, 5])]
+    classifier.logits(documents)
+    classifier.train()
+    order = sorted(range(4), key=lambda index: len(documents[index][0]))
+    classifier(pack([documents[index] for index in order])).sum().backward()
+    assert all(weight.grad is not None for weight in classifier.encoder.layers[0].parameters())
+
+
+@every_type
 def test_a_saved_classifier_predicts_the_same(tiny, kind, tmp_path):
     run = Run(encoder=tiny(kind), window=40, truncation="head", layers="1")
     classifier = Classifier.build(run, ["a", "b"]).eval()
