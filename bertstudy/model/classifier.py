@@ -14,6 +14,7 @@ from . import memory, saving
 from .batching import Batch, pack, size, with_types, within
 from .dropout import Dropout
 from .encoder import Encoder
+from .explanations import Explanation
 from .loading import check_encoder, encoder_config, load_tokenizer
 from .precision import autocast
 from .predictions import Predictions, checked_texts, predictions, reads_pairs
@@ -161,6 +162,17 @@ class Classifier(nn.Module):
         texts = checked_texts(texts, self.run)
         probabilities = self.logits(self.segmenter(texts), progress="predicting" * progress).softmax(-1).numpy()
         return predictions(self.labels, probabilities, threshold)
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """What each word of a text adds to its label, or to the one given (`explanations.Explanation`).
+
+        Weights are of the label's margin, its logit less the mean of all; they and the rest add up to it, nearly. By
+        integrated gradients over the pieces that are read: words that the truncation leaves out have none. Raises
+        ValueError for a classifier of pairs of texts.
+        """
+        from .gradients import explain
+
+        return explain(self, text, label)
 
     def save(
         self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None

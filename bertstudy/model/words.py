@@ -1,6 +1,8 @@
 """A classifier of words: TF-IDF and a linear layer, with the interface of `Classifier`. Needs no torch to predict."""
 
 import json
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..runs import Run, identity
 from . import card
+from .explanations import Explanation, Word, spans_of
 from .predictions import Predictions, check_row, checked_texts, portable, predictions, replacing
 
 TYPE = "bertstudy-words"  # in config.json
@@ -54,6 +57,31 @@ class WordsClassifier:
         vectors = self.vectorizer.transform(checked_texts(texts, self.run))
         probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
         return predictions(self.labels, probabilities, threshold)
+
+    def explain(self, text: str, label: str | None = None) -> Explanation:
+        """What each word of a text adds to its label, or to the one given: see `Classifier.explain`. These are exact.
+
+        The share of a pair of words goes to both in halves.
+        """
+        (text,) = checked_texts([text], self.run)
+        vector = self.vectorizer.transform([text])
+        logits = np.asarray(vector @ self.weights.T)[0] + self.bias
+        number = int(logits.argmax()) if label is None else self.labels.index(label)
+        spans = spans_of(text)
+        tokens = [text[start:end].lower() for start, end in spans]
+        pairs = [" ".join(pair) for pair in pairwise(tokens)]
+        own, known = self.weights[number] - self.weights.mean(0), self.vectorizer.vocabulary_
+        values, counts = dict(zip(vector.indices, vector.data, strict=True)), Counter([*tokens, *pairs])
+        weights = np.zeros(len(spans))
+        for term, places in [(one, [at]) for at, one in enumerate(tokens)] + [
+            (one, [at, at + 1]) for at, one in enumerate(pairs)
+        ]:
+            feature = known.get(term)
+            if feature in values:
+                weights[places] += values[feature] * own[feature] / (counts[term] * len(places))
+        words = [Word(text[slice(*span)], *span, float(weight)) for span, weight in zip(spans, weights, strict=True)]
+        rest = float(logits[number] - logits.mean() - weights.sum())
+        return Explanation(self.labels[number], float(softmax(logits)[number]), words, rest)
 
     def save(
         self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
