@@ -7,22 +7,9 @@ import torch
 from .batching import Batch, pack
 from .explanations import Explanation, Word, shared_out, spans_of
 from .predictions import checked_texts, reads_pairs
+from .segments import placed, places_of
 
 STEPS = 16  # on the way from no text to the text
-
-
-class Placed(int):
-    """A piece that knows where it stands among those of its text, through any truncation."""
-
-    place: int
-
-
-def _placed(ids):
-    pieces = []
-    for place, piece in enumerate(ids):
-        pieces.append(Placed(piece))
-        pieces[-1].place = place
-    return pieces
 
 
 def explain(classifier: Any, text: str, label: str | None = None, steps: int = STEPS) -> Explanation:
@@ -33,8 +20,8 @@ def explain(classifier: Any, text: str, label: str | None = None, steps: int = S
     if not classifier.tokenizer.is_fast:
         raise ValueError("explain needs a tokenizer that knows where its pieces stand (tokenizer.json); this has none.")
     told = classifier.tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    (document,) = classifier.segmenter.segments([_placed(told["input_ids"])])
-    places = [getattr(piece, "place", None) for segment in document for piece in segment]
+    (document,) = classifier.segmenter.segments([placed(told["input_ids"])])
+    places = [place for segment in document for place in places_of(segment)]
     probabilities = classifier.logits([document]).softmax(-1)[0]
     number = int(probabilities.argmax()) if label is None else classifier.labels.index(label)
     added, without = _integrated(classifier, pack([document]), number, steps)

@@ -26,6 +26,25 @@ def sentences_of(ids: list[int], ends: Set[int]) -> Iterator[list[int]]:
             start = place
 
 
+class Placed(int):
+    """A piece that knows its place among those of its text, through any truncation."""
+
+    place: int
+
+
+def placed(ids: list[int]) -> list[Placed]:
+    """The pieces of a text as Placed."""
+    pieces = [Placed(piece) for piece in ids]
+    for place, piece in enumerate(pieces):
+        piece.place = place
+    return pieces
+
+
+def places_of(segment: list[int]) -> list[int | None]:
+    """The places of a segment's pieces in their text; None for those that were put around them."""
+    return [getattr(piece, "place", None) for piece in segment]
+
+
 def _cut_sentences(cut, ends, ids, room):
     return cut(list(sentences_of(ids, ends)), room)
 

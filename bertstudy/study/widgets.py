@@ -1,6 +1,7 @@
 """Widgets for JupyterLab: what a figure says about a reader's own question."""
 
 from html import escape
+from typing import Any
 
 import ipywidgets
 import numpy as np
@@ -8,9 +9,10 @@ import pandas as pd
 from IPython.display import HTML
 
 from .. import experiments as figures
-from ..choices.truncation import TRUNCATIONS
 from ..experiments.fewshot import RIVALS
+from ..model.explanations import Explanation
 from ..model.loading import load_tokenizer
+from ..model.segments import Segmenter, placed, places_of
 from .study import Study
 
 MOST_SHOWN = 200  # documents to choose from, the corpus's first
@@ -107,6 +109,37 @@ def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
     return ipywidgets.VBox([task, labels, words])
 
 
+def marked(told: Explanation, text: str) -> str:
+    """A text as HTML whose words are blue where they speak for its label and orange where they speak against it."""
+    most, parts, at = max((abs(word.weight) for word in told.words), default=1.0) or 1.0, [], 0
+    for word in told.words:
+        color = "0, 114, 178" if word.weight > 0 else "213, 94, 0"
+        shade = f"background: rgba({color}, {0.6 * abs(word.weight) / most:.2f})"
+        parts.append(escape(text[at : word.start]))
+        parts.append(f'<span style="{shade}" title="{word.weight:+.2f}">{escape(word.text)}</span>')
+        at = word.end
+    return "".join([*parts, escape(text[at:])])
+
+
+def explained(classifier: Any) -> ipywidgets.VBox:
+    """Type a text, and read its label and which of its words speak for it (`Classifier.explain`)."""
+    text = ipywidgets.Textarea(placeholder="a text", layout={"width": "100%", "height": "6em"})
+    words = ipywidgets.HTML("")
+
+    def answer(change):
+        if not change["new"].strip():
+            words.value = ""
+            return
+        told = classifier.explain(change["new"])
+        words.value = (
+            f"<p><strong>{escape(told.label)}</strong>, {100 * told.probability:.0f} %. Blue speaks for it, orange "
+            f"against it, the more the darker.</p><p>{marked(told, change['new'])}</p>"
+        )
+
+    text.observe(answer, "value")
+    return ipywidgets.VBox([text, words])
+
+
 def first_long(study: Study, name: str) -> int:
     """The number of a corpus' first training document that is two windows long or longer; 0 where none is."""
     run = study.on(name)
@@ -126,16 +159,14 @@ def kept(study: Study, name: str, strategies: list[str], number: int | None = No
     if not corpus.composed:
         return HTML("<p>Documents are shown for composed corpora only, so that pages can be passed on.</p>")
     number, room = first_long(study, name) if number is None else number, run.window - 2
-    pieces = load_tokenizer(run.encoder).tokenize(corpus.train.texts[number])
-    lines = []
+    tokenizer = load_tokenizer(run.encoder)
+    pieces = tokenizer.tokenize(corpus.train.texts[number])
+    ids, lines = placed(tokenizer.convert_tokens_to_ids(pieces)), []
     if len(pieces) <= room:
         lines.append(f"<p>This document fits the window of {run.window} pieces: nothing of it is cut.</p>")
     for spec in strategies:
-        if TRUNCATIONS.entry(spec).sentences:
-            lines.append(f"<p><strong>{escape(spec)}</strong> chooses sentences by what they say: not shown here.</p>")
-            continue
-        segments = TRUNCATIONS.find(spec)(list(range(len(pieces))), room)
-        places = {place for segment in segments for place in segment}
+        (segments,) = Segmenter(tokenizer, spec, run.window).segments([ids])
+        places = {place for segment in segments for place in places_of(segment)} - {None}
         words = (
             f"<mark>{escape(piece)}</mark>" if place in places else escape(piece) for place, piece in enumerate(pieces)
         )

@@ -409,6 +409,10 @@ def test_the_pieces_that_are_read_are_marked_and_real_texts_are_not_shown(letter
     assert head.count("<mark>") == tail.count("<mark>") == 62
     assert head.index("<mark>") < head.index("</p>") - len(head) // 2
     assert chunks.count("<mark>") == int(re.search(r"of (\d+) pieces", chunks)[1])
+    key = widgets.kept(study, "long_reviews", ["key_sentences"]).data
+    room = study.base.window - 2
+    assert f"<strong>key_sentences</strong>, {room} of" in key
+    assert key.count("<mark>") == room
     real = widgets.kept(study, letters, ["head"]).data
     assert "<mark>" not in real
     assert "composed corpora only" in real
@@ -429,3 +433,24 @@ def test_tasks_are_the_profiles_the_named_ones_or_the_readers_corpus(letters):
     assert setup.setup("further_pretraining", profile="smoke", corpus=letters).scale.tasks == [letters]
     with pytest.raises(ValueError, match="Did you mean 'topics'"):
         setup.setup("comparison", profile="smoke", tasks="topicz")
+
+
+def test_a_typed_text_is_explained(small):
+    from bertstudy import train, widgets
+    from bertstudy.runs import baseline
+
+    classifier, _ = train(baseline(small, "words"), progress=False)
+    text, words = widgets.explained(classifier).children
+    assert words.value == ""
+    text.value = "a <b> u"
+    told = classifier.explain("a <b> u")
+    assert f"<strong>{told.label}</strong>" in words.value
+    assert "&lt;" in words.value
+    strongest = max(told.words, key=lambda word: abs(word.weight))
+    color = "0, 114, 178" if strongest.weight > 0 else "213, 94, 0"
+    assert f'rgba({color}, 0.60)" title="{strongest.weight:+.2f}">{strongest.text}</span>' in words.value
+    before = words.value
+    text.value = "x y z"
+    assert words.value not in ("", before)
+    text.value = " "
+    assert words.value == ""
