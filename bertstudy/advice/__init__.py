@@ -11,6 +11,7 @@ _FUNCTIONS = {
     "race": ("words", "embeddings", "plan", "run_all", "rows"),
     "result": ("outlook", "score", "verdict", "table", "by_class", "confident_errors", "save", "left_out"),
     "sure": ("sure",),
+    "next_labels": ("label_next", "saving"),
     "fitting": ("fit",),
     "figures": ("draw",),
 }

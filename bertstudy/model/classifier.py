@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -162,6 +163,10 @@ class Classifier(nn.Module):
         texts = checked_texts(texts, self.run)
         probabilities = self.logits(self.segmenter(texts), progress="predicting" * progress).softmax(-1).numpy()
         return predictions(self.labels, probabilities, threshold)
+
+    def represent(self, texts: list[str]) -> np.ndarray:
+        """The vectors (n, width) that the head reads of n texts, without dropout."""
+        return self.embed(self.segmenter(checked_texts(texts, self.run))).numpy()
 
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """What each word of a text adds to its label, or to the one given (`explanations.Explanation`).

@@ -58,6 +58,10 @@ class WordsClassifier:
         probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
         return predictions(self.labels, probabilities, threshold)
 
+    def represent(self, texts: list[str]) -> Any:
+        """The TF-IDF vectors (n, features) of n texts, a sparse matrix."""
+        return self.vectorizer.transform(checked_texts(texts, self.run))
+
     def explain(self, text: str, label: str | None = None) -> Explanation:
         """What each word of a text adds to its label, or to the one given: see `Classifier.explain`. These are exact.
 
