@@ -12,6 +12,7 @@ _FUNCTIONS = {
     "result": ("outlook", "score", "verdict", "table", "by_class", "confident_errors", "save", "left_out"),
     "sure": ("sure",),
     "next_labels": ("label_next", "saving"),
+    "rival": ("rival",),
     "fitting": ("fit",),
     "figures": ("draw",),
 }

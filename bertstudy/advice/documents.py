@@ -58,6 +58,8 @@ class YourData:
     model_dir: Path
     metric: str = "error"  # what recipes are chosen by
     accept_error: float = 0.0  # percent, of what the classifier decides without a person; 0: no threshold is chosen
+    rival_column: str = ""  # of the file that is tested on: labels that were predicted elsewhere
+    rival: dict[int, str] = field(default_factory=dict)  # these, by the number of the row
     progress: bool = True  # whether bars are shown of what takes long
     speed: budget.Speed | None = None
     lengths: np.ndarray | None = None  # word pieces of a sample of the documents
@@ -116,13 +118,15 @@ def begin(
     budget_minutes: float = 0.0,
     model_dir: str = "",
     accept_error: float = 0.0,
+    rival_column: str = "",
 ) -> YourData:
     """Read and check the reader's files and give YourData; the minutes count from here. Empty values are defaults.
 
     text_column: a column, several joined ("title+body"), or a pair of texts ("premise|hypothesis"). encoding: of text
     files that are not UTF-8. join_labels: make one class of labels that differ only in case, blanks or the form of a
     number. metric: what recipes are chosen by; "" is the error, or macro-F1 where a class has few documents.
-    accept_error: percent that may be wrong of what is not left to a person; 0: nothing is left to one.
+    accept_error: percent that may be wrong of what is not left to a person; 0: nothing is left to one. rival_column: of
+    the file that is tested on, labels that were predicted elsewhere, to compare with.
 
     Raises ValueError, which says what to do, for files that can't be read or used (no such column, one class, fewer
     than LEAST texts), for an encoder that can't be loaded, and for a value out of range.
@@ -130,7 +134,7 @@ def begin(
     settings = {"encoder": encoder, "metric": metric, "join_labels": join_labels, "model_dir": model_dir}
     settings["accept_error"] = accept_error
     check_types(train=train, test=test, unlabelled=unlabelled, text_column=text_column, label_column=label_column)
-    check_types(encoding=encoding, budget_minutes=budget_minutes, **settings)
+    check_types(encoding=encoding, budget_minutes=budget_minutes, rival_column=rival_column, **settings)
     clock = _clock("budget_minutes", budget_minutes, profile)
     columns = text_column or "text", label_column or "label"
     path = _existing("train", train or EXAMPLE)
@@ -139,7 +143,13 @@ def begin(
         test, theirs = str(path), files.read_numbered(path, *columns, encoding, "test")
     ours = files.read_numbered(path, *columns, encoding)
     others = files.read_texts(_existing("unlabelled", unlabelled), columns[0], encoding) if unlabelled else []
-    return of(str(path), columns, ours, theirs, others, find_profile(profile), clock, test=test, **settings)
+    rival = {}
+    if rival_column:
+        tested = (_existing("test", test), "test") if test else (path, "train")
+        rival = files.read_column(*tested, rival_column, "rival_column", encoding)
+    data = of(str(path), columns, ours, theirs, others, find_profile(profile), clock, test=test, **settings)
+    data.rival_column, data.rival = rival_column, rival
+    return data
 
 
 def in_memory(
@@ -212,6 +222,7 @@ EXAMPLES = {
     "join_labels": True,
     "budget_minutes": 5.0,
     "accept_error": 2.0,
+    "rival_column": "gpt",
     "minutes": 5.0,
 }
 TYPES = {str: (str, Path), bool: (bool,), float: (int, float)}

@@ -147,6 +147,15 @@ def read_numbered(
     return labelled_of(read_table(path, encoding, split), text_column, label_column, path)
 
 
+def read_column(path: Path | str, split: str, column: str, field: str, encoding: str = "") -> dict[int, str]:
+    """A column of labels of a file by the number of its rows, from 1; "" where a row has none.
+
+    field: the parameter that names it, for the error that is raised where there is no such column.
+    """
+    cells = _column(read_table(path, encoding, split), column, path, field)
+    return {number: "" if pd.isna(cell) else _as_label(cell) for number, cell in enumerate(cells, 1)}
+
+
 def read_labelled(
     path: Path | str, text_column: str = "text", label_column: str = "label"
 ) -> tuple[list[str], list[str]]:
