@@ -133,13 +133,22 @@ class Registry(dict):
         Raises ValueError for an unknown name, for an argument that is not a number above zero, for one given to a
         choice that takes none, and for one that is missing.
         """
+        call, entry = self.load(spec), self.entry(spec)
+        takes = "argument" in inspect.signature(call).parameters
+        argument = self._argument(spec, entry, entry.traits.get("example", 128 if takes else None))
+        return call if argument is None else partial(call, argument=argument)
+
+    def load(self, spec: str) -> Callable:
+        """The function or class that `spec` names, without an argument. Raises ValueError for an unknown name."""
         entry = self.entry(spec)
         if entry.call is None:
             import_module(entry.module)  # which registers it
-            entry = self[entry.name]
-        takes = "argument" in inspect.signature(entry.call).parameters
-        argument = self._argument(spec, entry, entry.traits.get("example", 128 if takes else None))
-        return entry.call if argument is None else partial(entry.call, argument=argument)
+        return self[entry.name].call
+
+    def example_of(self, name: str) -> str:
+        """A spec of an entry: its name, and where an argument has to be given, an example of it."""
+        example = self[name].traits.get("example")
+        return name if example is None else f"{name}:{example:g}"
 
     def _argument(self, spec, entry, example):
         """The number after the colon, of the example's type; None where there is none to be."""
@@ -150,7 +159,7 @@ class Registry(dict):
             return None
         pattern, allowed = NUMBERS[type(example)]
         if not pattern.fullmatch(argument):
-            shown = f"{entry.name}:{example}"
+            shown = self.example_of(entry.name) if "example" in entry.traits else f"{entry.name}:{example}"
             raise ValueError(f"{self.kind}={spec!r}: after the colon comes {allowed}, as in {shown}.")
         return type(example)(argument)
 

@@ -10,9 +10,9 @@ _FUNCTIONS = {
     "checks": ("check", "suspicious", "doubted"),
     "race": ("words", "embeddings", "plan", "run_all", "rows"),
     "result": ("outlook", "score", "verdict", "table", "by_class", "confident_errors", "save", "left_out"),
-    "sure": ("sure",),
+    "certainty": ("sure",),
     "next_labels": ("label_next", "saving"),
-    "rival": ("rival",),
+    "elsewhere": ("rival",),
     "fitting": ("fit",),
     "figures": ("draw",),
 }

@@ -19,12 +19,12 @@ from ..results.workers import few_threads
 from ..runs import Run
 from ..training.metrics import METRICS, cross_entropy, macro_f1
 from . import budget
+from .certainty import calibrated, rounded, sharpened, sure
 from .checks import SHOWN
 from .documents import YourData
 from .figures import WORDS, can_be_told, your_classes_data, your_curve_data
 from .findings import Finding
 from .race import TEST_SHARE, best, carry_out, is_stored, is_tuned, pieces_of, seconds_of
-from .sure import calibrated, rounded, sharpened, sure
 
 LEAST_TEST = 200  # test documents that are scored, however few the minutes
 MADE_BY = "row.json"  # beside a saved classifier: the id of the row that it belongs to
@@ -94,7 +94,7 @@ def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
 
 
 def _calibrated(winner, data):
-    """What `sure.calibrated` tells of the best classifier as it was before it was trained on all documents."""
+    """What `certainty.calibrated` tells of the best classifier as it was before it was trained on all documents."""
     run = replace(Run(**winner["run"]), corpus=data.base.corpus)
     classifier = _classifier(winner, run, data, data.corpus)
     dev = data.dev.take(stratified_order(data.dev.classes, np.random.default_rng(0))[: _most(data, winner)])
@@ -107,8 +107,8 @@ def score(data: YourData) -> dict:
 
     Both are first trained on train and dev together (a fine-tuned encoder where there is time for it). The row has
     truth, predictions and those of words (squeezed), the probabilities of the classes predicted, before they were
-    calibrated too (`unscaled`), what `sure.calibrated` tells of the documents set aside, and the rows' numbers in the
-    reader's file. Of very many documents a stratified sample is scored.
+    calibrated too (`unscaled`), what `certainty.calibrated` tells of the documents set aside, and the rows' numbers in
+    the reader's file. Of very many documents a stratified sample is scored.
     """
     winner, floor = best(data), max((row for row in data.rows if row["recipe"] == WORDS), key=_labelled)
     path = runs() / "your_data" / "scores" / f"{winner['id']}-{data.whole.fingerprint}-sure.json"

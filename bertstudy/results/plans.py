@@ -115,12 +115,13 @@ def _named(plan, library):
 def stored(plan: Iterable[Run], profile: str | Store, library: Library = LIBRARY) -> pd.DataFrame:
     """The rows of a plan that exist, as `run_all` gives them; nothing is run.
 
-    The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where no run has one.
+    The ids of runs without a row are in the table's `attrs["missing"]`. Raises ValueError where there are runs and
+    none has one.
     """
     ids, store = list(_named(plan, library)), Store.of(profile)
     there = [row_id for row_id in ids if row_id in store]
     lacking = sorted(set(ids) - set(there))
-    if not there:
+    if ids and not there:
         raise ValueError(f"None of the {len(ids)} runs of this plan has a row in {store.folder}: run the plan.")
     also = f", {len(lacking)} are missing and were not made" if lacking else ""
     LOG.info("%d runs: %d read from %s%s.", len(ids), len(there), shown(store.folder), also)

@@ -21,8 +21,8 @@ Lines = list[tuple[str, str]]
 
 def _choices(*registries: Registry) -> Callable[[], Lines]:
     def lines():
-        choices = [(name, registry.find(name)) for registry in registries for name in registry]
-        return [(name, (inspect.getdoc(call) or "").partition("\n")[0]) for name, call in choices]
+        specs = [(registry, registry.example_of(name)) for registry in registries for name in registry]
+        return [(spec, (inspect.getdoc(registry.load(spec)) or "").partition("\n")[0]) for registry, spec in specs]
 
     return lines
 

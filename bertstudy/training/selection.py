@@ -54,6 +54,8 @@ def simulate(train: tuple, test: tuple, sizes: list[int], seed: int = 0) -> Simu
     chance for both.
     """
     (vectors, classes), random = train, np.random.default_rng(seed)
+    length = _length(vectors)
+    vectors, test = vectors / length, (test[0] / length, test[1])
     order = stratified_order(classes, random)
     labelled, errors, chance = order[: sizes[0]], [], []
     for number, size in enumerate(sizes):
@@ -65,6 +67,12 @@ def simulate(train: tuple, test: tuple, sizes: list[int], seed: int = 0) -> Simu
             asked = choose(model.predict_proba(vectors[rest]), vectors[rest], sizes[number + 1] - size, seed)
             labelled = np.concatenate([labelled, rest[asked]])
     return Simulated(np.array(sizes), np.array(errors), np.array(chance))
+
+
+def _length(vectors):
+    """The typical length of vectors (n, width), an array or a sparse matrix: the root of the mean square."""
+    squares = vectors.multiply(vectors).sum() if hasattr(vectors, "multiply") else (vectors**2).sum()
+    return float((squares / vectors.shape[0]) ** 0.5)
 
 
 def _fitted(vectors, classes, chosen):

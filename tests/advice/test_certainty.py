@@ -10,7 +10,7 @@ import pytest
 
 from bertstudy import Classifier, figures
 from bertstudy.advice import race, result
-from bertstudy.advice.sure import calibrated, left_to_a_person, sharpened, sure, threshold
+from bertstudy.advice.certainty import calibrated, left_to_a_person, sharpened, sure, threshold
 from bertstudy.model.predictions import Predictions
 from bertstudy.model.saving import predict_file
 from bertstudy.results.rows import squeeze

@@ -5,7 +5,7 @@ import pytest
 
 from bertstudy import stats
 from bertstudy.advice import race, result
-from bertstudy.advice.rival import rival
+from bertstudy.advice.elsewhere import rival
 from bertstudy.results.rows import unsqueeze
 
 
