@@ -192,10 +192,10 @@ def your_reliability(rows: pd.DataFrame) -> plt.Figure:
     data = your_reliability_data(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(5.4, 4.6))
-        low = min(data["confidence"].min(), data["low"].min())
+        low = data["confidence"].min()
         axes.plot([low, 100], [low, 100], "--", color="#888888", label="as right as sure")
         bars = [data["accuracy"] - data["low"], data["high"] - data["accuracy"]]
-        label = "a fifteenth of the test documents, 95 % interval"
+        label = f"{data['documents'].iloc[0]:,} test documents or so, 95 % interval"
         axes.errorbar(data["confidence"], data["accuracy"], bars, fmt="o", capsize=3, label=label)
         axes.set(xlabel="probability of the class predicted (%)", ylabel="accuracy on test (%)")
         chart.legend(loc="outside lower center", ncols=1)

@@ -22,6 +22,7 @@ MULTITASK = ("learning_rate", *fields_of("multitask"))
 MAIN = ("imdb", "movies")  # the paper's corpus for its analyses, and the composed one in its place
 LONG = ("imdb", "long_reviews")
 ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "measured")
+FRACTIONS = frozenset(paper.few_shot()["fraction"])  # other samples are no evidence: curves of their own have them
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 SEEDS = 3  # without as many there is no verdict, however many the documents
 LEVEL = 0.05  # the chance of one false verdict or more among the claims of a notebook
@@ -75,13 +76,14 @@ def after(
     """A condition on rows: whether one is fine-tuned on a corpus of MAIN after this further pretraining.
 
     source: a value of `further_pretraining`, or a function of it. multitask: whether after several tasks together too.
-    encoder: "base" or "large", the shallower or the deeper of two; "": any. fraction: None: any. Rows that measure
-    retention are not among them.
+    encoder: "base" or "large", the shallower or the deeper of two; "": any. fraction: None: any of FRACTIONS. Rows
+    that measure retention are not among them.
     """
     fits = source if callable(source) else lambda name: name == source
     return lambda row: (
         row.method == "fine_tune"
         and row.corpus in MAIN
+        and row.fraction in FRACTIONS
         and fits(row.further_pretraining)
         and (row.multitask != "none") == multitask
         and (not encoder or (row.size_place == {"base": 0, "large": 1}[encoder]))

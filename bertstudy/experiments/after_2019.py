@@ -10,7 +10,7 @@ import pandas as pd
 import seaborn as sns
 
 from .. import stats
-from ..analysis.claims import LONG, MAIN, Claim, Contrast
+from ..analysis.claims import FRACTIONS, LONG, MAIN, Claim, Contrast
 from ..analysis.drawing import STYLE, figure, grid_across
 from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
@@ -292,7 +292,8 @@ def beside_the_recipe(rows: pd.DataFrame) -> plt.Figure:
 
 def _is_recipe(row):
     is_cut = _kind(row.truncation) == "head+tail"
-    return _is_plain(row) and is_cut and not row.measured and row.corpus in (*MAIN, *LONG)
+    is_ours = row.corpus in (*MAIN, *LONG) and row.fraction in FRACTIONS
+    return _is_plain(row) and is_cut and not row.measured and is_ours
 
 
 def _claim(way):

@@ -138,7 +138,7 @@ def rivals_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
     """From how many labels a class on fine-tuning is better than each rival: corpus, rival, labels with a 95 % interval
-    (the bootstrap over draws), draws, most (the largest size tried). inf: nowhere up to that.
+    (the bootstrap over draws), draws, most and fewest (the sizes tried). inf: nowhere up to that.
     """
     lines = []
     for corpus, group in _rivals(rows).groupby("corpus", sort=False):
@@ -151,7 +151,8 @@ def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
                 found = crossing(first.columns.to_numpy(float), first.to_numpy(), second.to_numpy())
                 line = {"corpus": corpus, "rival": rival, "labels": found.labels, "low": found.low, "high": found.high}
                 lines.append({**line, "draws": len(first), "most": int(first.columns.max())})
-    return pd.DataFrame(lines, columns=["corpus", "rival", "labels", "low", "high", "draws", "most"])
+                lines[-1]["fewest"] = int(first.columns.min())
+    return pd.DataFrame(lines, columns=["corpus", "rival", "labels", "low", "high", "draws", "most", "fewest"])
 
 
 def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -163,7 +164,9 @@ def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
             sure = f"; it may from {line['low']:,.0f} on" if line["low"] < float("inf") else ""
             text = f"not shown to be better {most}{sure}"
         else:
-            text = f"better from {line['labels']:,.0f} labels a class on [{line['low']:,.0f}, {line['high']:,.0f}]"
+            fewer = " or fewer" if line["labels"] == line["fewest"] else ""
+            text = f"better from {line['labels']:,.0f}{fewer} labels a class on "
+            text += f"[{line['low']:,.0f}, {line['high']:,.0f}]"
         told[f"{Path(line['corpus']).name}: {RIVALS[line['rival']]}"] = {"fine-tuning is": text}
     return told
 

@@ -7,15 +7,17 @@ padded.
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
-from transformers import AutoModelForMaskedLM, AutoModelForPreTraining, PreTrainedConfig
+if TYPE_CHECKING:  # configs are read where nothing is computed: what computes is imported when a model is there
+    import torch
+    from torch import nn
+    from transformers import PreTrainedConfig
 
-from .grouped import InGroups, deberta_in_groups, mpnet_in_groups
+    from .grouped import InGroups
 
-Words = Callable[[torch.Tensor], torch.Tensor]  # states (pieces, hidden) to logits (pieces, vocabulary)
+Words = Callable[["torch.Tensor"], "torch.Tensor"]  # states (pieces, hidden) to logits (pieces, vocabulary)
 OWN = -1  # the piece that pads is the config's
 
 
@@ -33,24 +35,25 @@ class Adapter:
     that of the piece that pads, this piece's number, or OWN.
     """
 
-    words: Callable[[nn.Module], Words]
+    words: "Callable[[nn.Module], Words]"
     new_head: str
-    next_sentence: Callable[[nn.Module], nn.Module] | None = None
+    next_sentence: "Callable[[nn.Module], nn.Module] | None" = None
     dropout: tuple[str, ...] = ("hidden_dropout_prob",)
     attention_dropout: tuple[str, ...] = ("attention_probs_dropout_prob",)
     takes_types: bool = True
     above: str = ""
     norm: str = ""
-    in_groups: Callable[[nn.Module], InGroups] | None = None
-    padded: Callable[[PreTrainedConfig], str] = lambda config: ""
+    in_groups: "Callable[[nn.Module], InGroups] | None" = None
+    padded: "Callable[[PreTrainedConfig], str]" = lambda config: ""
     after: int | None = None
 
     @property
     def heads(self) -> Any:
         """The class of transformers that has all heads of the type."""
-        return AutoModelForPreTraining if self.next_sentence else AutoModelForMaskedLM
+        name = "AutoModelForPreTraining" if self.next_sentence else "AutoModelForMaskedLM"
+        return getattr(import_module("transformers"), name)
 
-    def offset(self, config: PreTrainedConfig) -> int:
+    def offset(self, config: "PreTrainedConfig") -> int:
         """What is added to the number of a piece for its position."""
         if self.after is None:
             return 0
@@ -62,9 +65,14 @@ def _chain(*names):
 
     def chained(model):
         modules = [*map(model.get_submodule, names)]
-        return nn.Sequential(*modules) if len(modules) > 1 else modules[0]
+        return import_module("torch").nn.Sequential(*modules) if len(modules) > 1 else modules[0]
 
     return chained
+
+
+def _grouped(name):
+    """A function of grouped.py, which is imported when it is called."""
+    return lambda model: getattr(import_module(".grouped", __package__), name)(model)
 
 
 def _deberta_words(model):
@@ -92,7 +100,7 @@ ADAPTERS = {
     "deberta-v2": Adapter(
         words=_deberta_words,
         new_head="dense",
-        in_groups=deberta_in_groups,
+        in_groups=_grouped("deberta_in_groups"),
         padded=_with_convolution,
     ),
     "distilbert": Adapter(
@@ -128,7 +136,7 @@ ADAPTERS = {
         words=_chain("lm_head"),
         new_head="lm_head.dense",
         takes_types=False,
-        in_groups=mpnet_in_groups,
+        in_groups=_grouped("mpnet_in_groups"),
         after=1,
     ),
     "nomic_bert": Adapter(words=_chain("cls.predictions"), new_head="predictions.transform"),
@@ -139,7 +147,7 @@ ADAPTERS = {
 PADDED_AFTER = ("data2vec-text", "roberta-prelayernorm", "xlm-roberta-xl")
 
 
-def position_offset(config: PreTrainedConfig) -> int:
+def position_offset(config: "PreTrainedConfig") -> int:
     """What an encoder of this Hugging Face config adds to the number of a piece for its position."""
     adapter = ROBERTA if config.model_type in PADDED_AFTER else ADAPTERS.get(config.model_type)
     return adapter.offset(config) if adapter else 0

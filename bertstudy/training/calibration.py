@@ -8,7 +8,7 @@ from scipy.special import log_softmax
 
 from .. import stats
 
-BINS = 15  # of equally many documents
+BINS, LEAST = 15, 20  # of equally many documents, and how many each has at the least
 
 
 class Kept(NamedTuple):
@@ -39,8 +39,8 @@ def scale_of(logits: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _bins(confidence):
-    """The indices (n) of documents in BINS parts of nearly equal size, the least sure first."""
-    return np.array_split(np.argsort(confidence, kind="stable"), min(BINS, len(confidence)))
+    """The indices (n) of documents in up to BINS parts of nearly equal size, the least sure first."""
+    return np.array_split(np.argsort(confidence, kind="stable"), min(BINS, max(1, len(confidence) // LEAST)))
 
 
 def reliability(confidence: np.ndarray, wrong: np.ndarray) -> list[dict]:
@@ -60,7 +60,7 @@ def reliability(confidence: np.ndarray, wrong: np.ndarray) -> list[dict]:
 
 def calibration_error(confidence: np.ndarray, wrong: np.ndarray) -> float:
     """The expected calibration error in points: how far, in the mean over documents, a bin's mean confidence lies from
-    its accuracy (Naeini et al. 2015), in BINS bins of equally many documents."""
+    its accuracy (Naeini et al. 2015), in up to BINS bins of equally many documents."""
     apart = [len(part) * abs(confidence[part].mean() - (1 - wrong[part].mean())) for part in _bins(confidence)]
     return 100 * float(sum(apart)) / len(confidence)
 

@@ -29,10 +29,11 @@ def test_a_planted_temperature_is_recovered(sharper):
 
 
 def test_bins_tell_how_right_what_is_as_sure_is():
-    confidence = np.repeat([0.6, 0.7, 0.9], 30)  # five bins each
-    wrong = np.concatenate([np.tile([1, 0], 15), np.tile([1, 0, 0], 10), np.zeros(30, int)])
+    confidence = np.repeat([0.6, 0.7, 0.9], 120)  # five bins each
+    wrong = np.concatenate([np.tile([1, 0], 60), np.tile([1, 0, 0], 40), np.zeros(120, int)])
     lines = reliability(confidence, wrong)
-    assert [line["documents"] for line in lines] == [6] * 15
+    assert [line["documents"] for line in lines] == [24] * 15
+    assert len(reliability(confidence[:64], wrong[:64])) == 3  # with few documents there are fewer bins
     assert lines[0]["confidence"] == pytest.approx(60)
     assert lines[-1] | {"confidence": 90} == pytest.approx(
         {**lines[-1], "confidence": 90, "accuracy": 100, "high": 100}
