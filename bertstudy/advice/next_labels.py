@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from .. import stats
-from ..training.selection import choose, labels_for, margins, simulate
+from ..analysis.crossing import labels_for
+from ..training.selection import choose, margins, simulate
 from .documents import YourData
 from .findings import Finding
 

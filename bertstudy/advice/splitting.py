@@ -9,14 +9,13 @@ import numpy as np
 from ..data.corpora import build
 from ..data.files import Labelled, without_control
 from ..data.sampling import plain, stratified_order
-from ..model.words import WORDS
+from ..model.explanations import WORD
 from ..registry import no_such
 
 LEAST = 40  # different texts: with fewer, none could be set aside
 TEST, DEV = 0.2, 0.2  # shares set aside: for test, of a file without a test file; for dev, of the rest
 MOST_DEV = 1000
 MOST_CLASSES = 1000  # of more the linear classifiers alone would take hours
-WORD = re.compile(WORDS)
 NUMBER = re.compile(r"[+-]?\d+\.0+")
 
 

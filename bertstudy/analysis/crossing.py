@@ -1,4 +1,4 @@
-"""From how many labels on one way is better than another: where two learning curves cross, with an interval."""
+"""Learning curves: where one reaches a target, and from how many labels on one is below another, with an interval."""
 
 from typing import NamedTuple
 
@@ -59,3 +59,16 @@ def crossing(sizes: np.ndarray, first: np.ndarray, second: np.ndarray, seed: int
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     inside = np.isfinite(found) & (np.array(found) > sizes[0])
     return Crossing(crossing_of(sizes, *means), float(low), float(high), float(inside.mean()))
+
+
+def labels_for(sizes: np.ndarray, errors: np.ndarray, target: float) -> float:
+    """With how many labels a curve of errors first reaches a target, on straight lines over log labels; inf: never."""
+    reached = np.flatnonzero(errors <= target)
+    if not len(reached):
+        return float("inf")
+    first = int(reached[0])
+    if not first:
+        return float(sizes[0])
+    share = (errors[first - 1] - target) / (errors[first - 1] - errors[first])
+    ends = np.log(sizes[first - 1 : first + 1])
+    return float(np.exp(ends[0] + share * (ends[1] - ends[0])))

@@ -16,10 +16,10 @@ from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
 from ..results.rows import unsqueeze, wrong
 from ..runs import Run
-from .ways import floors
+from .ways import PAIRS, PAIRS_RATE, at_rate, floors, handles_of
 
 RECIPE, VOTE = "the recipe", "a vote of the recipe's seeds"
-FACTOR = {"lora": 5.0, "contrastive": 0.2}  # of the recipe's learning rate, as the sources have them, about
+FACTOR = {"lora": 5.0, "contrastive": PAIRS_RATE}  # of the recipe's learning rate, as the sources have them, about
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Way:
 
     def of(self, run: Run) -> Run:
         """The recipe's run, changed."""
-        rate = float(f"{run.learning_rate * FACTOR.get(_kind(self.choice[1]), 1.0):.3g}")
+        rate = at_rate(run, FACTOR.get(_kind(self.choice[1]), 1.0))
         return replace(run, **dict([self.choice]), learning_rate=rate, **self.changes)
 
     def has(self, row: Any) -> bool:
@@ -144,7 +144,7 @@ WAYS = (
         "Tunstall et al. 2022",
         "better below some 64 labels a class",
         "Where labels are few, contrastive pairs with a linear head are better than fine-tuning.",
-        changes={"epochs": 1, "min_steps": 0, "batch_size": 16},
+        changes=PAIRS,
         few=True,
     ),
     Way(
@@ -281,11 +281,7 @@ def beside_the_recipe(rows: pd.DataFrame) -> plt.Figure:
                 title=corpus.replace(", tested", ",\ntested"), ylim=(len(ways) - 0.5, -0.5), xlabel="gain (points)"
             )
             axes.set_yticks(range(len(ways)), ways)
-        handles = {
-            label: handle
-            for axes in panels.flat
-            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
-        }
+        handles = handles_of(panels)
         chart.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return chart
 

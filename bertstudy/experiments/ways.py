@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,6 +15,8 @@ from ..runs import Run, baseline
 
 BASELINES = {"tfidf": "TF-IDF", "words": "Words", "embeddings": "Embeddings", "features": "BERT-Feat"}
 BASELINES |= {"contrastive": "Contrastive"}
+PAIRS = {"epochs": 1, "min_steps": 0, "batch_size": 16}  # of contrastive pairs, as in their source
+PAIRS_RATE = 0.2  # of the recipe's learning rate, likewise, about
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
 ARMS = ("TF-IDF", "Words", "Embeddings", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT")
 ARMS += ("MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
@@ -28,11 +31,14 @@ def floors(run: Run) -> list[Run]:
     return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
 
 
+def at_rate(run: Run, factor: float) -> float:
+    """So many times a run's learning rate, to three digits."""
+    return float(f"{run.learning_rate * factor:.3g}")
+
+
 def contrastive(run: Run, rounds: int) -> Run:
     """The run of contrastive pairs, so many a document and class, with its source's settings beside the recipe's."""
-    rate = float(f"{run.learning_rate / 5:.3g}")
-    settings = {"learning_rate": rate, "epochs": 1, "min_steps": 0, "batch_size": 16}
-    return replace(run, method=f"contrastive:{rounds}", **settings)
+    return replace(run, method=f"contrastive:{rounds}", learning_rate=at_rate(run, PAIRS_RATE), **PAIRS)
 
 
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:
@@ -92,6 +98,13 @@ def beside(points: pd.DataFrame, key: str, table: pd.DataFrame, name: Callable[[
     return points.assign(paper=printed)
 
 
+def handles_of(panels: np.ndarray) -> dict[str, Any]:
+    """What a legend of several panels (an array of axes) has: a dict of label to handle, each once."""
+    return {
+        label: handle for axes in panels.flat for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
+
+
 def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
     """One panel per corpus, one line per value of `key`: error with its interval; hollow points are the paper's."""
     corpora, names = data["corpus"].unique().tolist(), [name for name in order if name in set(data[key])]
@@ -115,10 +128,6 @@ def panels(data: pd.DataFrame, key: str, order: Sequence[str]) -> plt.Figure:
                 axes.plot(part["paper"], y + 0.22, "o", **hollow)
             axes.set(title=Path(corpus).name, xlim=(0, None), ylim=(len(names) - 0.5, -0.5), xlabel="test error (%)")
             axes.set_yticks(range(len(names)), names)
-        handles = {
-            label: handle
-            for panel in panels.flat
-            for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
-        }
+        handles = handles_of(panels)
         chart.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=2)
     return chart

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")  # a word, or one Chinese character
+WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
+WORD = re.compile(WORDS)
 SHARES = tuple(share / 10 for share in range(6))  # of a text's words that are deleted
 
 

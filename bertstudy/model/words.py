@@ -13,11 +13,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 from ..runs import Run, identity
 from . import card
-from .explanations import Explanation, Word, spans_of
+from .explanations import WORDS, Explanation, Word, spans_of
 from .predictions import Predictions, check_row, checked_texts, portable, predictions, replacing
 
 TYPE = "bertstudy-words"  # in config.json
-WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
 SETTINGS = {"token_pattern": WORDS, "ngram_range": (1, 2), "sublinear_tf": True, "dtype": np.float32}
 
 
@@ -54,9 +53,11 @@ class WordsClassifier:
 
     def predict(self, texts: list[str] | str, progress: bool = False, threshold: float | None = None) -> Predictions:
         """Labels (n) and probabilities (n, classes) of a list of n texts, or of one: see `Classifier.predict`."""
-        vectors = self.vectorizer.transform(checked_texts(texts, self.run))
-        probabilities = softmax(np.asarray(vectors @ self.weights.T) + self.bias, axis=1)
+        probabilities = softmax(self._logits(self.represent(texts)), axis=1)
         return predictions(self.labels, probabilities, threshold)
+
+    def _logits(self, vectors):
+        return np.asarray(vectors @ self.weights.T) + self.bias
 
     def represent(self, texts: list[str]) -> Any:
         """The TF-IDF vectors (n, features) of n texts, a sparse matrix."""
@@ -69,7 +70,7 @@ class WordsClassifier:
         """
         (text,) = checked_texts([text], self.run)
         vector = self.vectorizer.transform([text])
-        logits = np.asarray(vector @ self.weights.T)[0] + self.bias
+        (logits,) = self._logits(vector)
         number = int(logits.argmax()) if label is None else self.labels.index(label)
         spans = spans_of(text)
         tokens = [text[start:end].lower() for start, end in spans]

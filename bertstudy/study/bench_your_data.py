@@ -15,7 +15,7 @@ from ..advice.fitting import fit
 from ..advice.result import difference
 from ..data.corpora import load_corpus
 from ..data.sampling import Split, stratified_order
-from ..model.words import WORDS
+from ..model.explanations import WORDS
 from ..training.metrics import METRICS
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from .. import experiments as figures
+from ..analysis.crossing import labels_for
 from ..experiments.fewshot import RIVALS
 from ..model.explanations import Explanation
 from ..model.loading import load_tokenizer
@@ -24,14 +25,8 @@ def documents_for(points: pd.DataFrame, target: float) -> float | None:
     points: a table with `labelled` and `error`; between points, error is linear in the logarithm of the documents.
     """
     curve = points.sort_values("labelled")
-    documents, errors = np.log(curve["labelled"].to_numpy(float)), curve["error"].to_numpy()
-    for index in np.flatnonzero(errors <= target)[:1]:
-        if index == 0:
-            return float(np.exp(documents[0]))
-        before, after = index - 1, index
-        part = (errors[before] - target) / (errors[before] - errors[after])
-        return float(np.exp(documents[before] + part * (documents[after] - documents[before])))
-    return None
+    found = labels_for(curve["labelled"].to_numpy(float), curve["error"].to_numpy(), target)
+    return found if np.isfinite(found) else None
 
 
 def _answered(slider, answer):

@@ -84,16 +84,3 @@ def _fitted(vectors, classes, chosen):
 def _error(model, test):
     vectors, classes = test
     return 100 * float((model.predict(vectors) != classes).mean())
-
-
-def labels_for(sizes: np.ndarray, errors: np.ndarray, target: float) -> float:
-    """With how many labels a curve of errors first reaches a target, on straight lines over log labels; inf: never."""
-    reached = np.flatnonzero(errors <= target)
-    if not len(reached):
-        return float("inf")
-    first = int(reached[0])
-    if not first:
-        return float(sizes[0])
-    share = (errors[first - 1] - target) / (errors[first - 1] - errors[first])
-    ends = np.log(sizes[first - 1 : first + 1])
-    return float(np.exp(ends[0] + share * (ends[1] - ends[0])))

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.analysis.crossing import crossing, crossing_of
+from bertstudy.analysis.crossing import crossing, crossing_of, labels_for
 
 SIZES = np.array([16, 32, 64, 128, 256, 512])
 STEADY, STEEP = 40 * SIZES**-0.3, 60 * SIZES**-0.4  # they cross at 1.5 ** 10 labels
@@ -52,3 +52,11 @@ def test_curves_that_are_one_have_no_sure_crossing():
 def test_four_draws_are_too_few():
     with pytest.raises(ValueError, match="needs 5 draws or more of both ways, not 4 and 4"):
         crossing(SIZES, *drawn(np.random.default_rng(0), 4, 1.0))
+
+
+def test_a_target_is_read_between_sizes():
+    sizes, errors = np.array([10, 100, 1000]), np.array([30.0, 20.0, 20.0])
+    assert labels_for(sizes, errors, 25) == pytest.approx(10**1.5)
+    assert labels_for(sizes, errors, 35) == 10
+    assert labels_for(sizes, errors, 20) == pytest.approx(100)
+    assert labels_for(sizes, errors, 10) == np.inf

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.training.selection import choose, labels_for, margins, simulate
+from bertstudy.training.selection import choose, margins, simulate
 
 
 def test_the_least_sure_have_the_smallest_margins():
@@ -47,11 +47,3 @@ def test_choosing_saves_labels_where_most_texts_are_easy():
     told = [simulate(learnt, test, [20, 40, 80, 160], seed) for seed in range(3)]
     assert all(one.chosen[0] == one.by_chance[0] for one in told)
     assert np.mean([one.by_chance[-1] - one.chosen[-1] for one in told]) > 2
-
-
-def test_a_target_is_read_between_sizes():
-    sizes, errors = np.array([10, 100, 1000]), np.array([30.0, 20.0, 20.0])
-    assert labels_for(sizes, errors, 25) == pytest.approx(10**1.5)
-    assert labels_for(sizes, errors, 35) == 10
-    assert labels_for(sizes, errors, 20) == pytest.approx(100)
-    assert labels_for(sizes, errors, 10) == np.inf

@@ -8,7 +8,7 @@ from accelerate import PartialState
 from torch.nn.functional import cosine_similarity, mse_loss
 
 from ...choices.methods import method
-from ...model.batching import pack, size
+from ...model.batching import pack, within
 from ...model.classifier import Classifier
 from ...model.precision import grad_scaler
 from ...model.progress import ticking
@@ -45,19 +45,6 @@ def pair_loss(vectors: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
     return mse_loss(cosine_similarity(*vectors.chunk(2)), targets, reduction="sum")
 
 
-def _within(drawn, documents, budget):
-    """Cut a batch of pairs into parts of at most `budget` word pieces, or of one pair."""
-    part, pieces = [], 0
-    for pair in drawn:
-        more = sum(size(documents[index]) for index in pair[:2])
-        if part and pieces + more > budget:
-            yield part
-            part, pieces = [], 0
-        part.append(pair)
-        pieces += more
-    yield part
-
-
 def tune(classifier: Classifier, documents: list[Document], drawn: list[Pair], progress: bool = True) -> list[float]:
     """Train a classifier's encoder on pairs of documents by its run, whose batches are of pairs; the losses by step."""
     run, shuffler = classifier.run, np.random.default_rng(classifier.run.seed)
@@ -85,8 +72,9 @@ def tune(classifier: Classifier, documents: list[Document], drawn: list[Pair], p
 def _backward(classifier, documents, batch, scale):
     """Add the gradient of a batch of pairs; gives its loss, the mean over pairs."""
     total = 0.0
-    for part in _within(batch, documents, classifier.budget):
-        first, second, targets = zip(*part, strict=True)
+    both = [documents[first] + documents[second] for first, second, _ in batch]
+    for part in within(both, range(len(batch)), classifier.budget):
+        first, second, targets = zip(*(batch[index] for index in part), strict=True)
         packed = pack([documents[index] for index in first + second]).to(classifier.device)
         vectors = classifier.pool_segments(classifier.vectors(packed), packed.documents).float()
         loss = pair_loss(vectors, torch.tensor(targets, device=classifier.device)) / len(batch)
