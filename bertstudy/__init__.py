@@ -21,6 +21,7 @@ _NAMES = {
     "profile": "profiles",
     "load_corpus": "data.corpora",
     "Classifier": "model.classifier",
+    "OnnxClassifier": "model.onnx",
     "train": "results.execution",
     "run": "results.plans",
     "run_all": "results.plans",
@@ -32,6 +33,7 @@ _NAMES = {
     "execute": "study.pages",
     "render": "study.pages",
     "shown": "study.display",
+    "export": "model.exporting",
     "fit": "advice.fitting",
 }
 _MODULES = {

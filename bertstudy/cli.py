@@ -1,4 +1,4 @@
-"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, next, list, notebooks, bench, fit …"""
+"""The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, next, list, fit, export …"""
 
 import argparse
 import shutil
@@ -129,6 +129,17 @@ def _parser():
     predict.add_argument(
         "--threshold", type=_threshold, help="leave labels empty below this probability; own: the classifier's"
     )
+    export = command("export", _export, "export my-model --onnx --int8 --out light", help="save it in another format")
+    export.add_argument("model", help="a folder written by Classifier.save, or a hub id")
+    export.add_argument("--out", required=True, help="the folder to write")
+    kinds = export.add_mutually_exclusive_group(required=True)
+    kinds.add_argument("--onnx", action="store_true", help="a graph for onnxruntime, which needs no torch")
+    kinds.add_argument("--transformers", action="store_true", help="a checkpoint that needs no bertstudy")
+    export.add_argument("--int8", action="store_true", help="of ONNX: with matrices of 8 bits")
+    export.add_argument("--test", default="", help="a file with labels: error and speed, before and after, on the card")
+    export.add_argument("--text-column", default="text")
+    export.add_argument("--label-column", default="label")
+    export.add_argument("--encoding", default="", help="of a file that is not UTF-8, such as cp1252")
     return parser
 
 
@@ -229,9 +240,19 @@ def _notebooks(given):
 
 
 def _predict(given):
-    from .model.saving import predict_file
+    from .model.predicting import predict_file
 
     predict_file(given.model, given.file, given.text_column, given.out, given.encoding, given.threshold)
+
+
+def _export(given):
+    from .model.exporting import export
+
+    if given.int8 and not given.onnx:
+        raise ValueError("--int8 goes with --onnx.")
+    format = "transformers" if given.transformers else "onnx-int8" if given.int8 else "onnx"
+    columns = (given.text_column, given.label_column, given.encoding)
+    print(export(given.model, given.out, format, given.test, *columns) or f"Saved in {given.out}.")
 
 
 def _fit(given):

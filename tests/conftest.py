@@ -15,14 +15,10 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one thread a process, those the tests
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
-# Code for a fresh interpreter in which importing torch fails as where it is not installed.
+# Code for a fresh interpreter that is as one where torch is not installed.
 NO_TORCH = """
 import sys
-class NoTorch:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "torch":
-            raise ModuleNotFoundError("No module named 'torch'", name="torch")
-sys.meta_path.insert(0, NoTorch())
+sys.modules["torch"] = None
 """
 OF_KIND = {  # what makes tiny encoders of a type like large ones
     "albert": {"embedding_size": 16},

@@ -3,14 +3,15 @@
 A truncation takes the word pieces of one document and the room there is for them (the window less [CLS] and [SEP]) and
 gives its segments, each of at most `room` pieces. To add one, decorate a function; with `many=True` where it may give
 several segments, which a segment pooling then puts together, with `sentences=True` where it takes the document as a
-list of sentences, each a list of word pieces.
+list of sentences, each a list of word pieces, and with `side` where a tokenizer of transformers with this
+truncation_side does the same.
 """
 
 import numpy as np
 
 from ..registry import Registry
 
-TRUNCATIONS = truncation = Registry("truncation", many=False, sentences=False)
+TRUNCATIONS = truncation = Registry("truncation", many=False, sentences=False, side="")
 
 MOST_SEGMENTS = 128  # 65,280 pieces at a window of 512; the paper's longest document has 47,988 (Table 1, Sogou)
 
@@ -19,13 +20,13 @@ Ids = list[int]
 DAMPING, ITERATIONS = 0.85, 30  # of PageRank, as usual
 
 
-@truncation("head")
+@truncation("head", side="right")
 def head(ids: Ids, room: int) -> list[Ids]:
     """Keep the first `room` word pieces."""
     return [ids[:room]]
 
 
-@truncation("tail")
+@truncation("tail", side="left")
 def tail(ids: Ids, room: int) -> list[Ids]:
     """Keep the last `room` word pieces."""
     return [ids[-room:]]

@@ -29,6 +29,25 @@ from transformers import pipeline
 classify = pipeline("text-classification", model="path/or/hub-id")
 ```"""
 
+USE_STOCK = """```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="path/or/hub-id")
+classify(["a text", "another"], truncation=True)
+```
+
+This is a checkpoint of transformers' own class for its encoder: no other package is needed. Without `truncation=True`
+long texts fail. The head of one matrix that was trained stands in that class's two; to train it further, replace it."""
+USE_ONNX = """```python
+import bertstudy as bs
+
+classifier = bs.OnnxClassifier.load("path")
+labels, probabilities = classifier.predict(["a text", "another"])
+```
+
+It needs onnxruntime (`pip install 'bertstudy[onnx]'`) and no torch. Other programs give the graph, `model.onnx`, rows
+of `input_ids` and `attention_mask` with [CLS] and [SEP], at most the window long, and take `logits`."""
+
 
 def plain(text: Any) -> str:
     """A name that the reader chose, as Markdown that shows it literally: on one line, all punctuation escaped."""
@@ -36,12 +55,17 @@ def plain(text: Any) -> str:
 
 
 def model_card(
-    run: Run, labels: list[str], row: dict | None = None, license: str | None = None, language: str | None = None
+    run: Run,
+    labels: list[str],
+    row: dict | None = None,
+    license: str | None = None,
+    language: str | None = None,
+    use: str = USE,
 ) -> ModelCard:
     """The card of a classifier, a huggingface_hub.ModelCard.
 
     run: without paths of this machine (`predictions.portable`). row: the result of the run, with documents and errors.
-    license, language: the hub's codes.
+    license, language: the hub's codes. use: how it is used.
     """
     base = HUB_IDS.get(run.encoder, run.encoder)
     data = ModelCardData(
@@ -55,9 +79,9 @@ def model_card(
         f"# Text classifier trained on {plain(run.corpus)}",
         *([SHOWS["control"]] if run.corpus in COMPOSED else []),
         "## Use",
-        USE,
-        f"Texts may be of any length: the model itself cuts them into segments of at most {run.window} word pieces, "
-        f"by the truncation it was trained with, `{run.truncation}`.",
+        use,
+        f"Texts may be of any length: they are cut into segments of at most {run.window} word pieces, by the "
+        f"truncation it was trained with, `{run.truncation}`.",
         "## Classes",
         "\n".join(f"- {plain(label)}" for label in labels),
         "## Data",
@@ -69,6 +93,24 @@ def model_card(
         f"Made with bertstudy {__version__}.",
     ]
     return ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n")
+
+
+def in_another_format(old: str, new: str, measured: str = "") -> str:
+    """The text of a new card with what an old one of the same classifier tells above its use, of data and of error.
+
+    measured: what a section "Format" says, none without.
+    """
+    kept, sections = _sections(old), _sections(new)
+    sections |= {name: kept[name] for name in ("", "Data", "Error") if name in kept}
+    recipe = sections.pop("Recipe")
+    sections |= ({"Format": f"{measured}\n\n"} if measured else {}) | {"Recipe": recipe}
+    return "".join(f"## {name}\n\n{text}" if name else text for name, text in sections.items())
+
+
+def _sections(text):
+    """The parts of a card by their headings; what stands above the first has the heading ""."""
+    above, *parts = re.split(r"^## ", text, flags=re.MULTILINE)
+    return {"": above} | {part.partition("\n")[0]: part.partition("\n")[2].lstrip("\n") for part in parts}
 
 
 def _data(row):

@@ -11,7 +11,7 @@ from torch import nn
 from ..choices.methods import METHODS
 from ..choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 from ..runs import Run
-from . import memory, saving
+from . import memory, predicting, saving
 from .batching import Batch, pack, size, with_types, within
 from .dropout import Dropout
 from .encoder import Encoder
@@ -180,23 +180,33 @@ class Classifier(nn.Module):
         return explain(self, text, label)
 
     def save(
-        self, folder: Path | str, row: dict | None = None, license: str | None = None, language: str | None = None
+        self,
+        folder: Path | str,
+        row: dict | None = None,
+        license: str | None = None,
+        language: str | None = None,
+        format: str = "bertstudy",
     ) -> None:
         """Write all that `load` and transformers' pipelines need into a folder, with a model card (README.md).
 
         `row` is the result of this classifier's run; with it the card states documents and errors. `license` and
-        `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. Raises
-        ValueError for a row of another run.
+        `language` are the hub's codes, such as "apache-2.0" and "en". No path of this machine is written. format:
+        "bertstudy" takes any recipe. "transformers" is a checkpoint of the encoder's own type that programs without
+        this package load; it takes recipes of one segment whose last layer is read by [CLS], or by the mean where the
+        type has that (`stock.stock`). "onnx" and "onnx-int8" are a graph for onnxruntime, which `load` reads too and
+        needs no torch for; they take recipes of one segment. Raises ValueError for a row of another run, and for a
+        recipe that a format can't carry out.
         """
-        saving.save(self, folder, row, license, language)
+        saving.save(self, folder, row, license, language, format)
 
     @classmethod
     def load(cls, name: Path | str) -> "Classifier":
-        """A saved classifier (`Classifier` or `WordsClassifier`), from a folder or by its hub id, ready to predict.
+        """A saved classifier, from a folder or by its hub id, ready to predict; a folder may hold one of words
+        (`WordsClassifier`) or a graph (`OnnxClassifier`) too.
 
         Raises FileNotFoundError where there is none, ValueError for a model that `save` did not write.
         """
-        return saving.load(name)
+        return predicting.load(name)
 
     def push_to_hub(
         self,

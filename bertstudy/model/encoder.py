@@ -145,13 +145,13 @@ class Encoder(nn.Module):
     def forward(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         options = {"output_hidden_states": len(layers) > 1}
         if self.padding_free:
-            return [state[0] for state in self._read(self.row(batch, **options), layers)]
+            return [state[0] for state in self.read_of(self.row(batch, **options), layers)]
         ids, mask = pad(batch, self.config.pad_token_id or 0)
         if batch.types is not None and (self.adapter is None or self.adapter.takes_types):
             options["token_type_ids"] = pad(replace(batch, ids=batch.types), 0)[0]
         return [
             state[mask.bool()]
-            for state in self._read(self.model(input_ids=ids, attention_mask=mask, **options), layers)
+            for state in self.read_of(self.model(input_ids=ids, attention_mask=mask, **options), layers)
         ]
 
     def first(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
@@ -185,8 +185,11 @@ class Encoder(nn.Module):
         """Before the output of the last layer's attention: what was attended, and what it is added to."""
         return states if self.read is None else tuple(state.index_select(1, self.read) for state in states)
 
-    def _read(self, output, layers):
-        """The states of the layers read; hidden_states[0] are the embeddings, so layer l is hidden_states[l + 1]."""
+    def read_of(self, output: ModelOutput, layers: Sequence[int]) -> list[torch.Tensor]:
+        """The states of the layers read, from the model's output, which has the hidden states of all if several are.
+
+        hidden_states[0] are the embeddings, so layer l is hidden_states[l + 1].
+        """
         if len(layers) == 1:
             return [output.last_hidden_state]
         norm = self.model.get_submodule(self.adapter.norm) if self.adapter and self.adapter.norm else nn.Identity()

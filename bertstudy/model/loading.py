@@ -1,6 +1,6 @@
 """Configs and tokenizers of encoders, by name: quick to import, for code that does not compute with an encoder."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +59,13 @@ def load_tokenizer(name: str) -> PreTrainedTokenizerBase:
             f"BERT or RoBERTa."
         )
     return tokenizer
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, marks: Sequence[int]) -> None:
+    """Raise ValueError unless a tokenizer has pieces, and the ids of [CLS] and [SEP] that its classifier has."""
+    own = (tokenizer.cls_token_id, tokenizer.sep_token_id)
+    if len(tokenizer) <= len(tokenizer.all_special_ids) or own != tuple(marks):
+        raise ValueError("tokenizer.json or tokenizer_config.json is missing, or of another encoder than config.json.")
 
 
 def longest_window(config: PreTrainedConfig) -> int:

@@ -64,6 +64,11 @@ class Pooling(nn.Module):
     def __init__(self, width: int):
         super().__init__()
 
+    def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The same from padded states (segments, longest, width), of which those count where mask (segments, longest)
+        is 1: (segments, width). For graphs that leave PyTorch (graph.py)."""
+        raise ValueError(f"The pooling {type(self).__name__} has no padded form. Save it in bertstudy's own format.")
+
 
 @piece_pooling("cls", first_only=True)
 @segment_pooling("none", many=False)
@@ -72,6 +77,9 @@ class First(Pooling):
 
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         return rows[bounds[:-1].to(rows.device)]
+
+    def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return states[:, 0]
 
 
 @piece_pooling("mean")
@@ -84,6 +92,9 @@ class Mean(Pooling):
         sums = sums.index_add(0, _owners(bounds, rows.device), rows)
         return sums / bounds.diff().to(rows.device)[:, None]
 
+    def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
 
 @piece_pooling("max")
 @segment_pooling("max")
@@ -94,6 +105,9 @@ class Max(Pooling):
         owners = _owners(bounds, rows.device)[:, None].expand_as(rows)
         lowest = rows.new_zeros(len(bounds) - 1, rows.shape[1])
         return lowest.scatter_reduce(0, owners, rows, "amax", include_self=False)
+
+    def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return states.masked_fill(mask[..., None] == 0, -torch.inf).amax(1)
 
 
 @segment_pooling("attention")

@@ -18,7 +18,8 @@ from ..whole import whole_folder
 # The files of saved classifiers, of encoders and of words, and of who made them: none outlives the classifier.
 FILES = ("config.json", "model.safetensors", "README.md", "vocabulary.json", "row.json", "vocab.txt", "vocab.json")
 FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt")
-FILES += ("sentencepiece.bpe.model", "spiece.model", "spm.model", "chat_template.jinja")
+FILES += ("model.onnx", "sentencepiece.bpe.model", "spiece.model", "spm.model", "chat_template.jinja")
+WEIGHTS = ("model.safetensors", "model.onnx")  # one of them is in each folder of a classifier
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
@@ -101,7 +102,7 @@ def replacing(folder: Path | str) -> Iterator[Path]:
     Raises ValueError where a README.md would be lost that is no model card.
     """
     folder = Path(folder)
-    if (folder / "README.md").exists() and not (folder / "model.safetensors").exists():
+    if (folder / "README.md").exists() and not any((folder / name).exists() for name in WEIGHTS):
         raise ValueError(f"{folder}: its README.md is not a model card, and would be lost. Choose another folder.")
     with whole_folder(folder, leaving=FILES) as new:
         yield new

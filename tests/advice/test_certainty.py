@@ -11,8 +11,8 @@ import pytest
 from bertstudy import Classifier, figures
 from bertstudy.advice import race, result
 from bertstudy.advice.certainty import calibrated, left_to_a_person, sharpened, sure, threshold
+from bertstudy.model.predicting import predict_file
 from bertstudy.model.predictions import Predictions
-from bertstudy.model.saving import predict_file
 from bertstudy.results.rows import squeeze
 
 

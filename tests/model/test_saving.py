@@ -25,6 +25,7 @@ import bertstudy as bs
 from bertstudy import Classifier
 from bertstudy import cli as __main__
 from bertstudy.model import saving as home
+from bertstudy.model.predicting import inert
 from bertstudy.model.words import WordsClassifier
 from bertstudy.results.rows import unsqueeze
 from bertstudy.stats import wilson
@@ -431,7 +432,7 @@ def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys, caplog)
     assert lines[2:4] == ["2,,,", "3,,,"]
     table = pd.read_csv(tmp_path / "out.csv")
     expected = Classifier.load(tmp_path / "model").predict(["a b", "7"])
-    assert table["label"].dropna().tolist() == [home.inert(label) for label in expected.labels]
+    assert table["label"].dropna().tolist() == [inert(label) for label in expected.labels]
     assert np.abs(table.iloc[[0, 3], 2:].to_numpy(float) - expected.probabilities).max() < 1e-5
     assert capsys.readouterr().out == ""
     assert "2 rows without a text have no prediction" in caplog.text
@@ -452,7 +453,7 @@ def test_rows_without_a_text_keep_their_place(predict, tmp_path, capsys, caplog)
     ],
 )
 def test_no_cell_is_a_formula(cell, written):
-    assert home.inert(cell) == written
+    assert inert(cell) == written
 
 
 @pytest.mark.parametrize(

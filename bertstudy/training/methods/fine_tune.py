@@ -36,6 +36,10 @@ class FineTune(Technique):
     def prepare(self, classifier: Classifier) -> None:
         """Change a classifier in place: a new one before it is trained, a saved one before its weights are loaded."""
 
+    def plain(self, model: nn.Module) -> nn.Module:
+        """A trained encoder's model as transformers knows it, without what `prepare` put into it."""
+        return model
+
     def documents(self, train: Split, run: Run) -> Split:
         """The documents to train on, from those drawn for the run."""
         return train

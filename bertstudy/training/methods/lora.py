@@ -1,6 +1,9 @@
 """Low-rank changes of the frozen encoder's matrices (Hu et al. 2021, LoRA), by the library peft."""
 
+import copy
+
 from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from ...choices.methods import method
@@ -27,3 +30,12 @@ class Lora(FineTune):
         names = [name for name, module in encoder.model.named_modules() if id(module) in ours]
         config = LoraConfig(r=self.rank, lora_alpha=2 * self.rank, lora_dropout=0.0, target_modules=names)
         inject_adapter_in_model(config, encoder.model)
+
+    def plain(self, model: nn.Module) -> nn.Module:
+        """A copy with W + 2 · B · A in the place of each W and its adapter."""
+        model = copy.deepcopy(model)
+        for name, module in [*model.named_modules()]:
+            if isinstance(module, BaseTunerLayer):
+                module.merge()
+                model.set_submodule(name, module.get_base_layer())
+        return model
