@@ -147,21 +147,20 @@ def _parser():
 
 
 def _report(given):
-    from .study import readme
-    from .study.report import index, make
+    from .study import readme, site
+    from .study.report import make
 
     for page, seconds in make(given.notebooks, given.profile, given.stored, given.remake):
         print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
     print(readme.write())
-    print(index())
+    print(site.build())
 
 
 def _figures(given):
-    from .study import readme
+    from .study import readme, site
     from .study.pages import redraw
-    from .study.report import index
 
-    for path in [*redraw(), readme.write(), index()]:
+    for path in [*redraw(), readme.write(), site.build()]:
         print(path)
 
 

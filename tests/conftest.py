@@ -18,7 +18,14 @@ import torch  # noqa: E402
 # Code for a fresh interpreter that is as one where torch is not installed.
 NO_TORCH = """
 import sys
-sys.modules["torch"] = None
+class Without:
+    def __init__(self, finder):
+        self.finder = finder
+    def find_spec(self, name, path=None, target=None):
+        return None if name.split(".")[0] == "torch" else self.finder.find_spec(name, path, target)
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+sys.meta_path[:] = map(Without, sys.meta_path)
 """
 OF_KIND = {  # what makes tiny encoders of a type like large ones
     "albert": {"embedding_size": 16},

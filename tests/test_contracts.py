@@ -47,7 +47,7 @@ def python(code):
         "import bertstudy as bs; bs.Run(truncation='chunks', segment_pooling='mean'); bs.Store('x').ids()",
         "from bertstudy.results.rows import check; check('control')",
         "import bertstudy as bs; bs.claims, bs.figures, bs.survey; import bertstudy.advice.figures",
-        "from bertstudy.study.pages import redraw; from bertstudy.study.report import index",
+        "from bertstudy.study.pages import redraw; from bertstudy.study.site import build",
         "from bertstudy.results.tables import describe; from bertstudy import Run; describe([Run(), Run(window=256)])",
     ],
 )

@@ -1,0 +1,110 @@
+"""What reports say of stored rows, in words and numbers: reports/README.md and the site take it from here."""
+
+import json
+from html import escape
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from .. import experiments as figures
+from ..analysis import claims
+from ..analysis.drawing import result_of
+from ..paths import reports
+from ..results.rows import Store
+from ..results.rows import rows as stored_rows
+from .verdicts import DECIDED, of_recipe
+
+PROFILES = ("paper", "compact", "control")  # real text first
+COUNTED = {
+    "holds": "hold",
+    "doesn't hold": "don't",
+    "inconclusive": "can't be told yet",
+    "not run": "were not run (`bertstudy next` tells what they would take)",
+}
+TOLD = 2  # findings that the answer tells of each kind
+
+
+class Shown(NamedTuple):
+    """A committed figure: its name, notebook, path without an ending, what it shows, its numbers in a sentence, and a
+    remark on its rows; ids: of the rows that are there, kind: "rows" or "corpora"."""
+
+    name: str
+    notebook: str
+    place: Path
+    shows: str
+    result: str
+    remark: str
+    ids: list[str]
+    kind: str
+
+
+def shown_figures(profile: str) -> list[Shown]:
+    """The committed figures of a profile, in the order of their names."""
+    places = sorted((reports() / profile / "figures").glob("*.json"))
+    return [_shown(profile, place, json.loads(place.read_text(encoding="utf-8"))) for place in places]
+
+
+def _shown(profile, place, recipe):
+    draw = figures.FIGURES[recipe["figure"]]
+    store = Store.of(profile, draw.kind)
+    ids = [row_id for row_id in recipe["rows"] if row_id in store]
+    rows, remark = stored_rows(profile, ids, draw.kind), ""
+    if missing := len(recipe["rows"]) - len(ids):
+        remark = f"Incomplete: {missing} of {len(recipe['rows'])} runs are missing."
+    if draw.kind == "rows" and len(of_recipe(rows, profile)) < len(rows):
+        remark = f"{remark} Some of these runs are of an earlier recipe; no claim rests on them.".strip()
+    result, path = result_of(place.stem, draw.data(rows)), place.with_suffix("")
+    return Shown(place.stem, recipe["notebook"], path, figures.shows(place.stem), result, remark, ids, draw.kind)
+
+
+def alt_of(figure: Shown) -> str:
+    """What a figure shows and its result, for who does not see it."""
+    return f"{figure.shows} {figure.result}".strip()
+
+
+def number(value: float) -> str:
+    """A number with its sign; "" where there is none."""
+    return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def interval(claim: dict[str, Any]) -> str:
+    """A claim's effect with its interval; "" where nothing was run."""
+    if pd.isna(claim["effect"]):
+        return ""
+    return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}]"
+
+
+def counted(table: pd.DataFrame) -> str:
+    """In a sentence, how many of the claims of a table (`verdicts.verdicts`) have which verdict."""
+    counts = table["verdict"].value_counts()
+    told = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if verdict in counts]
+    decided = table["verdict"].isin(DECIDED).sum()
+    return f"{decided} of {len(table)} findings are decided on these texts: {', '.join(told)}."
+
+
+def answer(table: pd.DataFrame) -> list[str]:
+    """What is known of the claims of a table in a few sentences: how many are decided; what holds and what doesn't,
+    the largest effects first, with intervals, seeds and documents; and the narrowest of what is open."""
+    told = [counted(table).replace("`", "")]
+    for verdict, begin in (("holds", "It holds"), ("doesn't hold", "It doesn't hold")):
+        found = table[table["verdict"] == verdict].sort_values("effect", key=abs, ascending=False)
+        told += [f"{begin}: {_in_words(line)}" for line in found.head(TOLD).to_dict("records")]
+    still = table[(table["verdict"] == "inconclusive") & (table["seeds"] >= claims.SEEDS)]
+    if len(still):
+        line = still.loc[(still["high"] - still["low"]).idxmin()].to_dict()
+        told.append(f"Open, though it is known best of what is: {_in_words(line)}")
+    return told
+
+
+def _in_words(claim):
+    """A claim with its numbers, in a sentence."""
+    points, evidence = interval(claim), f"{claim['seeds']:.0f} seeds, {claim['documents']:,.0f} test documents"
+    return f"{claim['statement'].rstrip('.')} ({points} points; {evidence})."
+
+
+def markdown_figure(figure: Shown, profile: str) -> list[str]:
+    """A figure and its caption, in Markdown, as reports/README.md has them."""
+    alt = escape(alt_of(figure), quote=False)
+    caption = escape(figure.result, quote=False) or figure.shows
+    return [f"![{alt}]({profile}/figures/{figure.name}.svg)", f"{caption} {figure.remark}".strip()]
