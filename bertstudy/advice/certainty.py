@@ -39,9 +39,8 @@ def rounded(values: np.ndarray) -> list[float]:
 
 
 def threshold(result: dict, accept_error: float) -> float | None:
-    """The probability to act on, so that at most `accept_error` percent of the documents set aside are wrong.
-
-    None where none is asked for (0), and inf where even the surest documents are wrong too often.
+    """The probability to act on, so that at most `accept_error` percent are wrong: `threshold_for`, by the documents
+    set aside. None where none is asked for (0), inf where even the surest documents are wrong too often, or too few.
     """
     if not accept_error:
         return None
@@ -85,7 +84,8 @@ def sure(result: dict, accept_error: float = 0.0) -> Finding:
         return Finding(text, table, values)
     line = table.iloc[-1]
     if not line["kept"]:
-        text += f"No threshold leaves an error of {accept_error:g} %: even the surest documents are wrong more often."
+        text += f"No threshold is sure to leave an error of at most {accept_error:g} %: "
+        text += "even the surest documents are wrong too often, or too few were set aside."
         return Finding(text, table.iloc[:-1], values)
     values |= {name: float(line[name]) for name in ("left", "error", "low", "high")}
     text += f"Let a person see the {line['left']:.0f} % of texts below a probability of {chosen:.3g}, and on test the "

@@ -16,6 +16,7 @@ from ..model.loading import load_tokenizer
 from ..model.segments import Segmenter, placed, places_of
 from .study import Study
 
+WHOLE = {"description_width": "initial"}  # of controls: as wide as their words
 MOST_SHOWN = 200  # documents to choose from, the corpus's first
 
 
@@ -84,15 +85,17 @@ def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
     tasks = {
         f"{one.corpus}: {one.classes} classes": one.corpus for one in points.drop_duplicates("corpus").itertuples()
     }
-    task = ipywidgets.Dropdown(options=tasks, description="a task like")
+    task = ipywidgets.Dropdown(options=tasks, description="a task like", style=WHOLE)
     sizes = sorted(set(np.geomspace(points["each"].min(), points["each"].max(), 30).round().astype(int)))
-    labels = ipywidgets.SelectionSlider(options=sizes, value=sizes[len(sizes) // 2], description="labels a class")
+    labels = ipywidgets.SelectionSlider(
+        options=sizes, value=sizes[len(sizes) // 2], description="labels a class", style=WHOLE
+    )
 
     def answer():
         told = expected(points[points["corpus"] == task.value], labels.value)
         lines = "".join(
             f"<tr><td>{escape(RIVALS[line.arm])}</td><td>{line.error:.1f} % [{line.low:.1f}, {line.high:.1f}]</td>"
-            f"<td>{line.seconds:,.0f} s</td></tr>"
+            f"<td>{f'{line.seconds:,.0f}' if line.seconds >= 1 else 'under 1'} s</td></tr>"
             for line in told.itertuples()
         )
         head = "<tr><th>method</th><th>expected error</th><th>training</th></tr>"

@@ -8,6 +8,7 @@ from scipy.special import log_softmax
 
 from .. import stats
 
+SURE = 0.8  # of an interval with two sides, whose upper bound is exceeded once in ten times
 BINS, LEAST = 15, 20  # of equally many documents, and how many each has at the least
 
 
@@ -66,14 +67,17 @@ def calibration_error(confidence: np.ndarray, wrong: np.ndarray) -> float:
 
 
 def threshold_for(confidence: np.ndarray, wrong: np.ndarray, accept_error: float) -> float:
-    """The lowest confidence to act on, so that of the documents from it on at most `accept_error` percent are wrong.
+    """The lowest confidence to act on, so that the error from it on is at most `accept_error` percent, surely enough.
 
-    As many documents are kept as can be; inf where even the surest are wrong too often.
+    Of the documents from it on so few are wrong that Wilson's bound of their error, one-sided and exceeded once in ten
+    times, is within what is accepted: the share that is wrong among them would be exceeded on others about half of
+    the time. As many documents are kept as can be; inf where even the surest are wrong too often, or are too few.
     """
     order = np.argsort(-confidence, kind="stable")
-    error = 100 * np.cumsum(wrong[order]) / np.arange(1, len(order) + 1)
+    errors = np.cumsum(wrong[order]).tolist()
+    most = np.array([stats.wilson(error, place, SURE)[1] for place, error in enumerate(errors, 1)])
     last = np.append(np.diff(confidence[order]) < 0, True)  # of documents that are as sure all are kept or none
-    good = np.flatnonzero((error <= accept_error) & last)
+    good = np.flatnonzero((most <= accept_error) & last)
     return float(confidence[order][good[-1]]) if len(good) else float("inf")
 
 

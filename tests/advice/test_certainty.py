@@ -75,7 +75,7 @@ def test_an_error_that_no_threshold_gives_is_told():
     row = row_of(Sharp(400))
     row["dev_wrong"] = [1] * 200
     told = sure(row, 1.0)
-    assert "No threshold leaves an error of 1 %" in told.words
+    assert "No threshold is sure to leave an error of at most 1 %" in told.words
     assert "left" not in told.values
     assert len(told.table) == len(left_to_a_person(row))
 
