@@ -157,6 +157,21 @@ def reports(tmp_path, monkeypatch):
     return tmp_path / "reports"
 
 
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium, driven by Playwright."""
+    import shutil
+
+    from playwright.sync_api import sync_playwright
+
+    if not (place := shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("no Chromium here: apt-get install chromium")
+    with sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=place, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
 @pytest.fixture
 def real_data():
     """The folder of real corpora: BERTSTUDY_DATA, or shared/data beside the repository."""

@@ -71,13 +71,18 @@ def render(executed: Path, page: Path) -> Path:
         extra_template_basedirs=[str(Path(__file__).parent)],
         exclude_input_prompt=True,
         exclude_output_prompt=True,
-        filters={"shows": _shows},
+        filters={"shows": _shows, "headed": _headed},
     )
     title = notebook.cells[0].source.splitlines()[0].lstrip("# ")
     for number, cell in enumerate(notebook.cells):  # the id of papermill's own cell is random
         cell["id"] = f"cell-{number}"
     html, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": title}})
     return write_text(page, html)
+
+
+def _headed(table):
+    """The HTML of a table whose empty corner is no header, which readers of screens would announce."""
+    return re.sub(r"<th class=\"blank[^>]*>&nbsp;</th>", "<td></td>", table)
 
 
 def _shows(source):

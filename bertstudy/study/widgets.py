@@ -99,7 +99,7 @@ def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
             for line in told.itertuples()
         )
         head = "<tr><th>method</th><th>expected error</th><th>training</th></tr>"
-        return f"<table>{head}{lines}</table>"
+        return f"<table style='white-space: nowrap'>{head}{lines}</table>"
 
     words = ipywidgets.HTML(answer())
     for control in (task, labels):
@@ -121,7 +121,7 @@ def marked(told: Explanation, text: str) -> str:
 
 def explained(classifier: Any) -> ipywidgets.VBox:
     """Type a text, and read its label and which of its words speak for it (`Classifier.explain`)."""
-    text = ipywidgets.Textarea(placeholder="a text", layout={"width": "100%", "height": "6em"})
+    text = ipywidgets.Textarea(placeholder="a text", layout={"width": "98%", "height": "6em"})
     words = ipywidgets.HTML("")
 
     def answer(change):

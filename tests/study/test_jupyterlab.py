@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -17,16 +16,12 @@ from conftest import SCRATCH
 
 from bertstudy.paths import notebooks
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 PATIENCE = 240_000  # milliseconds for a notebook of the smoke profile on a busy machine
 OWN = "Canceled future"  # what JupyterLab itself says of requests that a restart cut off
 SOON = 30  # seconds for what a control changes
 WIDTHS = (1280, 800)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 
 def free_port():
@@ -65,16 +60,6 @@ def lab(tmp_path_factory):
     finally:
         server.terminate()
         server.wait(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
