@@ -19,6 +19,7 @@ from ..model.locations import weights_hash
 from ..model.precision import arithmetic
 from ..runs import NO_ENCODER, Run
 from ..training.job import Job, Outcome
+from ..training.log import logged
 from ..versions import STAGES
 from .rows import name_of, squeeze, stages_of
 from .workers import few_threads
@@ -41,8 +42,9 @@ def train(
     corpus = library.of(run)
     documents = draw(corpus, run)
     method = METHODS.find(run.method)()
-    with few_threads(run):
-        done = method.carry_out(Job(run, corpus, documents, library, progress, stop))
+    with few_threads(run), logged(run, name.id) as (log, tell):
+        done = method.carry_out(Job(run, corpus, documents, library, progress, stop, log))
+        tell(done.error)
         device, dtype = device_of(done.classifier), arithmetic_of(done.classifier, run)
     row = {
         "id": name.id,

@@ -21,6 +21,7 @@ from ..model.precision import grad_scaler
 from ..model.progress import ticking
 from ..model.segments import Document
 from ..runs import Run
+from .log import Scalar, silent
 from .metrics import rank
 from .optim import Optimizer, parameter_groups
 
@@ -187,12 +188,13 @@ def in_memory(
 
 
 class Watch:
-    """The history of a fine-tuning, and the weights that were best on dev."""
+    """The history of a fine-tuning, and the weights that were best on dev. log: where single numbers go."""
 
-    def __init__(self, classifier: Classifier, dev: Labelled | None, progress: bool = False):
-        self.classifier, self.dev, self.history, self.progress = classifier, dev, [], progress
+    def __init__(self, classifier: Classifier, dev: Labelled | None, progress: bool = False, log: Scalar = silent):
+        self.classifier, self.dev, self.history, self.progress, self.log = classifier, dev, [], progress, log
         self.best, self.weights = (math.inf, math.inf), None
         self.pending, self.sums, self.documents = [], np.zeros(2), 0  # of loss and error since the last look
+        self.steps = 0  # whose loss is known
         self.pieces, self.begin = 0, time.perf_counter()
 
     def saw(self, documents: list[Document], numbers: torch.Tensor) -> None:
@@ -204,7 +206,11 @@ class Watch:
         """Mean loss and error (2) of the documents since the last look."""
         if self.pending:
             counts, numbers = zip(*self.pending, strict=True)
-            self.sums += np.array(counts) @ torch.stack(numbers).cpu().double().numpy()
+            known = torch.stack(numbers).cpu().double().numpy()
+            for step, (loss, _) in enumerate(known.tolist(), self.steps + 1):
+                self.log("train/loss", loss, step)
+            self.steps += len(known)
+            self.sums += np.array(counts) @ known
             self.documents += sum(counts)
             self.pending = []
         return self.sums / self.documents
@@ -219,6 +225,10 @@ class Watch:
         entry = {"epoch": epoch, "step": optimizer.taken, "learning_rate": optimizer.learning_rate}
         entry |= dict(zip(("loss", "train_error"), self.means().tolist(), strict=True))
         entry |= {"dev_error": error, "dev_loss": loss, "dev_rank": score}
+        self.log("learning_rate", optimizer.learning_rate, optimizer.taken)
+        if self.dev:
+            self.log("dev/error", error, optimizer.taken)
+            self.log("dev/loss", loss, optimizer.taken)
         self.history.append(entry | {"seconds": time.perf_counter() - self.begin, "pieces": self.pieces})
         self.sums, self.documents = np.zeros(2), 0
 
@@ -231,13 +241,14 @@ def fit(
     progress: bool = True,
     at_end: Callable[[], Any] | None = None,
     technique: Technique = PLAIN,
+    log: Scalar = silent,
 ) -> list[dict]:
     """Fine-tune a Classifier by its run and keep its best epoch (§5.2).
 
     train, dev: (documents of segments, classes as ints). The best epoch is that by run.metric on dev, among equals
     that of the lowest dev loss; without dev it is the last. `budget` (None: the device's) bounds memory, not the
     result: see `backward`. `at_end` is called after the last step, before the best weights are put back. technique:
-    what a method changes.
+    what a method changes. log: where the loss of each step goes, and what dev says (see `log.logged`).
 
     Gives the history, a dict an epoch, or one for each of an epoch's `run.evaluations`: epoch, step, loss and
     train_error (percent, of the documents trained on since the one before), learning_rate (the last base rate),
@@ -252,7 +263,7 @@ def fit(
     model, budget = accelerator.prepare(classifier), budget or classifier.budget
     shuffler = np.random.default_rng(run.seed)
     torch.manual_seed(run.seed + accelerator.process_index)  # dropout differs between processes
-    watch, weights = Watch(classifier, dev, progress), class_weights(run, labels, len(classifier.labels))
+    watch, weights = Watch(classifier, dev, progress, log), class_weights(run, labels, len(classifier.labels))
     weights = weights if weights is None else weights.to(accelerator.device)
     per_epoch = math.ceil(len(documents) / run.batch_size)
     marks = {math.ceil(per_epoch * part / run.evaluations) for part in range(1, run.evaluations + 1)}

@@ -9,6 +9,7 @@ import numpy as np
 from ..data.corpora import Corpus, Library
 from ..data.sampling import Documents
 from ..runs import Run
+from .log import Scalar, silent
 
 
 @dataclass
@@ -16,7 +17,7 @@ class Job:
     """A run to carry out on the documents drawn for it.
 
     library: where further pretraining and other tasks find their corpora. progress: whether bars are shown. stop:
-    called before every batch; it stops the run by raising.
+    called before every batch; it stops the run by raising. log: where the numbers of each step go (see `log.logged`).
     """
 
     run: Run
@@ -25,6 +26,7 @@ class Job:
     library: Library
     progress: bool = True
     stop: Callable[[], None] | None = None
+    log: Scalar = silent
 
 
 @dataclass

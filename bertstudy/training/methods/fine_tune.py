@@ -63,7 +63,7 @@ class FineTune(Technique):
         watched = job.stop and classifier.register_forward_pre_hook(lambda *_: job.stop())
         try:
             self.begin(classifier, train)
-            options = {"progress": job.progress, "at_end": at_end, "technique": self}
+            options = {"progress": job.progress, "at_end": at_end, "technique": self, "log": job.log}
             history = fit(classifier, train, dev if dev[0] else None, **options)
             begin = time.perf_counter()
             pieces = segmenter.pieces(documents.test.texts)

@@ -1,0 +1,46 @@
+"""What happens in a run, step by step, for TensorBoard: with BERTSTUDY_LOG=tensorboard, or `--log tensorboard`."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.util import find_spec
+
+from ..paths import runs
+from ..registry import no_such
+from ..runs import Run
+
+LOG = "BERTSTUDY_LOG"  # the variable of the environment
+KINDS = ("tensorboard",)
+
+Scalar = Callable[[str, float, int], None]  # name, value, step
+
+
+def silent(name: str, value: float, step: int) -> None:
+    """A Scalar that writes nothing."""
+
+
+def check_log() -> None:
+    """Raise ValueError where the environment asks for a log that is unknown, or whose package is missing."""
+    if kind := os.environ.get(LOG):
+        if kind not in KINDS:
+            raise no_such(LOG, kind, KINDS)
+        if find_spec(kind) is None:
+            raise ValueError(f"{LOG}={kind}: {kind} is not installed: pip install 'bertstudy[log]'.")
+
+
+@contextmanager
+def logged(run: Run, row_id: str) -> Iterator[tuple[Scalar, Callable[[float], None]]]:
+    """Where a run's numbers go: (a Scalar, a function that takes the test error in percent when it is done).
+
+    For TensorBoard they are in tensorboard/<id of the row>, in the folder of runs; the test error stands there beside
+    the run's fields, its hyper-parameters. Without a log in the environment nothing is written.
+    """
+    check_log()
+    if not os.environ.get(LOG):
+        yield silent, lambda error: None
+        return
+    from torch.utils.tensorboard import SummaryWriter
+
+    with SummaryWriter(str(runs() / KINDS[0] / row_id)) as writer:
+        yield writer.add_scalar, lambda error: writer.add_hparams(asdict(run), {"test/error": error}, run_name=".")
