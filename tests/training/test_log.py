@@ -59,23 +59,9 @@ def test_an_unknown_log_and_a_missing_package_are_told_before_the_run(small, pla
 
 def test_the_command_asks_for_a_log(letters, place, monkeypatch, tmp_path, tiny, capsys):
     monkeypatch.setenv(log.LOG, "")
-    file, out = f"{letters}/train.csv", str(tmp_path / "model")
-    main(
-        [
-            "fit",
-            file,
-            "--encoder",
-            tiny(),
-            "--profile",
-            "control",
-            "--minutes",
-            "0.2",
-            "--log",
-            "tensorboard",
-            "--out",
-            out,
-        ]
-    )
+    options = ["--encoder", tiny(), "--profile", "control", "--minutes", "0.2", "--out", str(tmp_path / "model")]
+    main(["fit", f"{letters}/train.csv", *options, "--log", "tensorboard"])
     assert capsys.readouterr().out
-    for folder in place.iterdir():
-        assert "train/loss" in read(folder)
+    told = [read(folder) for folder in place.iterdir()]
+    assert told
+    assert all("test/error" in one for one in told)
