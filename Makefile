@@ -13,24 +13,27 @@ setup: .venv/ready
 	touch $@
 
 report: .venv/ready  ## run all notebooks, write reports/README.md, and build the pages in reports/site/
+	@echo "Some two minutes where rows are stored, half an hour where all are computed; a bar shows how far it is."
 	$(BIN)/bertstudy report $(if $(PROFILE),--profile $(PROFILE))
 
 figures: .venv/ready  ## draw all committed figures again from their rows
 	$(BIN)/bertstudy figures
 
 test: .venv/ready  ## lint, contracts, unit tests, canaries, one notebook
+	@echo "Some four minutes on two cores."
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(PYTEST) -m "not slow"
 
 test-slow: .venv/ready  ## what `make test` leaves out: every notebook, planted truths, reports, processes
+	@echo "Some half an hour on two cores."
 	$(PYTEST) -m slow
 
 test-all: test test-slow
 
 lab: .venv/ready  ## explore in JupyterLab
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab notebooks/05_fewshot.ipynb
 
 clean:  ## remove what was made and is not in git
 	rm -rf .venv runs reports/smoke reports/site

@@ -154,13 +154,17 @@ def _parser():
 
 
 def _report(given):
+    from .model.progress import ticking
     from .study import readme, site
-    from .study.report import make
+    from .study.report import make, names_of
 
-    for page, seconds in make(given.notebooks, given.profile, given.stored, given.remake):
-        print(f"{page.stem}: {seconds:.0f} s, {page}", flush=True)
+    names = names_of(given.notebooks, given.stored)
+    with ticking("notebooks", len(names), "notebook", True) as bar:
+        for page, seconds in make(names, given.profile, given.stored, given.remake):
+            bar.write(f"{page.stem}: {seconds:.0f} s, {page}")
+            bar.update()
     print(readme.write())
-    print(site.build())
+    print(f"Open {site.build()} in a browser.")
 
 
 def _figures(given):

@@ -14,6 +14,13 @@ from .pages import execute, notebook_path
 OWN_DATA = "10_your_data"  # the notebook on a reader's own labels, of which no rows are stored
 
 
+def names_of(asked: list[str], stored: bool = False) -> list[str]:
+    """The names of the notebooks that are asked for, or of all, in their order; with `stored` less the one on a
+    reader's own data, which has no stored rows. Raises ValueError for a name that no notebook has."""
+    every = sorted(path.stem for path in notebooks().glob("*.ipynb"))
+    return [notebook_path(name).stem for name in asked] or [one for one in every if not (stored and one == OWN_DATA)]
+
+
 def make(
     names: list[str], profile: str = "auto", stored: bool = False, remake: str = ""
 ) -> Iterator[tuple[Path, float]]:
@@ -21,14 +28,11 @@ def make(
 
     Where the profile's encoder is small, as many run side by side as there are cores, so that no core waits while a
     notebook works between its runs; of two that need the same encoder or row, one makes it. With `stored` nothing is
-    run (`pages.execute`), and the notebook on a reader's own data, which has no stored rows, is left out.
+    run (`pages.execute`).
     """
-    from ..results.workers import is_small, processes  # here, since the index is written without torch
+    from ..results.workers import is_small, processes  # here, since torch is not needed for the names
 
-    every = sorted(path.stem for path in notebooks().glob("*.ipynb"))
-    names = [notebook_path(name).stem for name in names] or [
-        name for name in every if not (stored and name == OWN_DATA)
-    ]
+    names = names_of(names, stored)
     chosen = find_profile(profile)
     check_writable(reports(), runs())
     abreast = min(len(names), cpu_count()) if is_small(chosen.base) else 1
