@@ -26,6 +26,7 @@ from ..results import plans
 from ..results.rows import Store, write_json
 from ..runs import Run
 from . import display, surveying
+from .live import watched
 from .modes import PLANNING, PUBLISHING, REMAKE, STORED
 
 LOG = logging.getLogger(__name__)
@@ -135,7 +136,8 @@ class Study:
         if not os.environ.get(STORED):
             every = [run for plan in grids for run in plan]
             remake = os.environ.get(REMAKE, "")
-            rows = plans.run_all(every, self.profile.name, workers=0, remake=remake, library=self.library)
+            with watched():
+                rows = plans.run_all(every, self.profile.name, workers=0, remake=remake, library=self.library)
             if len(grids) == 1:
                 return rows
         tables = [plans.stored(plan, self.profile.name, self.library) for plan in grids]

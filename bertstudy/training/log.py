@@ -1,4 +1,7 @@
-"""What happens in a run, step by step, for TensorBoard: with BERTSTUDY_LOG=tensorboard, or `--log tensorboard`."""
+"""What happens in a run, step by step: for a notebook that looks on, and for TensorBoard.
+
+The latter is asked for by BERTSTUDY_LOG=tensorboard, or `--log tensorboard`.
+"""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,10 +17,19 @@ LOG = "BERTSTUDY_LOG"  # the variable of the environment
 KINDS = ("tensorboard",)
 
 Scalar = Callable[[str, float, int], None]  # name, value, step
+LISTENERS: list[Scalar] = []  # of the runs that this process carries out, beside the log
 
 
 def silent(name: str, value: float, step: int) -> None:
     """A Scalar that writes nothing."""
+
+
+def _to_all(scalars):
+    def scalar(name, value, step):
+        for one in scalars:
+            one(name, value, step)
+
+    return scalar
 
 
 def check_log() -> None:
@@ -38,9 +50,12 @@ def logged(run: Run, row_id: str) -> Iterator[tuple[Scalar, Callable[[float], No
     """
     check_log()
     if not os.environ.get(LOG):
-        yield silent, lambda error: None
+        yield _to_all(LISTENERS), lambda error: None
         return
     from torch.utils.tensorboard import SummaryWriter
 
     with SummaryWriter(str(runs() / KINDS[0] / row_id)) as writer:
-        yield writer.add_scalar, lambda error: writer.add_hparams(asdict(run), {"test/error": error}, run_name=".")
+        yield (
+            _to_all([*LISTENERS, writer.add_scalar]),
+            lambda error: writer.add_hparams(asdict(run), {"test/error": error}, run_name="."),
+        )

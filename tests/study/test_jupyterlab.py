@@ -199,3 +199,27 @@ def test_restarted_after_a_change_of_parameters_nothing_is_left_of_before(page, 
     assert after != before
     slider = page.locator(".widget-slider").first
     assert "labelled documents" in changed(told(slider), lambda: moved(slider, times=20))
+
+
+LONG_RUN = """
+import bertstudy as bs
+from dataclasses import replace
+study = bs.setup("layers", profile="smoke")
+rows = study.run_all([replace(study.base, epochs=5000, fraction=0.01, dev_fraction=0.2)])
+"""
+
+
+def test_a_run_is_drawn_while_it_goes_and_can_be_stopped(page, lab):
+    address, folder = lab
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(LONG_RUN.strip())]), folder / "long.ipynb")
+    page.goto(f"{address}/lab/tree/long.ipynb?reset")
+    page.locator(".jp-Dialog .jp-mod-accept").click()  # it names no kernel
+    page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for()
+    page.locator("#jp-MainMenu").get_by_text("Run", exact=True).click()
+    page.locator(".lm-Menu").get_by_text("Run All Cells").first.click()
+    words = page.locator(".jp-OutputArea-output .widget-html-content").filter(has_text="step")
+    page.locator(".widget-html-content").get_by_text(re.compile("loss .*, dev error")).wait_for()
+    assert "dev error" in changed(words, lambda: page.wait_for_timeout(2000))
+    looked_at(page, "live")
+    page.locator(".jp-NotebookPanel-toolbar [data-command='notebook:interrupt-kernel']").first.click()
+    page.locator(".jp-OutputArea").get_by_text("Interrupted. 0 of 1 runs are kept").first.wait_for(timeout=60_000)
