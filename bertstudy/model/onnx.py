@@ -10,7 +10,7 @@ from scipy.special import softmax
 from transformers import AutoTokenizer
 
 from ..runs import Run
-from .loading import check_tokenizer
+from .loading import check_tokenizer, quiet
 from .predictions import Predictions, checked_texts, predictions, reads_pairs
 from .progress import ticking
 from .segments import Document, Segmenter
@@ -75,7 +75,8 @@ class OnnxClassifier:
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             session = onnxruntime.InferenceSession(folder / GRAPH, providers=["CPUExecutionProvider"])
-            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+            with quiet():  # config.json is of no type that transformers has
+                tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             check_tokenizer(tokenizer, config["marks"])
             classifier = cls(session, tokenizer, Run(**config["run"]), config["labels"])
             classifier.scale, classifier.threshold = config["scale"], config["threshold"]

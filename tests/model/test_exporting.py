@@ -174,6 +174,7 @@ def test_a_graph_of_other_labels_is_told(tiny, tmp_path):
 def process(code, *arguments):
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+    assert "You are using a model of type" not in done.stderr
     return done.stdout
 
 
