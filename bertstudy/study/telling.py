@@ -1,6 +1,7 @@
 """What reports say of stored rows, in words and numbers: reports/README.md and the site take it from here."""
 
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ COUNTED = {
     "inconclusive": "can't be told yet",
     "not run": "were not run (`bertstudy next` tells what they would take)",
 }
+HINT = re.compile(r" \(`bertstudy next`[^)]*\)")  # for those who run the study, not for those who read of it
 TOLD = 2  # findings that the answer tells of each kind
 
 
@@ -86,14 +88,14 @@ def counted(table: pd.DataFrame) -> str:
 def answer(table: pd.DataFrame) -> list[str]:
     """What is known of the claims of a table in a few sentences: how many are decided; what holds and what doesn't,
     the largest effects first, with intervals, seeds and documents; and the narrowest of what is open."""
-    told = [counted(table).replace("`", "")]
+    told = [HINT.sub("", counted(table))]
     for verdict, begin in (("holds", "It holds"), ("doesn't hold", "It doesn't hold")):
         found = table[table["verdict"] == verdict].sort_values("effect", key=abs, ascending=False)
         told += [f"{begin}: {_in_words(line)}" for line in found.head(TOLD).to_dict("records")]
     still = table[(table["verdict"] == "inconclusive") & (table["seeds"] >= claims.SEEDS)]
     if len(still):
         line = still.loc[(still["high"] - still["low"]).idxmin()].to_dict()
-        told.append(f"Open, though it is known best of what is: {_in_words(line)}")
+        told.append(f"Still open, with the narrowest interval: {_in_words(line)}")
     return told
 
 

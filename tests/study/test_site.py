@@ -118,7 +118,7 @@ def test_the_answer_tells_the_largest_effects_and_what_is_open():
     assert told[2].startswith("It holds: 2 is better")
     assert told[3].startswith("It doesn't hold: One is better (−4.00")
     open_one = "One is better (+0.50 [+0.00, +2.00] points; 3 seeds, 2,000 test documents)."
-    assert told[4] == f"Open, though it is known best of what is: {open_one}"
+    assert told[4] == f"Still open, with the narrowest interval: {open_one}"
     assert len(told) == 5
 
 

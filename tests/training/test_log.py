@@ -15,11 +15,15 @@ def place(tmp_path, monkeypatch):
     return tmp_path / "runs" / "tensorboard"
 
 
-def read(folder):
-    """{name: [(step, value), …]} of the scalars in a folder, by TensorBoard's own reader."""
+def events_of(folder):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(folder)).Reload()
+    return EventAccumulator(str(folder)).Reload()
+
+
+def read(folder):
+    """{name: [(step, value), …]} of the scalars in a folder, by TensorBoard's own reader."""
+    events = events_of(folder)
     return {name: [(one.step, one.value) for one in events.Scalars(name)] for name in events.Tags()["scalars"]}
 
 
@@ -36,6 +40,18 @@ def test_tensorboard_has_each_steps_loss_and_what_dev_says(small, place, monkeyp
     assert sum(first) / len(first) == pytest.approx(history[0]["loss"], rel=1e-4)  # batches are of one size here
     assert told["test/error"] == [(0, pytest.approx(row["error"], rel=1e-6))]
     assert min(value for _, value in told["train/loss"][-5:]) < first[0]
+
+
+def test_tensorboard_has_the_fields_of_the_run(small, place, monkeypatch):
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
+
+    monkeypatch.setenv(log.LOG, "tensorboard")
+    _, row = bs.train(small, progress=False)
+    metadata = events_of(place / row["id"]).SummaryMetadata("_hparams_/session_start_info")
+    fields = HParamsPluginData.FromString(metadata.plugin_data.content).session_start_info.hparams
+    assert fields["learning_rate"].number_value == small.learning_rate
+    assert fields["truncation"].string_value == small.truncation
+    assert set(fields) == set(vars(small))
 
 
 def test_a_log_changes_no_result_and_is_written_only_when_asked_for(small, place, monkeypatch):
