@@ -114,7 +114,7 @@ def _unguarded(path):
                 guards & {part.id for part in ast.walk(item) if isinstance(part, ast.Name)} for item in node.items
             )
         if isinstance(node, ast.FunctionDef):  # a function that is given the folder which its caller guards
-            guarded |= node.name.startswith("_write")
+            guarded |= node.name.startswith(("_write", "write_into"))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and not guarded:
             name, owner = node.func.attr, getattr(node.func.value, "id", "")
             to_path = node.args and name in WRITES - {"save"} or (name == "save" and owner == "torch")

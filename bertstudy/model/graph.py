@@ -44,7 +44,7 @@ class Padded(nn.Module):
         return self.head(self.pool_layers(torch.stack(vectors)))
 
 
-def write(classifier: Any, folder: Path, int8: bool = False) -> None:
+def write_into(classifier: Any, folder: Path, int8: bool = False) -> None:
     """Write graph, config and tokenizer into a folder, for `onnx.OnnxClassifier`.
 
     int8: the matrices as whole numbers of 8 bits, with a scale for each output, and what they are multiplied with by a

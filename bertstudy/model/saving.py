@@ -67,9 +67,9 @@ def _write(classifier, folder):
 
 FORMATS = {  # what writes a folder of each, and how the card says that it is used
     "bertstudy": (_write, card.USE),
-    "transformers": (stock.write, card.USE_STOCK),
-    "onnx": (graph.write, card.USE_ONNX),
-    "onnx-int8": (partial(graph.write, int8=True), card.USE_ONNX),
+    "transformers": (stock.write_into, card.USE_STOCK),
+    "onnx": (graph.write_into, card.USE_ONNX),
+    "onnx-int8": (partial(graph.write_into, int8=True), card.USE_ONNX),
 }
 
 

@@ -117,7 +117,7 @@ def take_weights(model: nn.Module, classifier: Any) -> None:
         raise ValueError(f"Its encoder's weights are not those of {type(model).__name__}: {BERTSTUDY_ONLY}")
 
 
-def write(classifier: Any, folder: Path) -> None:
+def write_into(classifier: Any, folder: Path) -> None:
     """Write the stock model and its tokenizer into a folder. Raises ValueError as `stock` does."""
     model, tokenizer = stock(classifier)
     model.save_pretrained(folder)
