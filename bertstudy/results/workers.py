@@ -7,6 +7,7 @@ instead, and the rows are the same as from a single process.
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,6 +23,9 @@ from ..registry import REGISTRIES, outside
 from ..runs import Run, fields_of
 
 SMALL = 256  # hidden size
+
+# A process that has grown by more than joblib likes is replaced between two runs: nothing is lost, nothing to be done.
+warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
 
 
 def is_small(run: Run) -> bool:
