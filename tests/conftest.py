@@ -97,6 +97,22 @@ def square_labels(masked):
     return ids, attention, square
 
 
+def forked(work):
+    """A process that does work() for ever, or until it is killed; gives its number.
+
+    The lock of tqdm's bars is shared with such a process, and who waits for what was killed with it waits for ever: so
+    in there bars go without.
+    """
+    child = os.fork()
+    if child == 0:
+        from tqdm.std import TqdmDefaultWriteLock
+
+        TqdmDefaultWriteLock.acquire = TqdmDefaultWriteLock.release = lambda *_: None
+        while True:
+            work()
+    return child
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     """A function: kind of model -> folder of a tiny one, made once a session."""

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import forked
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -157,11 +158,7 @@ def test_everything_that_is_written_is_whole_whenever_it_is_killed(small, tmp_pa
         models.append((model, folder / "encoder", tokenizer))
     _write_all(store, folder, models, 0)
     for _ in range(200):
-        child = os.fork()
-        if child == 0:
-            while True:
-                for turn in (1, 0):
-                    _write_all(store, folder, models, turn)
+        child = forked(lambda: [_write_all(store, folder, models, turn) for turn in (1, 0)])
         time.sleep(moments.uniform(0.005, 0.3))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
@@ -191,11 +188,7 @@ def test_a_classifier_is_whole_whenever_its_saving_is_killed(small, tmp_path, ki
     folder, moments = tmp_path / "model", random.Random(0)
     pair[0].save(folder)
     for _ in range(40):
-        child = os.fork()
-        if child == 0:
-            while True:
-                for classifier in reversed(pair):
-                    classifier.save(folder)
+        child = forked(lambda: [classifier.save(folder) for classifier in reversed(pair)])
         time.sleep(moments.uniform(0.002, 0.25))
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from conftest import NO_TORCH
+from conftest import NO_TORCH, forked
 
 from bertstudy import grid, load_corpus
 from bertstudy.data.corpora import LIBRARY
@@ -145,15 +145,8 @@ def test_two_processes_killed_again_and_again_lose_nothing_and_repeat_nothing(sm
     plans.run(plan[0], store, progress=False)  # imports, which would take longer than the runs
     moments = random.Random(0)
 
-    def begin():
-        child = os.fork()
-        if child == 0:
-            plans.run_all(plan, store, progress=False)
-            os._exit(0)
-        return child
-
     for _ in range(20):
-        children = [begin(), begin()]
+        children = [forked(lambda: plans.run_all(plan, store, progress=False)) for _ in range(2)]
         for child in children:
             time.sleep(moments.uniform(0.05, 0.6))
             os.kill(child, signal.SIGKILL)
