@@ -10,9 +10,9 @@ from . import __version__
 from .paths import notebooks, reports
 from .profiles import SHOWS
 from .results.rows import Store, check
+from .training.log import KINDS, LOG
 
 KEPT = "Rows and encoders that were made are kept: the same command goes on from there."
-LOGGED = "write the loss of each step and what dev says into runs/tensorboard"
 MOST = 1e9  # numbers on the command line are below it
 BENCHES = ["training", "inference", "pretraining", "layers", "growth", "gpu", "your-data"]
 
@@ -22,7 +22,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = _parser()
     given = parser.parse_args(arguments)
     if getattr(given, "log", ""):
-        os.environ["BERTSTUDY_LOG"] = given.log
+        os.environ[LOG] = given.log
     try:
         given.act(given)
     except (OSError, ValueError) as error:
@@ -80,7 +80,6 @@ def _parser():
     report.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
     report.add_argument("--stored", action="store_true", help="run nothing: show the rows that are stored")
     report.add_argument("--remake", choices=["stale"], default="", help="make stale rows again")
-    report.add_argument("--log", choices=["tensorboard"], default="", help=LOGGED)
     command("figures", _figures, "figures", help="draw all committed figures again from their rows")
     rows = command("rows", _rows, "rows check", help="check the ids of stored rows, and which are stale")
     rows.add_argument("what", choices=["check"])
@@ -92,7 +91,6 @@ def _parser():
     following.add_argument("--profile", default="compact", help="control, compact or paper")
     following.add_argument("--minutes", type=_minutes, default=60.0, help="how long it may take")
     following.add_argument("--workers", type=_workers, default=0, help="processes that share the runs; 0 chooses")
-    following.add_argument("--log", choices=["tensorboard"], default="", help=LOGGED)
     following.add_argument("--run", action="store_true", help="do it; rows are stored one by one")
     kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
@@ -124,7 +122,6 @@ def _parser():
     )
     fit.add_argument("--encoder", default="", help="an encoder other than the profile's: a name, folder or hub id")
     fit.add_argument("--profile", default="compact", help="compact, paper or control")
-    fit.add_argument("--log", choices=["tensorboard"], default="", help=LOGGED)
     fit.add_argument("--minutes", type=_minutes, default=5.0, help="how long it may take")
     fit.add_argument("--out", default="", help="the folder to save the classifier in")
     predict = command("predict", _predict, "predict my-model new.csv", help="classify the texts of a file")
@@ -136,6 +133,10 @@ def _parser():
     predict.add_argument(
         "--threshold", type=_threshold, help="leave labels empty below this probability; own: the classifier's"
     )
+    for carries_out in (report, following, fit):
+        carries_out.add_argument(
+            "--log", choices=KINDS, default="", help="write each step's loss into runs/tensorboard"
+        )
     export = command("export", _export, "export my-model --onnx --int8 --out light", help="save it in another format")
     export.add_argument("model", help="a folder written by Classifier.save, or a hub id")
     export.add_argument("--out", required=True, help="the folder to write")

@@ -48,15 +48,14 @@ def export(
     if unknown := sorted({*labels} - {*classifier.labels}):
         allowed = ", ".join(classifier.labels)
         raise ValueError(f"{test}: it has the label {unknown[0]!r}, and the classifier knows {allowed}.")
-    if Path(out).is_dir() and Path(name).is_dir() and Path(out).samefile(name):
+    place, card_of = Path(name).expanduser(), Path(out) / "README.md"
+    if Path(out).is_dir() and place.is_dir() and Path(out).samefile(place):
         raise ValueError(f"{out}: that is the classifier itself. Choose another folder.")
     classifier.save(out, format=format)
     table = compared(classifier, out, format, texts, labels) if test else ""
-    old = Path(name).expanduser() / "README.md"
-    if old.is_file():
-        new = Path(out) / "README.md"
-        told = card.in_another_format(old.read_text(encoding="utf-8"), new.read_text(encoding="utf-8"), table)
-        write_text(new, told)
+    new = card_of.read_text(encoding="utf-8")
+    old = (place / "README.md").read_text(encoding="utf-8") if (place / "README.md").is_file() else new
+    write_text(card_of, card.in_another_format(old, new, table))
     return table
 
 
@@ -67,7 +66,7 @@ def compared(classifier: Classifier, folder: Path | str, format: str, texts: lis
     """
     ways = {"PyTorch": classifier}
     with TemporaryDirectory() as scratch:
-        for each in [one for one in MEASURED if one != format][: list(MEASURED).index(format)]:
+        for each in [*MEASURED][: [*MEASURED].index(format)]:
             FORMATS[each][0](classifier, Path(scratch))
             ways[MEASURED[each]] = OnnxClassifier.load(scratch)
         ways[MEASURED[format]] = OnnxClassifier.load(folder)

@@ -85,11 +85,12 @@ def _without_limit(tokenizer):
 
 def load(name: Path | str) -> Any:
     """The Classifier that `save` wrote in bertstudy's own format, from a folder or the hub: see `predicting.load`."""
-    source = Path(name).expanduser() if Path(name).expanduser().is_dir() else str(name)
+    place = Path(name).expanduser()
+    source = place if place.is_dir() else str(name)
     try:
         config = AutoConfig.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        if isinstance(source, Path):
+        if place.is_dir():
             raise ValueError(f"{name}: its config.json can't be read. {_first_line(error)}") from error
         raise FileNotFoundError(
             f"{name}: there is no such folder, and the hub did not give a model of that name. Give a folder written by "

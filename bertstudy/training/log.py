@@ -32,15 +32,6 @@ def _to_all(scalars):
     return scalar
 
 
-def check_log() -> None:
-    """Raise ValueError where the environment asks for a log that is unknown, or whose package is missing."""
-    if kind := os.environ.get(LOG):
-        if kind not in KINDS:
-            raise no_such(LOG, kind, KINDS)
-        if find_spec(kind) is None:
-            raise ValueError(f"{LOG}={kind}: {kind} is not installed: pip install 'bertstudy[log]'.")
-
-
 @contextmanager
 def logged(run: Run, row_id: str) -> Iterator[tuple[Scalar, Callable[[float], None]]]:
     """Where a run's numbers go: (a Scalar, a function that takes the test error in percent when it is done).
@@ -48,7 +39,7 @@ def logged(run: Run, row_id: str) -> Iterator[tuple[Scalar, Callable[[float], No
     For TensorBoard they are in tensorboard/<id of the row>, in the folder of runs; the test error stands there beside
     the run's fields, its hyper-parameters. Without a log in the environment nothing is written.
     """
-    check_log()
+    _check()
     if not os.environ.get(LOG):
         yield _to_all(LISTENERS), lambda error: None
         return
@@ -59,3 +50,12 @@ def logged(run: Run, row_id: str) -> Iterator[tuple[Scalar, Callable[[float], No
             _to_all([*LISTENERS, writer.add_scalar]),
             lambda error: writer.add_hparams(asdict(run), {"test/error": error}, run_name="."),
         )
+
+
+def _check():
+    """Raise ValueError where the environment asks for a log that is unknown, or whose package is missing."""
+    if kind := os.environ.get(LOG):
+        if kind not in KINDS:
+            raise no_such(LOG, kind, KINDS)
+        if find_spec(kind) is None:
+            raise ValueError(f"{LOG}={kind}: {kind} is not installed: pip install 'bertstudy[log]'.")
