@@ -9,7 +9,7 @@ setup: .venv/ready
 
 .venv/ready: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[log,offline,onnx,test]"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[cluster,log,offline,onnx,test]"
 	touch $@
 
 report: .venv/ready  ## run all notebooks, write reports/README.md, and build the pages in reports/site/

@@ -26,6 +26,7 @@ _NAMES = {
     "run": "results.plans",
     "run_all": "results.plans",
     "missing": "results.plans",
+    "write_plan": "results.plan_files",
     "Store": "results.rows",
     "rows": "results.rows",
     "describe": "results.tables",

@@ -43,6 +43,14 @@ def _count(text):
     return _number(text, int, 0, "a whole number above zero, such as 3")
 
 
+def _price_of_hour(text):
+    return _number(text, float, 0, "a price above zero, such as 2.5")
+
+
+def _speed(text):
+    return _number(text, float, 0, "pieces a second, such as 250000")
+
+
 def _threshold(text):
     return text if text == "own" else _number(text, float, 0, "a probability, such as 0.9, or own")
 
@@ -92,6 +100,34 @@ def _parser():
     following.add_argument("--minutes", type=_minutes, default=60.0, help="how long it may take")
     following.add_argument("--workers", type=_workers, default=0, help="processes that share the runs; 0 chooses")
     following.add_argument("--run", action="store_true", help="do it; rows are stored one by one")
+    carried = command("run", _run, "run 05_fewshot --profile control -p fraction 0.004", help="carry a plan out")
+    carried.add_argument("plan", help="a notebook's name, or a file of runs written by bertstudy.write_plan (.jsonl)")
+    carried.add_argument("--profile", default="auto", help="control, compact, paper or smoke")
+    carried.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="of the notebook"
+    )
+    carried.add_argument("--workers", type=_workers, default=0, help="processes that share the runs; 0 chooses")
+    carried.add_argument("--remake", choices=["stale"], default="", help="make stale rows again")
+    carried.add_argument("--part", default="", help="I/N: every Nth run only, beginning with run I, from 0")
+    elsewhere = carried.add_mutually_exclusive_group()
+    elsewhere.add_argument("--cluster", default="", metavar="ADDRESS", help="on a Ray cluster: HOST:PORT, or auto")
+    elsewhere.add_argument(
+        "--slurm", default="", metavar="SCRIPT", help="run nothing: write an array script for sbatch"
+    )
+    carried.add_argument("--tasks", type=_count, default=20, help="of the array script: in how many parts the plan is")
+    carried.add_argument(
+        "--sbatch", action="append", default=[], metavar="OPTION", help="for the script, such as --sbatch=--gpus=1"
+    )
+    price = command(
+        "price", _price, "price --profile compact --hour 2.5", help="what plans cost, before they are begun"
+    )
+    price.add_argument("notebooks", nargs="*", help="names such as 05_fewshot; without any, all")
+    price.add_argument("--profile", default="compact", help="control, compact or paper")
+    price.add_argument("--hour", type=_price_of_hour, default=0.0, help="the price of an hour of a core, or of a GPU")
+    price.add_argument(
+        "--speed", type=_speed, default=0.0, help="pieces a second of another machine, as bench gpu prints them"
+    )
+    price.add_argument("--out", default="", help="write the figure too, as .svg or .png")
     kinds = command("list", _list, "list truncations", help="list the choices of a kind, a line each")
     kinds.add_argument(
         "kind", help="truncations, poolings, schedules, methods, metrics, encoders, corpora, claims, notebooks"
@@ -133,7 +169,7 @@ def _parser():
     predict.add_argument(
         "--threshold", type=_threshold, help="leave labels empty below this probability; own: the classifier's"
     )
-    for carries_out in (report, following, fit):
+    for carries_out in (report, following, carried, fit):
         carries_out.add_argument(
             "--log", choices=KINDS, default="", help="write each step's loss into runs/tensorboard"
         )
@@ -229,6 +265,61 @@ def _next(given):
         for claim, verdict in run_next(given.profile, given.minutes, proposed, given.workers):
             every = verdicts(given.profile)["verdict"]
             print(f"{claim}: {verdict} ({every.isin(DECIDED).sum()} of {len(every)} claims are decided)", flush=True)
+
+
+def _run(given):
+    """Carry a plan out, here or on a cluster, or write the script that does; print where the rows are."""
+    from .profiles import profile
+    from .results.slurm import part_of
+    from .results.workers import in_order
+    from .study.planning import planned, value_of
+
+    name = profile(given.profile).name
+    plan = planned(given.plan, name, {parameter: value_of(value) for parameter, value in given.parameter})
+    runs = in_order(plan.runs)
+    if given.slurm:
+        _write_slurm(given, name, runs)
+        return
+    from .results import plans
+
+    runs = part_of(runs, given.part) if given.part else runs
+    lacking = len(plans.missing(runs, name, given.remake, plan.library))
+    print(f"{len(runs)} runs, {lacking} to be made.", flush=True)
+    options = {"workers": given.workers, "remake": given.remake, "library": plan.library, "cluster": given.cluster}
+    plans.run_all(runs, name, **options)
+    print(f"All {len(runs)} rows are in {Store.of(name).folder}.")
+
+
+def _write_slurm(given, profile, runs):
+    from .results.plan_files import write_plan
+    from .results.slurm import plan_beside, write_script
+
+    tasks = min(given.tasks, len(runs)) or 1
+    plan = write_plan(runs, plan_beside(given.slurm))
+    script = write_script(given.slurm, profile, tasks, given.sbatch)
+    print(f"{len(runs)} runs are listed in {plan}.\nSubmit them in {tasks} parts: sbatch {script}")
+
+
+def _price(given):
+    """Print a notebook a line: runs, those that are missing, hours, money; and all together."""
+    from pandas import isna
+
+    from .study.prices import costs, draw
+    from .study.report import names_of
+
+    table = costs(given.profile, names_of(given.notebooks, True), given.speed, given.hour)
+    for line in table.to_dict("records"):
+        if isna(line["runs"]):
+            print(f"{line['notebook']}: can't be planned here: {line['needs']}")
+            continue
+        hours = "at an unknown speed" if isna(line["hours"]) else f"{line['hours']:.1f} hours"
+        money = "" if isna(line["money"]) else f", {line['money']:,.2f}"
+        print(f"{line['notebook']}: {line['runs']:.0f} runs, {line['missing']:.0f} missing: {hours}{money}")
+    machine = f"on a machine of {given.speed:,.0f} pieces a second" if given.speed else "of a core like those so far"
+    print(f"Hours {machine}.")
+    if given.out:
+        draw(table, f"Profile {given.profile}, hours {machine}", given.out)
+        print(given.out)
 
 
 def _list(given):

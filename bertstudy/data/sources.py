@@ -28,6 +28,13 @@ def sources(run: Run) -> list[str]:
     )
 
 
+def corpora_of(run: Run) -> list[str]:
+    """The names of all corpora that a run reads, its own first, each once."""
+    further = sources(run) if run.further_pretraining != "none" else []
+    named = [run.corpus, run.tested_on, *run.multitask.split("+"), run.retention, *further]
+    return unique(name for name in named if name not in ("", "none", "general"))
+
+
 def source_texts(run: Run, library: Library = LIBRARY) -> list[str]:
     """The texts of a run's further pretraining: train (and unlabelled) texts of its sources, in order, each once.
 

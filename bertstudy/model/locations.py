@@ -18,6 +18,8 @@ ID_AND_REVISION = re.compile(r"([\w.-]+/[\w.-]+)@([\w.-]+)")
 BY_MEAN = ("mean",)  # what ModernBERT's config says of its classifier
 DEPTHS = ("num_hidden_layers", "n_layers", "n_layer")  # as configs name it
 READ = ("*.safetensors", "*.json", "*.txt", "*.model")  # the files of a folder that decide what its encoder computes
+POOLING = "1_Pooling/config.json"  # of a sentence encoder
+ARRIVED: dict[str, str] = {}  # encoders that another machine has sent: where each is, by the name that it has there
 
 
 def split_revision(name: str) -> tuple[str, str | None]:
@@ -34,6 +36,8 @@ def where(name: str) -> str:
 
     "mpnet" is looked for by its name in the folder of encoders that BERTSTUDY_ENCODERS names, and else on the hub.
     """
+    if name in ARRIVED:
+        return ARRIVED[name]
     if name in CONTROL:
         return str(PACKAGE / "data" / "control" / "encoders" / name)
     if name in PACKAGED:
@@ -48,7 +52,8 @@ def where(name: str) -> str:
 
 def is_folder(name: str) -> bool:
     """Whether an encoder's name is a folder, of the reader's own."""
-    return name not in (*CONTROL, *PACKAGED, *NAMED) and Path(name).expanduser().is_dir()
+    own = name not in (*CONTROL, *PACKAGED, *NAMED)
+    return own and (name in ARRIVED or Path(name).expanduser().is_dir())
 
 
 def _file(name, file):
@@ -85,7 +90,7 @@ def depth_of(name: str) -> int | None:
 
 def reads_mean(name: str) -> bool:
     """Whether an encoder's files say that it is to be read by the mean of its pieces, as sentence encoders do."""
-    is_sentence_encoder = _told(name, "1_Pooling/config.json").get("pooling_mode_mean_tokens", False)
+    is_sentence_encoder = _told(name, POOLING).get("pooling_mode_mean_tokens", False)
     return is_sentence_encoder or _told(name, "config.json").get("classifier_pooling") in BY_MEAN
 
 
@@ -97,8 +102,18 @@ def weights_hash(name: str) -> str:
 
 def folder_hash(name: str) -> str:
     """Sixteen hex digits of an encoder's folder: weights, config and tokenizer."""
+    return _digest(_stamps(_read_of(Path(where(name)))))
+
+
+def files_of(name: str) -> dict[str, bytes]:
+    """The files of an encoder in a folder that decide what it computes and how it is read: path in it -> contents."""
     folder = Path(where(name))
-    return _digest(_stamps(sorted(file for pattern in READ for file in folder.glob(pattern))))
+    files = [*_read_of(folder), *folder.glob(POOLING)]
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def _read_of(folder):
+    return sorted(file for pattern in READ for file in folder.glob(pattern))
 
 
 def _stamps(files):

@@ -30,14 +30,17 @@ def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "",
     With remake="stale" a stale row, one whose stages compute something else today, is made again.
     """
     _check_remake(remake)
+    from . import execution
+
+    return _row(name_of(run, library).id, Store.of(profile), remake, lambda: execution.compute(run, progress, library))
+
+
+def _row(row_id, store, remake, compute):
+    """The row of this id: read, or computed and written by one process while the others wait."""
     from accelerate import PartialState
     from accelerate.utils import broadcast_object_list
 
-    from . import execution
-
-    store, state = Store.of(profile), PartialState()
-    row_id = name_of(run, library).id
-    locks = runs_folder() / "locks"
+    state, locks = PartialState(), runs_folder() / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / f"{store.folder.parent.name}-{row_id}.lock")
     if state.is_main_process:  # in a distributed run only the first process locks and writes
@@ -47,7 +50,7 @@ def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "",
         if state.num_processes > 1:
             broadcast_object_list(exists)
         if not exists[0]:
-            row = execution.compute(run, progress, library)
+            row = compute()
             if state.is_main_process:
                 store.write(row)
         state.wait_for_everyone()
@@ -79,17 +82,22 @@ def run_all(
     workers: int = 1,
     remake: str = "",
     library: Library = LIBRARY,
+    cluster: str = "",
 ) -> pd.DataFrame:
     """Carry out the runs of a plan that have no row yet, and give the rows of all as a table, each run once.
 
     Each row is stored when it is done: an interruption loses only the runs in progress. With `workers` above 1 that
     many processes share the runs; 0 is one a core where the encoders are small (see `workers.how_many`). With
-    remake="stale" stale rows are made again.
+    remake="stale" stale rows are made again. cluster: the address of a Ray cluster that carries the runs out instead,
+    "auto" for the one that this machine belongs to; there a run that fails does not keep the others from being made.
     """
     store, names = Store.of(profile), _named(plan, library)
     _check_remake(remake)
-    todo = [planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)]
-    rows = _made(todo, store, progress, workers, remake, library)
+    todo = {row_id: planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)}
+    if cluster:
+        rows = _made_on_cluster(todo, store, remake, library, cluster)
+    else:
+        rows = _made([*todo.values()], store, progress, workers, remake, library)
     try:
         for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
             pass
@@ -160,3 +168,18 @@ def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
         yield from share(todo, partial(run, progress=False, **options), processes)
     else:
         yield from (run(planned, progress=progress, **options) for planned in todo)
+
+
+def _made_on_cluster(todo, store, remake, library, address) -> Iterator[dict]:
+    """Have a cluster carry runs out; yields the row of each when it is done and written."""
+    if not todo:
+        return
+    check_writable(store.folder, runs_folder())
+    from .cluster import connected, share
+    from .workers import in_order
+
+    ids = {planned: row_id for row_id, planned in todo.items()}
+    with connected(address, library) as cluster:
+        LOG.info("%d runs on a cluster of %s.", len(todo), cluster.told)
+        work = lambda planned: _row(ids[planned], store, remake, lambda: cluster.compute(planned))  # noqa: E731
+        yield from share({ids[planned]: planned for planned in in_order(todo.values())}, work)

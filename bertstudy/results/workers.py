@@ -28,11 +28,14 @@ SMALL = 256  # hidden size
 warnings.filterwarnings("ignore", message="A worker stopped while some jobs were given to the executor")
 
 
+def width_of(run: Run) -> int:
+    """The hidden size of the encoder that a run reads; 0 where its method reads none."""
+    return encoder_config(run.encoder).hidden_size if "encoder" in METHODS.entry(run.method).reads else 0
+
+
 def is_small(run: Run) -> bool:
     """Whether a run is computed with one thread: a small encoder, or none, on a CPU."""
-    if "encoder" not in METHODS.entry(run.method).reads:
-        return True
-    return not torch.cuda.is_available() and encoder_config(run.encoder).hidden_size <= SMALL
+    return not (width := width_of(run)) or (not torch.cuda.is_available() and width <= SMALL)
 
 
 @contextmanager
@@ -87,7 +90,7 @@ def in_order(runs: Iterable[Run]) -> list[Run]:
     return [run for *_, run in sorted(levels, key=lambda ranked: ranked[:2])]
 
 
-def _packed() -> list[tuple[str, bytes]]:
+def packed() -> list[tuple[str, bytes]]:
     """(kind, pickled entry) of every choice that was registered outside the package, to be sent to other processes.
 
     The functions themselves are pickled, not their names. Raises ValueError for one that can't be sent, and says why.
@@ -111,9 +114,10 @@ def _packed() -> list[tuple[str, bytes]]:
     return packed
 
 
-def _begin(settings, packed):
+def begin(settings: dict[str, str], choices: list[tuple[str, bytes]]) -> None:
+    """Give this process these environment variables, and the choices that `packed` packed."""
     os.environ.update(settings)
-    for kind, pickled in packed:
+    for kind, pickled in choices:
         entry = cloudpickle.loads(pickled)
         REGISTRIES[kind][entry.name] = entry
 
@@ -125,7 +129,7 @@ def processes(number: int) -> Parallel:
     order in which they finish, and raises what they raise.
     """
     settings = {name: value for name, value in os.environ.items() if name.startswith("BERTSTUDY_")}
-    return Parallel(n_jobs=number, return_as="generator_unordered", initializer=_begin, initargs=(settings, _packed()))
+    return Parallel(n_jobs=number, return_as="generator_unordered", initializer=begin, initargs=(settings, packed()))
 
 
 def share(runs: list[Run], work: Callable[[Run], Any], workers: int) -> Iterator[Any]:

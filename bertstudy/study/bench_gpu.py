@@ -97,7 +97,9 @@ def gpu(
         batch = documents[: base.batch_size], labels[: base.batch_size]
         waits = waits_of_a_step(Accelerator(), classifier.train(), *batch)
         share = operations(classifier, documents) / trained / reached
+        pieces = sum(len(segment) for document in documents for segment in document)
         yield (
-            f"  window {window}: training {count / trained:.0f} docs/s, {share:.0%} of the peak, prediction "
+            f"  window {window}: training {count / trained:.0f} docs/s ({pieces / trained:,.0f} pieces/s), "
+            f"{share:.0%} of the peak, prediction "
             f"{count / predicted:.0f} docs/s, {waits.total()} waits a step"
         )

@@ -45,17 +45,26 @@ def check_declared(names: Iterable[str]) -> None:
             raise no_such("parameter", name, names, TypeError)
 
 
-def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_dir: str = "", **given: Any) -> Study:
+def setup(
+    experiment: str = "",
+    *,
+    profile: str = "auto",
+    seeds: int = 0,
+    data_dir: str = "",
+    cluster: str = "",
+    **given: Any,
+) -> Study:
     """Begin a notebook: check its parameters, choose the profile, and give the Study, whose repr says what it can show.
 
     experiment: a file's name in experiments/, such as "decay"; "": none of them, for exploring. seeds: runs per
-    setting. data_dir: a folder of corpora. given: parameters of the experiment and fields of Run. Empty strings and
-    zeros mean the scale's own value; lists are separated by blanks. A `corpus` that is given is the only task.
+    setting. data_dir: a folder of corpora. cluster: the address of a Ray cluster that makes the runs, or "auto"
+    (`plans.run_all`). given: parameters of the experiment and fields of Run. Empty strings and zeros mean the scale's
+    own value; lists are separated by blanks. A `corpus` that is given is the only task.
 
     What is named is checked before the first run: raises TypeError for a name given to papermill that the notebook
     does not declare, ValueError for a value out of range and for a corpus or an encoder that can't be loaded.
     """
-    check_declared(["profile", "seeds", "data_dir", *given])
+    check_declared(["profile", "seeds", "data_dir", "cluster", *given])
     question = find_experiment(experiment) if experiment else Experiment("", "", "")
     chosen = find_profile(profile)
     if not isinstance(data_dir, (str, Path)):
@@ -74,7 +83,9 @@ def setup(experiment: str = "", *, profile: str = "auto", seeds: int = 0, data_d
         base = replace(base, fraction=scale["fraction"])
     if given.get("corpus"):
         scale |= {name: [base.corpus] for name in ("tasks", "corpora") if name in scale and not own.get(name)}
-    study = Study(question, chosen, base, scale, library)
+    if not isinstance(cluster, str):
+        raise TypeError(f"cluster={brief(cluster)}: expected an address, as in cluster='auto' or '10.0.0.1:6379'.")
+    study = Study(question, chosen, base, scale, library, cluster)
     _check_loads(study, own, bool(given.get("corpus")), base.test_size if given.get("test_size") else 0)
     draw_as_svg()
     show_remarks()

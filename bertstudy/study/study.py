@@ -22,6 +22,7 @@ from ..data.sources import sources
 from ..model.loading import encoder_config
 from ..paths import reports, shown, site
 from ..profiles import Profile
+from ..registry import unique
 from ..results import plans
 from ..results.rows import Store, write_json
 from ..runs import Run
@@ -33,22 +34,30 @@ LOG = logging.getLogger(__name__)
 
 
 class Planned(Exception):
-    """What a notebook would run."""
+    """What a notebook would run: `runs`, each once, on corpora of the `library`."""
 
-    def __init__(self, runs: list[Run]):
-        super().__init__(f"{len(runs)} runs")
-        self.runs = runs
+    def __init__(self, runs: Iterable[Run], library: Library = LIBRARY):
+        self.runs, self.library = unique(runs), library
+        super().__init__(f"{len(self.runs)} runs")
 
 
 class Study:
     """A question at the scale of a profile, with a reader's changes to it.
 
     base: the run a plan starts from; scale: what the question's plan reads at this scale, including its parameters;
-    seeds: a range; library: where corpora come from.
+    seeds: a range; library: where corpora come from; cluster: the address of a Ray cluster that makes the runs, or "".
     """
 
-    def __init__(self, experiment: Experiment, profile: Profile, base: Run, scale: dict, library: Library = LIBRARY):
-        self.experiment, self.profile, self.library = experiment, profile, library
+    def __init__(
+        self,
+        experiment: Experiment,
+        profile: Profile,
+        base: Run,
+        scale: dict,
+        library: Library = LIBRARY,
+        cluster: str = "",
+    ):
+        self.experiment, self.profile, self.library, self.cluster = experiment, profile, library, cluster
         self.base = base
         self.scale = SimpleNamespace(**scale)
         self.base = self.reading()
@@ -132,12 +141,12 @@ class Study:
         While only the plan is asked for, raises it as a `Planned`.
         """
         if os.environ.get(PLANNING):
-            raise Planned([run for plan in grids for run in plan])
+            raise Planned([run for plan in grids for run in plan], self.library)
         if not os.environ.get(STORED):
             every = [run for plan in grids for run in plan]
-            remake = os.environ.get(REMAKE, "")
+            options = {"remake": os.environ.get(REMAKE, ""), "library": self.library, "cluster": self.cluster}
             with watched():
-                rows = plans.run_all(every, self.profile.name, workers=0, remake=remake, library=self.library)
+                rows = plans.run_all(every, self.profile.name, workers=0, **options)
             if len(grids) == 1:
                 return rows
         tables = [plans.stored(plan, self.profile.name, self.library) for plan in grids]

@@ -12,6 +12,7 @@ from bertstudy.paths import ROOT
 from bertstudy.results import plans, rows
 from bertstudy.study import proposing, verdicts
 from bertstudy.study.modes import PLANNING
+from bertstudy.study.prices import Prices, _size
 
 CLAIMS = {claim.name: claim for claim in experiments.all_claims()}
 
@@ -98,12 +99,12 @@ def test_the_command_tells_what_the_rows_say_of_each_claim(store, capsys):
 
 
 def test_an_encoder_without_rows_is_priced_by_what_it_multiplies(store):
-    prices = proposing.Prices("control")
+    prices = Prices("control")
     small, large = (
         replace(profile("control").base, encoder=name, fraction=0.5) for name in ("control", "control-large")
     )
     del prices.speeds["control-large"]
-    ratio = proposing._size("control-large") / proposing._size("control")
+    ratio = _size("control-large") / _size("control")
     assert ratio > 2
     assert prices.of(large) == pytest.approx(ratio * prices.of(small), rel=1e-6)
     assert prices.of(replace(small, fraction=0.25)) < 0.6 * prices.of(small)  # half of the documents, as many tests
@@ -120,7 +121,7 @@ def test_what_is_proposed_decides_and_takes_what_was_estimated(store):
     assert proposed.loc[claim, "verdict"] == "inconclusive"
     wanted = [run for runs in proposed["runs"] for run in runs if replace(run, seed=0) in first]
     assert {run.seed for run in wanted} == {1, 2}
-    prices = proposing.Prices("control")
+    prices = Prices("control")
     estimated = sum(map(prices.of, wanted))
     made = plans.run_all(wanted, "control", progress=False)
     spent = made["seconds"].map(lambda seconds: seconds["all"]).sum()

@@ -1,0 +1,154 @@
+"""What runs will take, by the rows that there are: core-seconds, and for a plan hours and money, before it is begun."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ..analysis.drawing import STYLE, grid_across
+from ..data.corpora import LIBRARY, Library
+from ..model.loading import encoder_config, load_tokenizer
+from ..model.predictions import reads_pairs
+from ..model.segments import Segmenter
+from ..profiles import profile as find_profile
+from ..registry import unique
+from ..results import plans
+from ..results.rows import Store, cores_of, name_of
+from ..runs import NO_ENCODER, Run, fields_of
+from ..training.fine_tuning import epochs_of
+from .planning import planned
+
+FASTER = 3  # times that prediction is, compared with training, by piece
+LATEST = 10  # rows by which a speed is told: earlier ones may be of another machine, or of slower code
+SAMPLE = 200  # documents by which the length of a corpus' documents is told
+
+
+class Prices:
+    """Core-seconds that runs will take, by the rows that there are: of runs alike, else by their pieces.
+
+    Of an encoder without a row, the speed is that of another, by how much each multiplies for a piece. speed: pieces a
+    second that another machine trains the profile's encoder on (`bertstudy bench gpu` tells it); then the rows, which
+    are of this machine, say nothing, and the seconds are that machine's.
+    """
+
+    def __init__(self, profile: str, library: Library = LIBRARY, speed: float = 0.0):
+        rows, self.library, taken, speeds = list(Store.of(profile).all()), library, {}, {}
+        for row in sorted(rows, key=lambda row: row["made"]):
+            run, cores, last = Run(**row["run"]), cores_of(row), (row["history"] or [{}])[-1]
+            taken.setdefault(_but_seed(run), []).append(cores * row["seconds"]["all"])
+            if run.encoder != NO_ENCODER and last.get("pieces"):
+                speeds.setdefault(run.encoder, []).append(last["pieces"] / (cores * last["seconds"]))
+        if speed:
+            taken = {run: seconds for run, seconds in taken.items() if run.encoder == NO_ENCODER}
+            speeds = {find_profile(profile).base.encoder: [speed]}
+        self.known = {run: float(np.mean(seconds[-LATEST:])) for run, seconds in taken.items()}
+        self.speeds = {encoder: float(np.median(measured[-LATEST:])) for encoder, measured in speeds.items()}
+
+    def speed(self, encoder: str) -> float:
+        """Pieces trained on in a core-second; nan where no encoder has a row."""
+        if encoder in self.speeds or not self.speeds:
+            return self.speeds.get(encoder, np.nan)
+        others = [speed * _size(other) for other, speed in self.speeds.items()]
+        return float(np.mean(others)) / _size(encoder)
+
+    def of(self, run: Run) -> float:
+        """Core-seconds of a run, without further pretraining; nan where nothing is known, 0 without an encoder."""
+        alike = _but_seed(run)
+        if alike not in self.known and run.encoder == NO_ENCODER:
+            return 0.0
+        if alike not in self.known:
+            self.known[alike] = self._documents(run) * self._pieces(run) / self.speed(run.encoder)
+        return self.known[alike]
+
+    def _documents(self, run):
+        """How many documents a run trains on, all epochs together, and those that it tests, by what these take."""
+        corpus = self.library.of(run)
+        labelled = round(run.fraction * len(corpus.train.texts))
+        tested = min(run.test_size or len(corpus.test.texts), len(corpus.test.texts))
+        return labelled * epochs_of(run, labelled) + tested / FASTER
+
+    def _pieces(self, run):
+        """How many pieces of a document are read, by a sample."""
+        cut = Segmenter(load_tokenizer(run.encoder), run.truncation, run.window, reads_pairs(run), run.prefix)
+        texts = self.library.of(run).train.texts[:SAMPLE]
+        return np.mean([sum(map(len, segments)) for segments in cut(texts)])
+
+    def before(self, run: Run) -> float:
+        """Core-seconds of the further pretraining that a run starts from; 0 where it asks for none."""
+        if run.further_pretraining == "none":
+            return 0.0
+        steps = run.pretraining_steps + run.pretraining_head_steps
+        return steps * run.pretraining_batch_size * run.pretraining_window / self.speed(run.encoder)
+
+    def together(self, runs: Iterable[Run], made: Iterable[Run] = ()) -> float:
+        """Core-seconds of runs when those `made` are there: each run once, and each further pretraining."""
+        made = set(made)
+        runs = [run for run in unique(runs) if run not in made]
+        known, encoders = set(map(encoder_of, made)), {encoder_of(run): run for run in runs}
+        return sum(map(self.of, runs)) + sum(self.before(run) for key, run in encoders.items() if key not in known)
+
+
+def _size(encoder):
+    """What a layer's matrices have in weights, times the layers: a piece is multiplied with each of them."""
+    config = encoder_config(encoder)
+    return config.num_hidden_layers * config.hidden_size**2
+
+
+def _but_seed(run):
+    return replace(run, seed=0)
+
+
+def encoder_of(run: Run) -> tuple:
+    """What names the further pretrained encoder that a run starts from."""
+    return tuple(getattr(run, name) for name in ("encoder", *fields_of("pretraining")))
+
+
+def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: float = 0.0) -> pd.DataFrame:
+    """What plans cost in a profile: a line a notebook that has one, and one for all together, which share runs.
+
+    Columns: notebook, runs, missing (those without a row), hours (of a core, or of the machine whose `speed` is given,
+    for the missing ones; nan where nothing is known), money (at a price an `hour`; without one, nan). A notebook that
+    can't be planned here, for want of a corpus or an encoder, has `needs` instead.
+    """
+    prices, lines, every = Prices(profile, speed=speed), [], []
+    for name in notebooks:
+        try:
+            runs = planned(name, profile).runs
+        except ValueError as error:
+            lines.append({"notebook": name, "needs": " ".join(str(error).split())})
+            continue
+        if runs:
+            lines.append({"notebook": name, **_cost(runs, profile, prices)})
+        every += runs
+    lines.append({"notebook": "all", **_cost(unique(every), profile, prices)})
+    table = pd.DataFrame(lines, columns=["notebook", "runs", "missing", "hours", "needs"])
+    return table.assign(money=table["hours"] * (hour or np.nan))
+
+
+def _cost(runs, profile, prices):
+    lacking = plans.missing(runs, profile, library=prices.library)
+    ids = {name_of(run, prices.library).id for run in runs}
+    return {"runs": len(ids), "missing": len(lacking), "hours": prices.together(lacking) / 3600}
+
+
+def draw(table: pd.DataFrame, title: str, out: Path | str) -> None:
+    """Write the figure of `costs`, as SVG or PNG: hours of the runs that are missing, a bar a notebook."""
+    data = table[table["hours"].notna() & (table["notebook"] != "all")]
+    with plt.style.context(STYLE):
+        chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.34 * len(data)))
+        grid_across(axes)
+        y = np.arange(len(data))
+        axes.barh(y, data["hours"], color=sns.color_palette()[0], height=0.6)
+        for place, line in zip(y, data.to_dict("records"), strict=True):
+            money = "" if np.isnan(line["money"]) else f", {line['money']:,.2f}"
+            told = f" {line['missing']:,.0f} of {line['runs']:,.0f} runs: {line['hours']:.1f} h{money}"
+            axes.annotate(told, (line["hours"], place), va="center", fontsize=9)
+        axes.set_yticks(y, data["notebook"])
+        axes.set(xlabel="hours to go", title=title, ylim=(len(data) - 0.5, -0.5))
+        axes.set_xlim(0, 1.6 * data["hours"].max() or 1)
+        chart.savefig(out)
+    plt.close(chart)
