@@ -301,20 +301,16 @@ def _write_slurm(given, profile, runs):
 
 
 def _price(given):
-    """Print a notebook a line: runs, those that are missing, hours, money; and all together."""
+    """Print what plans cost, a notebook a line, and all together."""
     from pandas import isna
 
-    from .study.prices import costs, draw
+    from .study.prices import costs, draw, told
     from .study.report import names_of
 
     table = costs(given.profile, names_of(given.notebooks, True), given.speed, given.hour)
     for line in table.to_dict("records"):
-        if isna(line["runs"]):
-            print(f"{line['notebook']}: can't be planned here: {line['needs']}")
-            continue
-        hours = "at an unknown speed" if isna(line["hours"]) else f"{line['hours']:.1f} hours"
-        money = "" if isna(line["money"]) else f", {line['money']:,.2f}"
-        print(f"{line['notebook']}: {line['runs']:.0f} runs, {line['missing']:.0f} missing: {hours}{money}")
+        said = f"can't be planned here: {line['needs']}" if isna(line["runs"]) else told(line)
+        print(f"{line['notebook']}: {said}")
     machine = f"on a machine of {given.speed:,.0f} pieces a second" if given.speed else "of a core like those so far"
     print(f"Hours {machine}.")
     if given.out:

@@ -1,8 +1,9 @@
 """What runs will take, by the rows that there are: core-seconds, and for a plan hours and money, before it is begun."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -110,9 +111,9 @@ def encoder_of(run: Run) -> tuple:
 def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: float = 0.0) -> pd.DataFrame:
     """What plans cost in a profile: a line a notebook that has one, and one for all together, which share runs.
 
-    Columns: notebook, runs, missing (those without a row), hours (of a core, or of the machine whose `speed` is given,
-    for the missing ones; nan where nothing is known), money (at a price an `hour`; without one, nan). A notebook that
-    can't be planned here, for want of a corpus or an encoder, has `needs` instead.
+    Columns: notebook, runs, missing (those without a row), hours (of all runs, on one core, or on the machine whose
+    `speed` is given; nan where nothing is known), left (of the missing ones), money (for these, at a price an `hour`;
+    nan without one). A notebook that can't be planned here, for want of a corpus or an encoder, has `needs` instead.
     """
     prices, lines, every = Prices(profile, speed=speed), [], []
     for name in notebooks:
@@ -125,30 +126,40 @@ def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: floa
             lines.append({"notebook": name, **_cost(runs, profile, prices)})
         every += runs
     lines.append({"notebook": "all", **_cost(unique(every), profile, prices)})
-    table = pd.DataFrame(lines, columns=["notebook", "runs", "missing", "hours", "needs"])
-    return table.assign(money=table["hours"] * (hour or np.nan))
+    table = pd.DataFrame(lines, columns=["notebook", "runs", "missing", "hours", "left", "needs"])
+    return table.assign(money=table["left"] * (hour or np.nan))
 
 
 def _cost(runs, profile, prices):
-    lacking = plans.missing(runs, profile, library=prices.library)
-    ids = {name_of(run, prices.library).id for run in runs}
-    return {"runs": len(ids), "missing": len(lacking), "hours": prices.together(lacking) / 3600}
+    named = {name_of(run, prices.library).id: run for run in runs}
+    lacking = plans.missing(named.values(), profile, library=prices.library)
+    hours, left = (prices.together(part) / 3600 for part in (named.values(), lacking))
+    return {"runs": len(named), "missing": len(lacking), "hours": hours, "left": left}
+
+
+def told(line: Mapping[str, Any]) -> str:
+    """A line of `costs` in words."""
+    hours = "at an unknown speed"
+    if not np.isnan(line["hours"]):
+        hours = f"{line['left']:,.1f} of {line['hours']:,.1f} hours"
+    money = "" if np.isnan(line["money"]) else f", {line['money']:,.2f}"
+    return f"{line['missing']:,.0f} of {line['runs']:,.0f} runs are missing: {hours}{money}"
 
 
 def draw(table: pd.DataFrame, title: str, out: Path | str) -> None:
-    """Write the figure of `costs`, as SVG or PNG: hours of the runs that are missing, a bar a notebook."""
+    """Write the figure of `costs`, as SVG or PNG: a bar a notebook, what is missing in a darker colour."""
     data = table[table["hours"].notna() & (table["notebook"] != "all")]
     with plt.style.context(STYLE):
-        chart, axes = plt.subplots(figsize=(7.4, 1.2 + 0.34 * len(data)))
+        chart, axes = plt.subplots(figsize=(8.4, 1.4 + 0.36 * len(data)))
         grid_across(axes)
-        y = np.arange(len(data))
-        axes.barh(y, data["hours"], color=sns.color_palette()[0], height=0.6)
+        y, color = np.arange(len(data)), sns.color_palette()[0]
+        axes.barh(y, data["hours"], color=color, alpha=0.35, height=0.6, label="whole plan")
+        axes.barh(y, data["left"], color=color, height=0.6, label="runs without a row")
         for place, line in zip(y, data.to_dict("records"), strict=True):
-            money = "" if np.isnan(line["money"]) else f", {line['money']:,.2f}"
-            told = f" {line['missing']:,.0f} of {line['runs']:,.0f} runs: {line['hours']:.1f} h{money}"
-            axes.annotate(told, (line["hours"], place), va="center", fontsize=9)
+            axes.annotate(f" {told(line)}", (line["hours"], place), va="center", fontsize=8)
         axes.set_yticks(y, data["notebook"])
-        axes.set(xlabel="hours to go", title=title, ylim=(len(data) - 0.5, -0.5))
-        axes.set_xlim(0, 1.6 * data["hours"].max() or 1)
+        axes.set(xlabel="hours", title=title, ylim=(len(data) - 0.5, -0.5))
+        axes.set_xlim(0, 2.2 * data["hours"].max() or 1)
+        chart.legend(loc="outside lower center", ncols=2)
         chart.savefig(out)
     plt.close(chart)

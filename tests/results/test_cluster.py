@@ -13,7 +13,7 @@ from dataclasses import asdict, replace
 import pytest
 from test_workers import TIMES
 
-from bertstudy import grid
+from bertstudy import grid, setup
 from bertstudy.choices.truncation import TRUNCATIONS, truncation
 from bertstudy.results import plans
 from bertstudy.results.rows import Store, name_of
@@ -128,17 +128,17 @@ def test_after_a_driver_is_killed_the_same_call_goes_on(small, tmp_path, nodes):
     assert {row_id: store.path(row_id).stat().st_mtime_ns for row_id in kept} == kept
 
 
-def test_choices_of_the_callers_travel_to_a_cluster(small, tmp_path, nodes):
+def test_a_notebook_makes_its_runs_on_a_cluster_with_its_own_choices(small, tmp_path, nodes, reports):
     @truncation("every_other_piece")
     def every_other_piece(ids, room):
         return [ids[::2][:room]]
 
     try:
         plan = grid(replace(small, truncation="every_other_piece"), seed=range(2))
-        there = plans.run_all(plan, Store(tmp_path / "there"), progress=False, cluster=nodes.address)
+        there = setup(profile="smoke", cluster=nodes.address).run_all(plan)
         here = plans.run_all(plan, Store(tmp_path / "here"), progress=False)
         assert same(there, here)
-        assert losses(there) != losses(plans.run_all(grid(small, seed=range(2)), Store(tmp_path / "o"), progress=False))
+        assert set(there["truncation"]) == {"every_other_piece"}
     finally:
         del TRUNCATIONS["every_other_piece"]
 
