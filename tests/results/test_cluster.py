@@ -13,12 +13,15 @@ from dataclasses import asdict, replace
 import pytest
 from test_workers import TIMES
 
-from bertstudy import grid, setup
+from bertstudy import Run, grid, setup
 from bertstudy.choices.truncation import TRUNCATIONS, truncation
+from bertstudy.data.corpora import LIBRARY
 from bertstudy.results import plans
 from bertstudy.results.rows import Store, name_of
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'bertstudy[cluster]'")
+from bertstudy.results import cluster  # noqa: E402 - which needs Ray
+
 pytestmark = pytest.mark.slow
 
 
@@ -146,3 +149,21 @@ def test_a_notebook_makes_its_runs_on_a_cluster_with_its_own_choices(small, tmp_
 def test_without_a_cluster_the_error_says_how_to_start_one(small, tmp_path):
     with pytest.raises(ValueError, match=r"cluster='127.0.0.1:1': there is no Ray cluster .*`ray start --head`"):
         plans.run_all([small], Store(tmp_path), cluster="127.0.0.1:1")
+
+
+def test_a_run_asks_for_what_it_needs(small, monkeypatch):
+    def cluster_of(*nodes):
+        monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True, "Resources": node} for node in nodes])
+        return cluster.Cluster(LIBRARY)
+
+    words = Run(corpus="movies", encoder="none", method="tfidf")
+    wide, narrow = (replace(small, encoder=name) for name in ("wide", "narrow"))
+    monkeypatch.setattr(cluster, "width_of", lambda run: {"wide": 768, "narrow": 384, "none": 0}.get(run.encoder, 32))
+    cpus = cluster_of({"CPU": 16.0}, {"CPU": 2.0})
+    assert [cpus.asks(run) for run in (wide, narrow, small, words)] == [{"num_cpus": count} for count in (2, 2, 1, 1)]
+    assert cluster_of({"CPU": 64.0}).asks(wide) == {"num_cpus": 4}
+    gpus = cluster_of({"CPU": 16.0}, {"CPU": 8.0, "GPU": 2.0})
+    assert gpus.asks(wide) == {"num_cpus": 1, "num_gpus": 1}
+    assert gpus.asks(narrow) == gpus.asks(small) == {"num_cpus": 1, "num_gpus": 0.25}
+    assert gpus.asks(words) == {"num_cpus": 1}
+    assert gpus.told == "2 nodes, 24 CPUs, 2 GPUs"
