@@ -53,7 +53,7 @@ def test_what_a_text_was_meant_to_be_is_the_example():
 
 
 PARAMETERS = [(one.name, name) for one in EXPERIMENTS.values() for name in one.parameters]
-COMMON = ("seeds", "data_dir", "profile", "corpus", "fraction", "test_size", "encoder")
+COMMON = ("seeds", "data_dir", "cluster", "profile", "corpus", "fraction", "test_size", "encoder")
 PARAMETERS += [("fewshot", name) for name in COMMON]
 
 

@@ -4,6 +4,7 @@ Reading is quick, since torch and whatever else a run needs is imported only whe
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
@@ -15,13 +16,14 @@ from tqdm.auto import tqdm
 from ..data.corpora import LIBRARY, Library
 from ..paths import runs as runs_folder
 from ..paths import shown
-from ..registry import no_such
+from ..registry import brief, no_such
 from ..runs import Run
 from ..whole import check_writable
 from .rows import Store, as_table, name_of, stale_stages
 
 LOG = logging.getLogger(__name__)
 REMAKE = ("", "stale")
+ADDRESS = re.compile(r"|auto|(ray://)?[\w.:\[\]-]+:\d+")  # of a cluster
 
 
 def run(run: Run, profile: str | Store, progress: bool = True, remake: str = "", library: Library = LIBRARY) -> dict:
@@ -75,6 +77,12 @@ def _check_remake(remake):
         raise no_such("remake", remake, map(repr, REMAKE))
 
 
+def check_cluster(address: str) -> None:
+    """Raise ValueError for what is no address of a cluster; "" is none."""
+    if not isinstance(address, str) or not ADDRESS.fullmatch(address):
+        raise ValueError(f"cluster={brief(address)}: expected auto, or an address as in cluster='10.0.0.1:6379'.")
+
+
 def run_all(
     plan: Iterable[Run],
     profile: str | Store,
@@ -93,6 +101,7 @@ def run_all(
     """
     store, names = Store.of(profile), _named(plan, library)
     _check_remake(remake)
+    check_cluster(cluster)
     todo = {row_id: planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)}
     if cluster:
         rows = _made_on_cluster(todo, store, remake, library, cluster)

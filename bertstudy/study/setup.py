@@ -18,6 +18,7 @@ from ..model.loading import check_encoder
 from ..model.locations import reads_mean
 from ..profiles import profile as find_profile
 from ..registry import brief, no_such
+from ..results.plans import check_cluster
 from .display import draw_as_svg, show_remarks
 from .study import Study
 
@@ -83,8 +84,7 @@ def setup(
         base = replace(base, fraction=scale["fraction"])
     if given.get("corpus"):
         scale |= {name: [base.corpus] for name in ("tasks", "corpora") if name in scale and not own.get(name)}
-    if not isinstance(cluster, str):
-        raise TypeError(f"cluster={brief(cluster)}: expected an address, as in cluster='auto' or '10.0.0.1:6379'.")
+    check_cluster(cluster)
     study = Study(question, chosen, base, scale, library, cluster)
     _check_loads(study, own, bool(given.get("corpus")), base.test_size if given.get("test_size") else 0)
     draw_as_svg()
