@@ -67,9 +67,9 @@ class Cluster:
     def __init__(self, library: Library):
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cpus = [int(node["CPU"]) for node in nodes if node.get("CPU")]
-        self.has_gpus = any(node.get("GPU") for node in nodes)
-        self.threads = min([THREADS, *cpus])
-        self.told = f"{len(nodes)} nodes, {sum(cpus)} CPUs, {sum(node.get('GPU', 0) for node in nodes):.0f} GPUs"
+        gpus = sum(node.get("GPU", 0) for node in nodes)
+        self.has_gpus, self.threads = gpus > 0, min([THREADS, *cpus])
+        self.told = f"nodes {len(nodes)}, CPUs {sum(cpus)}, GPUs {gpus:.0f}"
         self._packer, self._given = parcels.Packer(library, ray.put), set()
 
     def asks(self, run: Run) -> dict[str, float]:

@@ -189,6 +189,6 @@ def _made_on_cluster(todo, store, remake, library, address) -> Iterator[dict]:
 
     ids = {planned: row_id for row_id, planned in todo.items()}
     with connected(address, library) as cluster:
-        LOG.info("%d runs on a cluster of %s.", len(todo), cluster.told)
+        LOG.info("%d runs on a cluster: %s.", len(todo), cluster.told)
         work = lambda planned: _row(ids[planned], store, remake, lambda: cluster.compute(planned))  # noqa: E731
         yield from share({ids[planned]: planned for planned in in_order(todo.values())}, work)

@@ -166,4 +166,4 @@ def test_a_run_asks_for_what_it_needs(small, monkeypatch):
     assert gpus.asks(wide) == {"num_cpus": 1, "num_gpus": 1}
     assert gpus.asks(narrow) == gpus.asks(small) == {"num_cpus": 1, "num_gpus": 0.25}
     assert gpus.asks(words) == {"num_cpus": 1}
-    assert gpus.told == "2 nodes, 24 CPUs, 2 GPUs"
+    assert gpus.told == "nodes 2, CPUs 24, GPUs 2"
