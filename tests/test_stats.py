@@ -44,6 +44,7 @@ def test_intervals_of_standard_deviations_cover_as_often_as_they_say():
     assert sd == pytest.approx(np.std([1, 2, 4], ddof=1))
     assert (low, high) == pytest.approx((sd * (2 / 7.377759) ** 0.5, sd * (2 / 0.05063562) ** 0.5), rel=1e-5)
     assert np.isnan(stats.sd_interval([1.0])).all()
+    assert np.isfinite(stats.sd_interval([1.0, 2.0])).all()
 
 
 def test_wilson_as_printed():
@@ -283,6 +284,33 @@ def test_the_seeds_needed_are_the_fewest_that_find_it():
     assert stats.seeds_needed(seen, -1.5) == needed
     assert stats.seeds_needed(seen, 1.5, level=0.01) > needed
     assert stats.seeds_needed(spreading(1.0, 0.5), 1.0) is None  # documents alone leave 1.98 points
+
+
+def f1_of(truth, predicted, number):
+    """F1 in percent of a class, by precision and recall, in each row of documents."""
+    hit = ((truth == number) & (predicted == number)).sum(-1)
+    precision, recall = hit / (predicted == number).sum(-1), hit / (truth == number).sum(-1)
+    return 200 * precision * recall / (precision + recall)
+
+
+def test_intervals_of_f1_are_those_of_documents_drawn_again():
+    random = np.random.default_rng(0)
+    truth = random.choice(3, 300, p=[0.5, 0.3, 0.2])
+    predicted = np.where(random.random(300) < 0.7, truth, random.integers(3, size=300))
+    again = random.integers(300, size=(20_000, 300))
+    drawn = np.array([f1_of(truth[again], predicted[again], number) for number in range(3)])
+    table = stats.by_class(truth, predicted, 3, draws=20_000)
+    assert table["f1"].tolist() == pytest.approx([f1_of(truth, predicted, number) for number in range(3)])
+    ends = np.quantile(drawn, (0.025, 0.975), axis=1)
+    assert pytest.approx(ends, abs=0.4) == table[["f1_low", "f1_high"]].to_numpy().T
+    found = stats.macro_f1_interval(truth, predicted, draws=20_000)
+    assert found == pytest.approx(np.quantile(drawn.mean(0), (0.025, 0.975)), abs=0.3)
+
+
+def test_without_an_error_f1_is_100_and_so_are_its_bounds():
+    truth = np.arange(60) % 3
+    assert (stats.by_class(truth, truth, 3)[["f1", "f1_low", "f1_high"]] == 100).all(axis=None)
+    assert stats.macro_f1_interval(truth, truth) == (100, 100)
 
 
 def test_statistics_need_no_torch():

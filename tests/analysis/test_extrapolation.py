@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from bertstudy.analysis import extrapolation
 from bertstudy.analysis.extrapolation import LUCK, _luck, extrapolate, power_law
 
 SIZES = (50, 100, 200, 400)
@@ -37,6 +38,35 @@ def test_the_interval_covers_what_was_planted_nearly_always():
         covered += one["low"] <= truth <= one["high"]
         assert one["low"] < one["error"] < one["high"]
     assert covered >= 36
+
+
+def test_what_four_times_the_labels_bring_by_hand():
+    """Errors of 40, 20 and 10 % halve with four times the labels. In the interval the documents are drawn again, whose
+    easiest are wrong at all points, and each point is off by LUCK; the law elsewhere is a weighted sum of its points.
+    """
+    sizes, errors, documents = np.array([50, 200, 800]), np.array([0.4, 0.2, 0.1]), 2000
+    table = extrapolate(sizes, np.arange(documents) < errors[:, None] * documents, [3200, 1600], draws=4000)
+    assert table["labelled"].tolist() == [3200, 1600]
+    assert table["error"].tolist() == pytest.approx([5, 10 / 2**0.5])
+    assert table["gain"].tolist() == pytest.approx([5, 10 - 10 / 2**0.5])
+    random, design = np.random.default_rng(1), np.stack([np.log(sizes), np.ones(3)], 1)
+    known = errors / (1 - errors)  # one over the variance of a logarithm is in proportion to it
+    law = np.linalg.solve(design.T * known @ design, design.T * known)
+    drawn = random.multinomial(documents, [0.1, 0.1, 0.2, 0.6], size=20_000)[:, :3].cumsum(1)[:, ::-1] / documents
+    drawn = (np.log(drawn) + LUCK * random.standard_normal(drawn.shape)) @ law.T
+    far, today = (100 * np.exp(drawn @ [np.log(labelled), 1]) for labelled in (3200, 800))
+    for name, values in (("", far), ("gain_", today - far)):
+        ends = np.quantile(values, (0.025, 0.975))
+        assert table.loc[0, [f"{name}low", f"{name}high"]].tolist() == pytest.approx(ends, rel=0.06)
+
+
+def test_where_nothing_is_by_chance_the_interval_is_the_law(monkeypatch):
+    monkeypatch.setattr(extrapolation, "LUCK", 0.0)
+    wrong = np.repeat([[True], [False]], 100, axis=1)  # half an error is right at the first point, wrong at the second
+    one = extrapolate([50, 200], wrong, [800], draws=10).iloc[0]
+    error, today = 100 * 0.005 * 0.005 / 0.995, 100 * 0.005
+    assert one[["error", "low", "high"]].tolist() == pytest.approx([error] * 3)
+    assert one[["gain", "gain_low", "gain_high"]].tolist() == pytest.approx([today - error] * 3)
 
 
 def test_fewer_points_and_fewer_documents_widen_the_interval():
