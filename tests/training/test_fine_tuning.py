@@ -2,8 +2,10 @@ import math
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ from accelerate import Accelerator
 
 from bertstudy import Classifier, load_corpus
 from bertstudy.data.sampling import draw
-from bertstudy.training.fine_tuning import backward, epochs_of, evaluate, fit
+from bertstudy.training import fine_tuning
+from bertstudy.training.fine_tuning import Watch, backward, epochs_of, evaluate, fit
 from bertstudy.training.optim import Optimizer
 
 # the best epoch is not the last
@@ -84,6 +87,16 @@ def test_the_parts_of_a_document_have_the_same_dropout_both_times(small):
     assert slope == pytest.approx((ends[0] - ends[1]) / (2 * step), rel=0.05)
 
 
+def test_a_process_that_is_left_without_a_document_adds_nothing(small):
+    classifier, (documents, labels), _, _ = encoded(replace(small, dropout=0.0, head_dropout=0.0))
+    second = SimpleNamespace(process_index=1, num_processes=2, device="cpu", no_sync=nullcontext)
+    second.reduce = lambda total, how: total
+    for count, expected in ((1, 0), (2, 1)):  # of two documents the second is its own
+        classifier.zero_grad()
+        loss, _ = backward(second, classifier, documents[:count], labels[:count], None, 10**9).tolist()
+        assert bool(loss) == bool(classifier.head.weight.grad.any()) == expected
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [2])
 def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
@@ -137,6 +150,19 @@ def test_the_best_epoch_by_dev_is_kept(small):
     best = min((one["dev_error"], one["dev_loss"]) for one in history)
     assert evaluate(classifier, *dev)[:2] == pytest.approx(best)
     assert best < (history[-1]["dev_error"], history[-1]["dev_loss"])  # else the last would do as well
+
+
+def test_of_epochs_that_are_equal_the_first_is_kept(small, monkeypatch):
+    classifier, (documents, _), dev, _ = encoded(small)
+    monkeypatch.setattr(fine_tuning, "evaluate", lambda *_: (50.0, 0.7, np.zeros(len(dev[1]), int)))
+    watch, optimizer = Watch(classifier, dev), SimpleNamespace(taken=1, learning_rate=0.1)
+    first = classifier.head.bias.detach().clone()
+    for epoch in (1, 2):
+        watch.saw(documents[:2], torch.tensor([0.7, 50.0]))
+        watch.look(epoch, optimizer)
+        with torch.no_grad():
+            classifier.head.bias += 1
+    assert torch.equal(watch.weights["head.bias"], first)
 
 
 def test_dev_is_scored_several_times_an_epoch(small):
