@@ -20,6 +20,7 @@ from bertstudy.data.sources import source_texts, sources
 from bertstudy.model.encoder import load_pretraining_model
 from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
+from bertstudy.training import pretraining
 from bertstudy.training.examples import examples, mask, masked_batch, pairs, sentence_ids
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, pretrain, split_held_out
 
@@ -73,6 +74,15 @@ def test_half_of_the_pairs_follow_and_half_come_from_elsewhere(tokenizer):
     short = [(first, second, follows) for first, second, follows in made if len(first) + len(second) < 38]
     assert all(runs_on(first, second) for first, second, follows in short if follows)
     assert np.mean([runs_on(first, second) for first, second, follows in short if not follows]) < 0.1
+
+
+def test_sentences_of_two_documents_are_enough_for_pairs(tokenizer):
+    documents = sentence_ids(["a b! c d! e f! g h!", "m n! o p! q r! s t!"], tokenizer)
+    made = [pair for seed in range(9) for pair in pairs(documents, 40, random.Random(seed))]
+    assert {follows for *_, follows in made} == {True, False}
+    letters = [{piece for sentence in document for piece in sentence} for document in documents]
+    for first, second, follows in made:
+        assert (set(first) <= letters[0]) == (set(second) <= letters[not follows])
 
 
 def test_segments_of_a_pair_are_marked(tokenizer):
@@ -185,6 +195,48 @@ def test_an_encoder_with_a_head_needs_no_head_steps(tiny, tmp_path):
         PretrainingModel(again, new), texts(), settings(str(tmp_path / "whole"), steps=3, head_steps=9), progress=False
     )
     assert history[-1]["step"] == 3
+
+
+def test_every_step_of_every_seed_has_a_dropout_of_its_own(tiny, monkeypatch):
+    models, drawn, own = [PretrainingModel(*load_pretraining_model(tiny())) for _ in range(3)], [], torch.manual_seed
+    monkeypatch.setattr(torch, "manual_seed", lambda seed: drawn.append(int(seed)) or own(seed))
+    for seed, model in enumerate(models):
+        pretrain(model, texts(), settings(tiny(), steps=3, seed=seed), looks=1, progress=False)
+    assert len(drawn) == len(set(drawn)) == 9
+
+
+def test_the_state_is_saved_every_so_many_steps(tiny, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(pretraining, "SAVE_EVERY", 3)
+    monkeypatch.setattr(pretraining.Progress, "save", lambda self: saved.append(self.data["step"]))
+    model = PretrainingModel(*load_pretraining_model(tiny()))
+    pretrain(model, texts(), settings(tiny(), steps=7), tmp_path / "state", looks=1, progress=False)
+    assert saved == [3, 6]
+
+
+def test_what_was_interrupted_goes_on_and_counts_time_and_pieces_from_the_start(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretraining, "SAVE_EVERY", 3)
+    asked, save = settings(tiny(), steps=8), pretraining.Progress.save
+
+    def interrupted(state):
+        state.data["seconds"] += 100  # as if it had taken long so far
+        save(state)
+        raise KeyboardInterrupt
+
+    def made(**options):
+        model = PretrainingModel(*load_pretraining_model(tiny()))
+        return pretrain(model, texts(), asked, looks=2, progress=False, **options), model.state_dict()
+
+    expected, weights = made()
+    monkeypatch.setattr(pretraining.Progress, "save", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        made(state_file=tmp_path / "state")
+    monkeypatch.setattr(pretraining.Progress, "save", save)
+    history, again = made(state_file=tmp_path / "state")
+    assert all(torch.equal(weights[name], again[name]) for name in weights)
+    for one, other in zip(history, expected, strict=True):
+        assert one | {"seconds": 0} == other | {"seconds": 0}
+    assert 100 < history[1]["seconds"] < history[2]["seconds"] < 200
 
 
 KILLED = """
