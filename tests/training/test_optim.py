@@ -103,6 +103,16 @@ def test_without_bias_correction_it_is_bert_adam(corrected):
     assert torch.allclose(weight.detach(), expected, atol=1e-6)
 
 
+def test_clipping_reads_gradients_without_their_scale_also_of_weights_that_are_not_stepped():
+    scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    own, other, unread = (nn.Parameter(torch.zeros(1)) for _ in range(3))
+    group = {"params": [own], "lr": 1.0, "weight_decay": 0.0}
+    optimizer = Optimizer([group], Run(), steps=1, scaler=scaler)
+    scaler.scale(3 * own + 4 * other).backward()
+    optimizer.clip([own, other, unread], most=1.0)
+    assert (own.grad.item(), other.grad.item()) == pytest.approx((3 / 5, 4 / 5))
+
+
 def test_layer_decay_on_shared_layers_is_an_error(tmp_path):
     from conftest import make_encoder
 
