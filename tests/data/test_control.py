@@ -15,6 +15,7 @@ from bertstudy.data.control import bank, corpora
 from bertstudy.data.control.corpora import COMPOSED, LABEL_NOISE, compose, expected_error, general, plans
 from bertstudy.model.encoder import load_pretraining_model
 from bertstudy.model.loading import load_tokenizer
+from bertstudy.training import control_encoders
 from bertstudy.training.control_encoders import ENCODERS, SIZES, vocabulary
 from bertstudy.training.examples import sentence_ids
 from bertstudy.training.pretraining import Pretraining, PretrainingModel, held_out_loss, split_held_out
@@ -144,6 +145,21 @@ def test_the_encoders_are_built():
     assert list(SIZES) == BUILT
     size = sum(path.stat().st_size for path in ENCODERS.rglob("*") if path.is_file())
     assert size < 16 * 2**20
+
+
+@pytest.mark.parametrize("name", BUILT)
+def test_the_shipped_encoders_were_built_as_they_would_be_today(name, tmp_path, monkeypatch):
+    """With another seed or size the weights would be others: what is shipped follows from the code."""
+    monkeypatch.setattr(control_encoders, "general", lambda texts: [])
+    monkeypatch.setattr(control_encoders, "pretrain", lambda *_, **__: [])
+    control_encoders.build(name, folder=tmp_path)
+    shipped, today = (
+        {file: json.loads((folder / f"{file}.json").read_text()) for file in ("build", "config")}
+        for folder in (ENCODERS / name, tmp_path)
+    )
+    assert today["build"] == {**shipped["build"], "history": []}
+    assert today["config"] == {**shipped["config"], "transformers_version": today["config"]["transformers_version"]}
+    assert load_tokenizer(str(tmp_path)).get_vocab() == load_tokenizer(name).get_vocab()
 
 
 @pytest.mark.slow
