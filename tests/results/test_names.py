@@ -11,7 +11,7 @@ import pytest
 from conftest import LETTERS
 from safetensors.torch import load_file, save_file
 
-from bertstudy.choices.truncation import TRUNCATIONS
+from bertstudy.choices.truncation import TRUNCATIONS, truncation
 from bertstudy.paths import ROOT
 from bertstudy.results.rows import name_of
 from bertstudy.runs import Run
@@ -163,6 +163,18 @@ def test_an_edited_function_or_what_it_calls_is_another_row(small, tmp_path):
     names = [named(skip=0, start=0), named(skip=1, start=0), named(skip=0, start=1)]
     assert len(set(names)) == 3
     assert named(skip=0, start=0) == names[0]
+
+
+def test_a_function_of_the_readers_own_is_named_by_its_source(small):
+    @truncation("every_second")
+    def every_second(ids, room):
+        return [ids[::2][:room]]
+
+    try:
+        assert name_of(replace(small, truncation="every_second")).made_from["functions"].keys() == {"truncation"}
+    finally:
+        del TRUNCATIONS["every_second"]
+    assert "functions" not in name_of(small).made_from
 
 
 def test_a_function_without_a_source_is_refused(small, monkeypatch):

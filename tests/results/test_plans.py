@@ -49,7 +49,8 @@ def test_a_row_is_made_once_and_says_all(small, reports, counted):
     assert row["error"] == pytest.approx(100 * (predictions != truth).mean())
     kept = row["history"][row["epoch"] - 1]
     assert (kept["dev_error"], kept["dev_loss"]) == min((one["dev_error"], one["dev_loss"]) for one in row["history"])
-    assert row["seconds"]["train"] > 0
+    assert row["seconds"]["train"] > 0 < row["seconds"]["test"]
+    assert row["seconds"]["train"] + row["seconds"]["test"] < row["seconds"]["all"] < 600
     assert row["pieces_per_second"] > 0
     assert {"torch", "transformers", "python"} <= set(row["versions"])
     assert row["device"].startswith("cpu")
