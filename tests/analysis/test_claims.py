@@ -121,6 +121,8 @@ def test_how_much_an_effect_falls_is_told_within_one_corpus_and_encoder_and_over
     real = [{**one, "corpus": "imdb"} for more in both for one in seeds(30, fraction=1.0, **more)]
     for beside in ([], other, real):
         assert told("few labels gain most", rows + beside)["effect"] == pytest.approx(4)
+    two = claims.with_places(table(*(one for one in rows if one["seed"] < 2)))
+    assert judge(claim("few labels gain most"), two)["effect"] == pytest.approx(4)
     assert told("few labels gain most", [one for one in rows if one["seed"] == 0])["verdict"] == "not run"
 
 
