@@ -87,6 +87,16 @@ def test_metrics_are_scikit_learns():
         assert rank(name, truth, predicted, 0.7) == pytest.approx(-value if METRICS.entry(name).higher else value)
 
 
+@pytest.mark.parametrize("name", METRICS)
+def test_balanced_metrics_mind_errors_in_a_small_class_more(name):
+    truth = np.repeat([0, 1], [90, 10])
+    of_the_small, of_the_large = (
+        np.where(np.isin(np.arange(100), wrong), 1 - truth, truth) for wrong in (range(90, 95), range(5))
+    )
+    worse = rank(name, truth, of_the_small, 0.7) > rank(name, truth, of_the_large, 0.7)
+    assert worse == METRICS.entry(name).balanced
+
+
 def test_a_fold_that_would_see_one_class_alone_is_left_out_and_not_judged():
     vectors, truth = clouds(6, 2, distance=4.0)
     truth[:] = [0, 0, 0, 0, 0, 1]

@@ -47,3 +47,15 @@ def test_choosing_saves_labels_where_most_texts_are_easy():
     told = [simulate(learnt, test, [20, 40, 80, 160], seed) for seed in range(3)]
     assert all(one.chosen[0] == one.by_chance[0] for one in told)
     assert np.mean([one.by_chance[-1] - one.chosen[-1] for one in told]) > 2
+
+
+def test_the_unit_that_vectors_are_in_does_not_matter():
+    random = np.random.default_rng(0)
+    classes = random.integers(2, size=400)
+    vectors = random.standard_normal((400, 6)) + classes[:, None]
+    told = [
+        simulate((unit * vectors[:200], classes[:200]), (unit * vectors[200:], classes[200:]), [10, 40])
+        for unit in (1.0, 64.0)
+    ]
+    assert told[0].chosen == pytest.approx(told[1].chosen)
+    assert told[0].by_chance == pytest.approx(told[1].by_chance)
