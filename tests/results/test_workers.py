@@ -1,6 +1,7 @@
 import os
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,8 +12,7 @@ from bertstudy import grid
 from bertstudy.paths import runs
 from bertstudy.results import execution, plans, workers
 from bertstudy.results.rows import unsqueeze
-
-pytestmark = pytest.mark.slow
+from bertstudy.runs import baseline
 
 PRETRAINED = dict(
     further_pretraining="within_task", pretraining_steps=3, pretraining_window=32, pretraining_batch_size=4
@@ -26,6 +26,7 @@ def plan(small):
     return grid(small, seed=range(2)) + grid(further, seed=range(2))
 
 
+@pytest.mark.slow
 def test_processes_make_the_same_rows_as_one_after_the_other(plan):
     apart = plans.run_all(plan, "apart", progress=False, workers=2).to_dict("records")
     shutil.rmtree(runs() / "pretrained")
@@ -47,11 +48,13 @@ def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
     assert workers.in_order([*elsewhere, *further, *plain]) == [elsewhere[0], *plain, elsewhere[1], *further]
 
 
+@pytest.mark.slow
 def test_a_shared_encoder_is_made_once(plan):
     plans.run_all(plan, "shared", progress=False, workers=2)
     assert len(list((runs() / "pretrained").glob("*/history.json"))) == 1
 
 
+@pytest.mark.slow
 def test_processes_have_the_environment_of_the_call(monkeypatch):
     for folder in ("one", "other", "one"):
         monkeypatch.setenv("BERTSTUDY_DATA", folder)
@@ -59,6 +62,7 @@ def test_processes_have_the_environment_of_the_call(monkeypatch):
             assert list(workers.processes(2)(delayed(os.getenv)("BERTSTUDY_DATA") for _ in range(3))) == [folder] * 3
 
 
+@pytest.mark.slow
 def test_a_failing_run_is_told_and_the_rows_that_were_made_stay(small):
     plan = grid(small, seed=range(3)) + [replace(small, window=100_000)]
     with pytest.raises(ValueError, match="window"):
@@ -81,6 +85,16 @@ def test_small_encoders_compute_with_one_thread_and_others_with_all(small, tiny,
         torch.set_num_threads(before)
 
 
+def test_an_encoder_of_256_units_is_small_on_a_cpu_and_none_is_anywhere(small, monkeypatch):
+    sizes, gpu = {"small": 256, "large": 257}, False
+    monkeypatch.setattr(workers, "encoder_config", lambda name: SimpleNamespace(hidden_size=sizes[name]))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert [workers.is_small(replace(small, encoder=name)) for name in sizes] == [True, False]
+    gpu = True
+    assert not workers.is_small(replace(small, encoder="small"))
+    assert workers.is_small(baseline(small, "words"))
+
+
 def test_how_many_processes(small, monkeypatch):
     monkeypatch.setattr(workers, "cpu_count", lambda: 7)
     assert workers.how_many([small]) == 7
@@ -90,6 +104,7 @@ def test_how_many_processes(small, monkeypatch):
     assert workers.how_many([minilm], 2) == 2
 
 
+@pytest.mark.slow
 def test_a_row_does_not_depend_on_the_threads_there_are(small, reports):
     before, made = torch.get_num_threads(), []
     try:
