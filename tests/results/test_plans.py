@@ -105,6 +105,16 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert json.loads(path.read_text()) == {"a": 1}
 
 
+def test_json_files_are_sorted_indented_and_readable(tmp_path):
+    rows.write_json(tmp_path / "row.json", {"b": "新", "a": 1})
+    assert (tmp_path / "row.json").read_text(encoding="utf-8") == '{\n "a": 1,\n "b": "新"\n}\n'
+
+
+def test_cores_are_the_threads_of_a_cpu_and_one_for_a_gpu():
+    devices = {"cpu: Intel, Inc., 2 threads": 2, "cpu: x86_64, 16 threads": 16, "cuda: NVIDIA H200, 8 threads": 1}
+    assert [rows.cores_of({"device": device}) for device in devices] == list(devices.values())
+
+
 @pytest.mark.slow
 def test_two_processes_given_the_same_plan_share_it(small, tmp_path):
     code = (
