@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 import torch
 from accelerate import Accelerator
+from sklearn.utils.class_weight import compute_class_weight
 
-from bertstudy import Classifier, load_corpus
+from bertstudy import Classifier, Run, load_corpus
 from bertstudy.data.sampling import draw
 from bertstudy.training import fine_tuning
-from bertstudy.training.fine_tuning import Watch, backward, epochs_of, evaluate, fit
+from bertstudy.training.fine_tuning import Watch, backward, class_weights, epochs_of, evaluate, fit
 from bertstudy.training.optim import Optimizer
 
 # the best epoch is not the last
@@ -60,6 +61,21 @@ def test_a_document_in_parts_has_the_gradient_of_the_whole(small, pooling):
         told, cut = gradient(classifier, [long, documents[9]], labels[:2], budget)
         assert told == pytest.approx(whole, rel=1e-5)
         assert torch.allclose(cut, expected, atol=1e-5)
+
+
+def test_a_document_is_computed_in_parts_only_where_it_is_longer_than_what_is_long(small, monkeypatch):
+    run = replace(small, truncation="chunks", segment_pooling="mean", window=5)
+    classifier, (documents, labels), _, _ = encoded(run)
+    long, computed, vectors = sum(documents[:9], []), [], Classifier.vectors
+    monkeypatch.setattr(
+        Classifier, "vectors", lambda self, batch: computed.append(batch.pieces) or vectors(self, batch)
+    )
+    pieces = sum(map(len, long))
+    for most in (pieces, pieces - 1):
+        monkeypatch.setattr(fine_tuning, "LONG", most)
+        gradient(classifier, [long], labels[:1], 1)
+        assert most - 5 < max(computed) <= most
+        computed.clear()
 
 
 def test_the_parts_of_a_document_have_the_same_dropout_both_times(small):
@@ -116,6 +132,16 @@ def test_two_processes_take_the_same_steps_as_one(small, tmp_path, processes):
     assert weights[0]["shares"] == [13]
     assert 13 <= sum(weights[1]["shares"]) <= 14  # where there is one document, both have it
     assert max(weights[1]["shares"]) == 7  # each computes its share, not all
+
+
+def test_class_weights_are_scikit_learns():
+    labels = [0, 0, 0, 0, 2, 2, 3]
+    found = class_weights(Run(class_weights="balanced"), labels, 4)
+    expected = compute_class_weight("balanced", classes=np.array([0, 2, 3]), y=labels)
+    assert found[[0, 2, 3]].tolist() == pytest.approx(expected.tolist())
+    assert torch.isfinite(found).all()
+    assert found[labels].mean().item() == pytest.approx(1)
+    assert class_weights(Run(), labels, 4) is None
 
 
 def test_clipping_is_over_all_parameters_together(small, monkeypatch):
