@@ -21,8 +21,8 @@ from bertstudy.model.encoder import load_pretraining_model
 from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
 from bertstudy.training import pretraining
-from bertstudy.training.examples import examples, mask, masked_batch, pairs, sentence_ids
-from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, pretrain, split_held_out
+from bertstudy.training.examples import _shorten, examples, mask, masked_batch, pairs, sentence_ids
+from bertstudy.training.pretraining import Pretraining, PretrainingModel, checkpoint, enough, pretrain, split_held_out
 
 
 def texts(count=80, seed=0):
@@ -74,6 +74,20 @@ def test_half_of_the_pairs_follow_and_half_come_from_elsewhere(tokenizer):
     short = [(first, second, follows) for first, second, follows in made if len(first) + len(second) < 38]
     assert all(runs_on(first, second) for first, second, follows in short if follows)
     assert np.mean([runs_on(first, second) for first, second, follows in short if not follows]) < 0.1
+
+
+def test_a_pair_that_is_too_long_loses_pieces_at_both_ends_of_the_longer():
+    starts, ends = set(), set()
+    for seed in range(40):
+        first, second = _shorten(range(20), range(100, 105), 12, random.Random(seed))
+        assert first == list(range(first[0], first[0] + 7))
+        assert second == list(range(100, 105))
+        starts.add(first[0])
+        ends.add(first[-1])
+    assert len(starts) == len(ends) > 3
+    first, second = _shorten(range(9), range(100, 108), 8, random.Random(0))
+    assert len(first) == len(second) == 4
+    assert _shorten([1, 2], [3, 4], 4, random.Random(0)) == ([1, 2], [3, 4])
 
 
 def test_sentences_of_two_documents_are_enough_for_pairs(tokenizer):
@@ -210,8 +224,9 @@ def test_the_state_is_saved_every_so_many_steps(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(pretraining, "SAVE_EVERY", 3)
     monkeypatch.setattr(pretraining.Progress, "save", lambda self: saved.append(self.data["step"]))
     model = PretrainingModel(*load_pretraining_model(tiny()))
-    pretrain(model, texts(), settings(tiny(), steps=7), tmp_path / "state", looks=1, progress=False)
+    history = pretrain(model, texts(), settings(tiny(), steps=7), tmp_path / "state", looks=2, progress=False)
     assert saved == [3, 6]
+    assert [one["step"] for one in history] == [0, 3, 7]
 
 
 def test_what_was_interrupted_goes_on_and_counts_time_and_pieces_from_the_start(tiny, tmp_path, monkeypatch):
@@ -308,11 +323,28 @@ def test_a_type_without_such_a_head_is_told(tiny):
         load_pretraining_model(tiny("convbert"))
 
 
+def test_of_very_many_texts_twice_as_many_as_all_steps_read_are_drawn():
+    given = [str(number) for number in range(5000)]
+    plan = settings("", steps=60, head_steps=40, batch_size=10)
+    drawn = enough(given, plan)
+    assert len(set(drawn)) == len(drawn) == 2 * (60 + 40) * 10
+    assert drawn == enough(given, plan) != enough(given, replace(plan, seed=1))
+    assert enough(given[:2000], plan) == given[:2000]
+    assert len(enough(given, replace(plan, steps=1, head_steps=0))) == 1000  # few enough to cut all into sentences
+
+
 def test_held_out_documents_are_not_trained_on():
     train, held_out = split_held_out(list(range(100)))
     assert len(held_out) == 5
     assert not set(train) & set(held_out)
     assert len(train) == 95
+    for number, held in ((40, 4), (7, 4), (2, 1)):  # four of few, every second of very few
+        train, held_out = split_held_out(list(range(number)))
+        assert (len(train), len(held_out)) == (number - held, held)
+
+
+def test_a_pretraining_has_the_defaults_of_a_run():
+    assert pretraining.settings_of(Run()) == Pretraining(Run().encoder, steps=0)
 
 
 BASE = Run(
