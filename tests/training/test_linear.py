@@ -5,7 +5,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, matthews_corrcoef
 from sklearn.svm import LinearSVC
 
 from bertstudy.choices.metrics import METRICS
-from bertstudy.training import metrics
+from bertstudy.training import linear, metrics
 from bertstudy.training.linear import cross_entropy, fit_linear
 from bertstudy.training.metrics import rank
 
@@ -108,7 +108,21 @@ def test_a_fold_that_would_see_one_class_alone_is_left_out_and_not_judged():
     assert (few.logits(vectors[4:]).argmax(1) == truth[4:]).all()
 
 
+def test_strengths_are_chosen_on_as_many_documents_as_take_seconds_and_fitted_to_all(monkeypatch):
+    sizes, fitted = [], linear._fitted
+    monkeypatch.setattr(
+        linear, "_fitted", lambda one, vectors, *rest: sizes.append(len(vectors)) or fitted(one, vectors, *rest)
+    )
+    vectors, truth = clouds(900)
+    for documents, most in ((600, 600), (100, 300), (5000, 900)):
+        monkeypatch.setattr(linear, "WORK", documents * 8 * 3)  # of 8 cells, for 3 classes
+        fit_linear(vectors, truth, 3, [LinearSVC()])
+        assert sizes == [most * 2 // 3] * 3 + [900]
+        sizes.clear()
+
+
 def test_cross_entropy_of_probabilities_is_that_of_their_logits():
     logits, truth = np.random.default_rng(0).standard_normal((50, 4)), np.arange(50) % 4
     probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     assert metrics.cross_entropy(probabilities, truth) == pytest.approx(cross_entropy(logits, truth))
+    assert metrics.cross_entropy(np.eye(4), np.array([0, 1, 2, 0])) == pytest.approx(np.log(1e12) / 4)  # not infinite

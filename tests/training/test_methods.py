@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from bertstudy import Classifier, Run, run
 from bertstudy.data.sampling import Documents, Split
 from bertstudy.results.execution import compute
+from bertstudy.results.rows import wrong
 from bertstudy.runs import baseline
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods import words
@@ -75,11 +76,12 @@ def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
 
 
 def test_rows_of_baselines_stand_beside_the_others(small):
-    for method in ("tfidf", "features"):
+    for method in ("tfidf", "features", "words", "embeddings"):
         row = run(baseline(small, method), "baselines", progress=False)
         assert row["run"]["method"] == method
         assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
         assert 0 < row["seconds"]["test"] < row["seconds"]["all"]
+        assert row["error"] == pytest.approx(100 * wrong(row).mean())
         assert row["error"] < 50
 
 

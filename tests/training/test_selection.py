@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from bertstudy.training.selection import choose, margins, simulate
 
@@ -49,13 +50,13 @@ def test_choosing_saves_labels_where_most_texts_are_easy():
     assert np.mean([one.by_chance[-1] - one.chosen[-1] for one in told]) > 2
 
 
-def test_the_unit_that_vectors_are_in_does_not_matter():
+def test_neither_the_unit_of_vectors_matters_nor_whether_they_are_sparse():
     random = np.random.default_rng(0)
     classes = random.integers(2, size=400)
     vectors = random.standard_normal((400, 6)) + classes[:, None]
-    told = [
-        simulate((unit * vectors[:200], classes[:200]), (unit * vectors[200:], classes[200:]), [10, 40])
-        for unit in (1.0, 64.0)
-    ]
-    assert told[0].chosen == pytest.approx(told[1].chosen)
-    assert told[0].by_chance == pytest.approx(told[1].by_chance)
+    train, test = (vectors[:200], classes[:200]), (vectors[200:], classes[200:])
+    told = simulate(train, test, [10, 40])
+    for other in (lambda given: 64 * given, csr_matrix):
+        again = simulate((other(train[0]), train[1]), (other(test[0]), test[1]), [10, 40])
+        assert again.chosen == pytest.approx(told.chosen)
+        assert again.by_chance == pytest.approx(told.by_chance)

@@ -71,7 +71,9 @@ def test_every_method_is_tried_here():
 @pytest.mark.parametrize("spec", SPECS)
 def test_a_method_moves_something_and_is_taken_home(small, spec, tmp_path):
     run = replace(small, epochs=4)
-    plain, _ = train(run, progress=False)
+    plain, row = train(run, progress=False)
+    last = row["history"][-1]
+    assert row["pieces_per_second"] == pytest.approx(last["pieces"] / last["seconds"])
     classifier, row = train(replace(run, method=spec), progress=False)
     texts = ["a b c d", "u v w x", "m n"]
     theirs = classifier.predict(texts).probabilities
@@ -137,6 +139,9 @@ def test_frozen_layers_stay_and_the_others_learn(small):
     before = weights_of(of(small, "freeze_layers:2")[0])
     after = weights_of(trained(small, "freeze_layers:2")[0])
     assert {".".join(name.split(".")[1:4]) for name in moved(before, after)} == {"encoder.layer.2"}
+    every, _ = trained(small, "freeze_layers:3")
+    assert moved(before, weights_of(every)) == set()
+    assert every.head.weight.requires_grad
 
 
 def test_layers_join_from_the_top(small):
