@@ -69,6 +69,24 @@ def test_there_is_no_verdict_before_the_plan_is_carried_out():
     assert later["p"] == pytest.approx(4 * there["p"])  # a fifth of the level is left for a later look
 
 
+@pytest.mark.parametrize(
+    ("kind", "seen", "clear"),
+    [
+        ("better", 2.0, 2.0),  # above zero
+        ("better", 0.2, 0.3),  # below the least of interest, which is 0.5
+        ("as good", 0.3, 0.8),  # above minus that
+        ("as good", -2.0, 2.0),  # below zero
+        ("no better", -1.0, 1.5),
+        ("no better", 2.0, 2.0),
+    ],
+)
+def test_the_seeds_to_decide_are_those_that_find_the_farther_bound(kind, seen, clear):
+    one = effect(seen, seen - clear, seen + clear)._replace(seeds_share=0.95, freedom=2.2)
+    needed = stats.seeds_needed(one, clear, LEVEL)
+    assert needed > 4
+    assert claims.seeds_to_decide(line(kind, 0.5, one) | {"p": 0.1}, LEVEL) == needed
+
+
 def test_a_claim_judged_beside_others_needs_more():
     clear, doubtful = effect(2.0, 1.0, 3.0), effect(2.0, 0.2, 3.8)
     alone = decided(pd.DataFrame([line("better", 0.5, doubtful)]))
