@@ -240,7 +240,7 @@ def test_what_was_interrupted_goes_on_and_counts_time_and_pieces_from_the_start(
 
     def made(**options):
         model = PretrainingModel(*load_pretraining_model(tiny()))
-        return pretrain(model, texts(), asked, looks=2, progress=False, **options), model.state_dict()
+        return pretrain(model, texts(), asked, progress=False, **options), model.state_dict()
 
     expected, weights = made()
     monkeypatch.setattr(pretraining.Progress, "save", interrupted)
@@ -251,7 +251,8 @@ def test_what_was_interrupted_goes_on_and_counts_time_and_pieces_from_the_start(
     assert all(torch.equal(weights[name], again[name]) for name in weights)
     for one, other in zip(history, expected, strict=True):
         assert one | {"seconds": 0} == other | {"seconds": 0}
-    assert 100 < history[1]["seconds"] < history[2]["seconds"] < 200
+    assert [one["step"] for one in history] == [0, 2, 4, 6, 8]
+    assert history[1]["seconds"] < 100 < history[2]["seconds"] < history[4]["seconds"] < 200
 
 
 KILLED = """

@@ -25,6 +25,13 @@ def test_what_is_chosen_is_unsure_and_of_many_kinds():
     assert choose(probabilities[:3], vectors[:3], 40).tolist() == np.argsort(margins(probabilities[:3])).tolist()
 
 
+def test_of_more_texts_than_ten_times_as_many_as_asked_for_only_the_least_sure_are_looked_at():
+    kinds = np.repeat([0, 1, 2], [50, 50, 20])  # the last kind is far from the others, and a little surer
+    sure = np.linspace(0.5, 0.6, 120)
+    assert choose(np.stack([sure, 1 - sure], 1), 10.0 * np.eye(3)[kinds], 10).max() < 100
+    assert choose(np.stack([sure, 1 - sure], 1), 10.0 * np.eye(3)[kinds], 12).max() >= 100
+
+
 def test_texts_that_are_all_alike_are_chosen_all_the_same():
     chosen = choose(np.full((100, 2), 0.5), np.ones((100, 4)), 8)
     assert len(set(chosen)) == 8
