@@ -46,6 +46,8 @@ def test_runs_that_make_an_encoder_come_first_and_those_that_read_it_late(plan):
     assert workers.in_order(plain) == plain
     elsewhere = [replace(run, corpus="topics", further_pretraining=run.corpus) for run in further]
     assert workers.in_order([*elsewhere, *further, *plain]) == [elsewhere[0], *plain, elsewhere[1], *further]
+    shared = [replace(plain[0], multitask="movies+topics", learning_rate=rate) for rate in (1e-3, 2e-3)]
+    assert workers.in_order([*further, *shared])[2:] == [shared[1], further[1]]  # what is pretrained takes longer
 
 
 @pytest.mark.slow

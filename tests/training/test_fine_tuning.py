@@ -75,6 +75,7 @@ def test_a_document_is_computed_in_parts_only_where_it_is_longer_than_what_is_lo
         monkeypatch.setattr(fine_tuning, "LONG", most)
         gradient(classifier, [long], labels[:1], 1)
         assert most - 5 < max(computed) <= most
+        assert (len(computed) == 1) == (most == pieces)
         computed.clear()
 
 
