@@ -135,7 +135,7 @@ def test_paired_by_hand():
     assert (effect.error, effect.freedom) == pytest.approx((100 * (spread / 8) ** 0.5, freedom))
     assert effect.seeds_share == pytest.approx(over_seeds / spread)
     assert effect.above(20) == pytest.approx(2 * t.sf(0.175 / (spread / 8) ** 0.5, freedom))
-    assert effect.below(20) == 1  # no p is above it
+    assert effect.below(20) == effect.above(60) == 1  # no p is above it
     assert effect.below(50) == pytest.approx(2 * t.sf(0.125 / (spread / 8) ** 0.5, freedom))
 
 

@@ -143,7 +143,8 @@ def test_encoders_are_ranked_by_depth_where_they_were_compared():
         for one in seeds(error, encoder=encoder, depth=depth, **more)
     ]
     chinese = seeds(5, corpus="sogou", encoder="a-chinese-one", depth=4)
-    assert told("large", rows + chinese)["effect"] == pytest.approx(1) == told("large", rows)["effect"]
+    frozen = seeds(5, encoder="minilm", depth=3, method="embeddings")  # which was not fine-tuned
+    assert told("large", rows + chinese + frozen)["effect"] == pytest.approx(1) == told("large", rows)["effect"]
     assert told("large, pretrained further", rows)["effect"] == pytest.approx(5)  # of 11 - 6 and 14 - 6
 
 

@@ -21,6 +21,14 @@ def test_a_power_law_is_found_again():
     assert (slope, np.exp(intercept)) == pytest.approx((-0.5, 3))
 
 
+def test_points_weigh_in_the_law_as_well_as_their_logarithms_are_known():
+    labelled, errors = np.array([50, 100, 200, 400]), np.array([0.5, 0.3, 0.25, 0.1])
+    design = np.stack([np.log(labelled), np.ones(4)], 1)
+    known = errors / (1 - errors)  # one over the variance of the logarithm of a share, times the documents
+    expected = np.linalg.solve(design.T * known @ design, design.T * known @ np.log(errors))
+    assert power_law(labelled, errors, 300) == pytest.approx(expected)
+
+
 def test_the_luck_of_a_point_is_its_distance_from_the_law():
     labelled = np.array([50, 100, 200, 400])
     away = np.array([0.3, -0.3, -0.3, 0.3])  # which no line through the logarithms takes up
