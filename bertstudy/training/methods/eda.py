@@ -11,8 +11,7 @@ SHARE = 0.1  # of a document's words that are changed
 
 
 def _deleted(words, places, random):
-    kept = [word for place, word in enumerate(words) if place not in set(places)]
-    return kept or words[:1]
+    return [word for place, word in enumerate(words) if place not in set(places)]
 
 
 def _swapped(words, places, random):
