@@ -148,7 +148,7 @@ def _phases(model, settings, head_steps, scaler):
 
 
 def split_held_out(documents: list) -> tuple[list, list]:
-    """(documents to train on, documents to measure on): every twentieth is held out, of few more, up to every second."""
+    """(documents to train on, documents to measure on): a twentieth is held out, of few more, up to a half."""
     every = min(round(1 / HELD_OUT), max(2, len(documents) // 4))
     return [document for index, document in enumerate(documents) if index % every], documents[::every]
 
