@@ -194,9 +194,10 @@ def test_a_new_head_is_trained_first_with_the_encoder_frozen(tiny):
     model = PretrainingModel(*load_pretraining_model(tiny()))
     before = {name: weight.clone() for name, weight in model.model.named_parameters()}
     pretrain(model, texts(), settings(tiny(), steps=0, head_steps=5), progress=False)
-    moved = {name for name, weight in model.model.named_parameters() if not torch.equal(weight, before[name])}
-    assert any("transform" in name for name in moved)
-    assert not any(name.startswith("bert.") for name in moved)
+    moved = {name: (weight - before[name]).abs().max().item() for name, weight in model.model.named_parameters()}
+    assert any("transform" in name for name in moved if moved[name])
+    assert not any(moved[name] for name in moved if name.startswith("bert."))
+    assert 1e-3 < max(moved.values()) < 5e-3  # in five steps of AdamW at 1e-3 at most, whatever the encoder's rate
 
 
 def test_an_encoder_with_a_head_needs_no_head_steps(tiny, tmp_path):
