@@ -1,6 +1,7 @@
 """The command `bertstudy`, also `python -m bertstudy`: report, figures, rows, next, list, fit, export …"""
 
 import argparse
+import errno
 import os
 import shutil
 import sys
@@ -28,7 +29,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError) as error:
         if given.debug:
             raise
-        parser.exit(2, f"{parser.prog} {given.command}: {' '.join(str(error).split())}\n")
+        kept = f". {KEPT}" if getattr(error, "errno", None) == errno.ENOSPC else ""
+        parser.exit(2, f"{parser.prog} {given.command}: {' '.join(str(error).split())}{kept}\n")
     except KeyboardInterrupt:
         if given.debug:
             raise

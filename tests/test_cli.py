@@ -1,11 +1,12 @@
 """The command line: a wrong call is told in a line, with exit code 2, and leaves nothing half-written."""
 
 import errno
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from bertstudy import cli
+from bertstudy import cli, grid, write_plan
 from bertstudy.paths import reports
 from bertstudy.results import plans, rows
 from bertstudy.study import pages
@@ -37,6 +38,10 @@ def refused(capsys, *arguments, code=2):
         (["fit", "no.csv", "--minutes", "inf"], "'inf' is not allowed"),
         (["bench", "training", "--documents", "0"], "'0' is not allowed: give a whole number above zero"),
         (["list", "truncatoins"], "Did you mean 'truncations'"),
+        (["run", "05_fewshto"], "Did you mean '05_fewshot'"),
+        (["run", "no.jsonl"], "no.jsonl"),
+        (["price", "--hour", "-1"], "'-1' is not allowed: give a price above zero"),
+        (["price", "--profile", "papre"], "Did you mean 'paper'"),
         (["predict", "no-model", "no.csv"], "no.csv"),
     ],
     ids=" ".join,
@@ -79,6 +84,31 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(tmp_path / "reports"))
     assert "No space left on device" in refused(capsys, "figures")
     assert [path for path in reports().rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.slow
+def test_on_a_disk_that_is_really_full_rows_stay_whole_and_the_same_command_goes_on(
+    small, tmp_path, monkeypatch, capsys
+):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(disk)]  # room for a few rows
+    if subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("no small file system can be mounted here: that needs root")
+    try:
+        monkeypatch.setenv("BERTSTUDY_REPORTS", str(disk))
+        plan = str(write_plan(grid(small, seed=range(6)), tmp_path / "plan.jsonl"))
+        told = refused(capsys, "run", plan, "--profile", "smoke")
+        assert "No space left on device. Rows and encoders that were made are kept" in told
+        made = list(rows.Store.of("smoke").all())  # each of them can be read
+        assert 0 < len(made) < 6
+        assert {path.suffix for path in disk.rglob("*") if path.is_file()} == {".json"}
+        subprocess.run(["mount", "-o", "remount,size=1m", str(disk)], check=True)
+        cli.main(["run", plan, "--profile", "smoke"])
+        assert f"6 runs, {6 - len(made)} to be made." in capsys.readouterr().out
+        assert len(rows.Store.of("smoke").ids()) == 6
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
 
 
 def test_an_interruption_says_what_is_kept(capsys, monkeypatch):

@@ -115,6 +115,7 @@ def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: floa
     `speed` is given; nan where nothing is known), left (of the missing ones), money (for these, at a price an `hour`;
     nan without one). A notebook that can't be planned here, for want of a corpus or an encoder, has `needs` instead.
     """
+    profile = find_profile(profile).name
     prices, lines, every = Prices(profile, speed=speed), [], []
     for name in notebooks:
         try:
