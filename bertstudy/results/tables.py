@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..registry import unique
 from ..runs import DEFAULTS, Run, unused_fields
-from .rows import Store, stale_stages
+from .rows import stale_stages
 
 
 def describe(plan: Iterable[Run]) -> pd.DataFrame:
@@ -21,12 +21,11 @@ def describe(plan: Iterable[Run]) -> pd.DataFrame:
     return _varied(counted).assign(seeds=list(counted.values()))
 
 
-def provenance(profile: str | Store, ids: Iterable[str]) -> pd.DataFrame:
-    """Stored rows as a table: id, the fields in which their runs differ, error, documents, made, stale.
+def provenance(rows: list[dict]) -> pd.DataFrame:
+    """Rows, as they are stored, as a table: id, the fields in which their runs differ, error, documents, made, stale.
 
     error is in percent, of as many test documents; made is a date; stale names the stages by which a row is stale.
     """
-    rows = list(Store.of(profile).all(ids))
     table = _varied(SimpleNamespace(**DEFAULTS | row["run"]) for row in rows)
     table.insert(0, "id", [row["id"] for row in rows])
     return table.assign(

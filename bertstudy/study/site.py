@@ -152,7 +152,7 @@ def _section(question, part):
         "lines": lines,
         "figures": [(figure, _files(figure, part.name), alt_of(figure)) for figure in own],
         "executed": part.executed.get(question.name),
-        "runs": _runs_page(question, part, ids) if ids else "",
+        "runs": _runs_page(question, part, rows) if rows else "",
         "made": {
             "runs": len(rows),
             "seeds": len({row["run"]["seed"] for row in rows}),
@@ -169,9 +169,9 @@ def _files(figure, profile):
     return [path.as_posix() for ending in endings if (site() / (path := picture.with_suffix(ending))).is_file()]
 
 
-def _runs_page(question, part, ids):
+def _runs_page(question, part, rows):
     """Write the runs behind the figures of a question, as a page and as CSV. Gives the page's address."""
-    table, name = provenance(part.name, ids), f"runs/{part.name}-{question.name}"
+    table, name = provenance(rows), f"runs/{part.name}-{question.name}"
     write_text(site() / f"{name}.csv", table.to_csv(index=False))
     lines = table.head(MOST_LINES).to_dict("records")
     options = {"question": question, "part": part, "lines": lines, "columns": list(table), "most": len(table)}
