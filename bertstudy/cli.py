@@ -306,6 +306,7 @@ def _price(given):
     """Print what plans cost, a notebook a line, and all together."""
     from pandas import isna
 
+    from .analysis.drawing import write_picture
     from .study.prices import costs, draw, told
     from .study.report import names_of
 
@@ -316,7 +317,7 @@ def _price(given):
     machine = f"on a machine of {given.speed:,.0f} pieces a second" if given.speed else "of a core like those so far"
     print(f"Hours {machine}.")
     if given.out:
-        draw(table, f"Profile {given.profile}, hours {machine}", given.out)
+        write_picture(draw(table, f"Profile {given.profile}, hours {machine}"), given.out)
         print(given.out)
 
 

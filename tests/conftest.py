@@ -39,6 +39,7 @@ OF_KIND = {  # what makes tiny encoders of a type like large ones
         "type_vocab_size": 0,
     },
     "eurobert": {"num_key_value_heads": 2, "bos_token_id": 2, "eos_token_id": 3},
+    "longformer": {"attention_window": 16},  # to which each segment is padded
     "modernbert": {
         "local_attention": 16,
         "global_attn_every_n_layers": 2,

@@ -12,6 +12,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from .. import stats
+from ..registry import no_such
 from ..whole import whole_file, write_text
 
 STYLE = Path(__file__).with_name("figures.mplstyle")
@@ -113,8 +114,10 @@ def incomplete(chart: plt.Figure, missing: list[str]) -> plt.Figure:
     return chart
 
 
-SVG = {"format": "svg", "metadata": {"Date": None, "Creator": None}}
-PNG = {"format": "png", "metadata": {"Software": None}}
+PICTURES = {  # by ending: what the same figure is written with as the same bytes
+    ".svg": {"format": "svg", "metadata": {"Date": None, "Creator": None}},
+    ".png": {"format": "png", "metadata": {"Software": None}},
+}
 TABLES = {".md": "github", ".tex": "latex_booktabs"}  # endings, and what tabulate calls these formats
 
 
@@ -125,12 +128,19 @@ def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path |
     """
     place, built = Path(place), Path(built or place)
     with plt.style.context(STYLE):
-        for path, kept in ((place.with_suffix(".svg"), SVG), (built.with_suffix(".png"), PNG)):
-            with whole_file(path) as part:
-                chart.savefig(part, **kept)
+        write_picture(chart, place.with_suffix(".svg"))
+        write_picture(chart, built.with_suffix(".png"))
     write_text(place.with_suffix(".csv"), data.to_csv(index=False, float_format="%.4f"))
     for ending, kind in TABLES.items():
         write_text(built.with_suffix(ending), _table(data, kind))
+
+
+def write_picture(chart: plt.Figure, path: Path | str) -> None:
+    """Write a figure whole, by the ending of its path as SVG or PNG. Raises ValueError for another ending."""
+    if (ending := Path(path).suffix) not in PICTURES:
+        raise no_such("ending of a picture", ending, PICTURES)
+    with whole_file(path) as part:
+        chart.savefig(part, **PICTURES[ending])
 
 
 def _table(data, kind):

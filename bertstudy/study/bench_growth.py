@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..analysis.drawing import STYLE
+from ..analysis.drawing import STYLE, write_picture
 from ..model.classifier import Classifier
 from ..profiles import profile
 from ..training.fine_tuning import fit
@@ -80,7 +80,7 @@ def draw(table: pd.DataFrame) -> plt.Figure:
 
 def report(table: pd.DataFrame, out: str) -> str:
     """The table in words, a line an axis; the figure is written to `out`."""
-    draw(table).savefig(out)
+    write_picture(draw(table), out)
     lines = [f"growth: an epoch of {USUAL}, one of them varied, {torch.get_num_threads()} threads"]
     for axis, ratio in growths(table):
         rows = table[table["axis"] == axis]

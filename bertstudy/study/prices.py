@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -147,8 +146,8 @@ def told(line: Mapping[str, Any]) -> str:
     return f"{line['missing']:,.0f} of {line['runs']:,.0f} runs are missing: {hours}{money}"
 
 
-def draw(table: pd.DataFrame, title: str, out: Path | str) -> None:
-    """Write the figure of `costs`, as SVG or PNG: a bar a notebook, what is missing in a darker colour."""
+def draw(table: pd.DataFrame, title: str) -> plt.Figure:
+    """The figure of `costs`: a bar a notebook, what is missing in a darker colour."""
     data = table[table["hours"].notna() & (table["notebook"] != "all")]
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(8.4, 1.4 + 0.36 * len(data)))
@@ -162,5 +161,5 @@ def draw(table: pd.DataFrame, title: str, out: Path | str) -> None:
         axes.set(xlabel="hours", title=title, ylim=(len(data) - 0.5, -0.5))
         axes.set_xlim(0, 2.2 * data["hours"].max() or 1)
         chart.legend(loc="outside lower center", ncols=2)
-        chart.savefig(out)
     plt.close(chart)
+    return chart
