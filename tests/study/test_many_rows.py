@@ -2,9 +2,10 @@
 
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,11 +45,13 @@ def measure():
     table = rows("control")
     charts = [experiments.FIGURES[name](table) for name in ("few_shot", "rivals")]
     seconds = time.perf_counter() - begin
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    status = Path("/proc/self/status").read_text()  # whose peak, unlike getrusage's, leaves the parent's out
+    memory = int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 2**20
     print(json.dumps([len(table), seconds, memory, len(charts)]))
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process' memory is read from /proc")
 def test_ten_thousand_rows_are_listed_and_drawn_within_a_minute_and_two_gigabytes(tmp_path):
     make_rows(tmp_path)
     environment = {**os.environ, "BERTSTUDY_REPORTS": str(tmp_path)}
