@@ -103,10 +103,13 @@ def run_all(
     _check_remake(remake)
     check_cluster(cluster)
     todo = {row_id: planned for row_id, planned in names.items() if _is_missing(row_id, store, remake)}
-    if cluster:
-        rows = _made_on_cluster(todo, store, remake, library, cluster)
-    else:
-        rows = _made([*todo.values()], store, progress, workers, remake, library)
+    rows = ()
+    if todo:
+        check_writable(store.folder, runs_folder())  # before the first run, not after it
+        if cluster:
+            rows = _made_on_cluster(todo, store, remake, library, cluster)
+        else:
+            rows = _made([*todo.values()], store, progress, workers, remake, library)
     try:
         for _ in tqdm(rows, total=len(todo), unit="run", leave=False, disable=not progress or not todo):
             pass
@@ -166,9 +169,6 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
     """Carry runs out, here or in other processes; yields the row of each when it is done."""
-    if not todo:
-        return
-    check_writable(store.folder, runs_folder())  # before the first run, not after it
     from .workers import how_many, share
 
     processes = min(how_many(todo, workers), len(todo))
@@ -181,9 +181,6 @@ def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:
 
 def _made_on_cluster(todo, store, remake, library, address) -> Iterator[dict]:
     """Have a cluster carry runs out; yields the row of each when it is done and written."""
-    if not todo:
-        return
-    check_writable(store.folder, runs_folder())
     from .cluster import connected, share
     from .workers import in_order
 

@@ -16,7 +16,6 @@ from ..model.predictions import reads_pairs
 from ..model.segments import Segmenter
 from ..profiles import profile as find_profile
 from ..registry import unique
-from ..results import plans
 from ..results.rows import Store, cores_of, name_of
 from ..runs import NO_ENCODER, Run, fields_of
 from ..training.fine_tuning import epochs_of
@@ -132,7 +131,8 @@ def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: floa
 
 def _cost(runs, profile, prices):
     named = {name_of(run, prices.library).id: run for run in runs}
-    lacking = plans.missing(named.values(), profile, library=prices.library)
+    store = Store.of(profile)
+    lacking = [run for row_id, run in named.items() if row_id not in store]
     hours, left = (prices.together(part) / 3600 for part in (named.values(), lacking))
     return {"runs": len(named), "missing": len(lacking), "hours": hours, "left": left}
 
