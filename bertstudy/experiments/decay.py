@@ -124,7 +124,6 @@ EXPERIMENT = declare(
             "§5.3.4, Table 4",
             "04_decay",
             (Contrast(_decay(1.0), _decay(0.95), ("layer_decay",), 0.02, over="learning_rate"),),
-            least=0.25,
         ),
     ),
 )

@@ -253,7 +253,6 @@ EXPERIMENT = declare(
             "§5.6, Figure 4",
             "05_fewshot",
             (Contrast(after("none"), after("within_task"), PRETRAINING, 6.98, over="fraction", less=True),),
-            least=1.0,
         ),
         Claim(
             "few labels suffice",

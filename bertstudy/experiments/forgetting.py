@@ -171,7 +171,6 @@ EXPERIMENT = declare(
             "§5.3.3, Figure 2",
             "03_forgetting",
             (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),
-            least=5.0,
             planted="The highest rate is twenty times one that works.",
         ),
     ),

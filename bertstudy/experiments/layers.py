@@ -149,7 +149,6 @@ EXPERIMENT = declare(
             "§5.3.2, Table 3",
             "02_layers",
             (Contrast(_layer("first"), _layer("last"), ("layers",), 5.65),),
-            least=1.0,
         ),
         Claim(
             "last four",

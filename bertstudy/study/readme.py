@@ -37,8 +37,9 @@ for each profile (a scale to run them at), which of the paper's findings hold, a
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
 IMDb. A verdict needs three seeds, and p values adjusted over the findings of a notebook (Holm's method): the chance of
-any false verdict among them is at most 5 %, a second look with more seeds counted. **inconclusive**: all else. **not
-run**: this profile lacks the runs.
+any false verdict among them is at most 5 %, a second look with more seeds counted. Effects below a tenth of the error
+count as none: a finding that something is better **doesn't hold** where they are excluded from that on, and one that it
+is as good, or gains nothing, **holds**. **inconclusive**: all else. **not run**: this profile lacks the runs.
 
 `bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 

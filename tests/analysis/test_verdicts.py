@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import norm
-from simulation import make_runs, true_effect
+from simulation import make_runs, true_effect, true_error
 
 from bertstudy import claims, stats
-from bertstudy.analysis.claims import LEVEL, decided, evidence
+from bertstudy.analysis.claims import LEAST, LEVEL, decided, evidence
 
 KINDS = ("better", "as good", "no better")
 N, OVER_SEEDS, TASTE = 500, 0.15, 0.8  # half of the variance or more is the seeds', as in the rows of this study
@@ -20,11 +21,20 @@ def effect(value, low, high, seeds=3):
 
 
 def line(kind, least, *effects, notebook="a", planned=3):
-    """What `judge` says of the contrasts of a claim, without their rows."""
-    p = [evidence(kind, least, one) for one in effects]
+    """What `judge` says of the contrasts of a claim, without their rows. least: of all effects, or of each."""
+    leasts = np.broadcast_to(least, len(effects))
+    p = [evidence(kind, one, float(bound)) for one, bound in zip(effects, leasts, strict=True)]
     numbers = {name: getattr(effects[0], name) for name in claims.NUMBERS}
     told = {"p_holds": max(one[0] for one in p), "p_fails": min(1.0, len(p) * min(one[1] for one in p))}
-    return {"notebook": notebook, "kind": kind, "least": least, "settings": 2, "planned": planned, **numbers, **told}
+    return {
+        "notebook": notebook,
+        "kind": kind,
+        "least": leasts[0],
+        "settings": 2,
+        "planned": planned,
+        **numbers,
+        **told,
+    }
 
 
 @pytest.mark.parametrize(
@@ -97,24 +107,34 @@ def test_a_claim_judged_beside_others_needs_more():
     assert elsewhere["verdict"].tolist() == ["holds"] * 3
 
 
-def judged_at(runs, seeds, least):
+def judged_at(runs, seeds):
     """What the rule says of a notebook's claims, each of another kind, the first of two contrasts, from some seeds."""
     effects = [stats.paired(*one[:, :seeds]) for one in runs]
-    lines = [line("better", least, *effects[:2])]
-    lines += [line(kind, least, one) for kind, one in zip(KINDS[1:], effects[2:], strict=True)]
+    leasts = [100 * LEAST * one[0, :seeds].mean() for one in runs]  # of the error that was seen, as `judge` takes it
+    lines = [line("better", leasts[:2], *effects[:2])]
+    lines += [line(kind, *one) for kind, *one in zip(KINDS[1:], leasts[2:], effects[2:], strict=True)]
     return decided(pd.DataFrame(lines))
 
 
-def simulated(random, shifts, least):
+def of_interest(sign):
+    """The shift of `make_runs` whose effect is just the least of interest, with this sign; 0 for none."""
+
+    def beyond(shift):
+        return sign * true_effect(shift, OVER_SEEDS, TASTE) - LEAST * true_error(shift / 2, OVER_SEEDS, TASTE)
+
+    return sign and brentq(beyond, 0, sign)
+
+
+def simulated(random, shifts):
     """The verdicts from three seeds, and, where one is inconclusive, from as many as that asks for, of MOST at most."""
     runs = [make_runs(random, MOST, N, shift, OVER_SEEDS, TASTE) for shift in shifts]
-    table = judged_at(runs, 3, least)
+    table = judged_at(runs, 3)
     verdicts, open_ones = table["verdict"].tolist(), table[table["verdict"] == "inconclusive"]
     level = (1 - claims.FIRST) * LEVEL / max(1, len(open_ones))
     wanted = [claims.seeds_to_decide(one, level) or MOST for one in open_ones.to_dict("records")]
     if not wanted:
         return verdicts
-    later = judged_at(runs, min(MOST, min(wanted)), least)["verdict"]
+    later = judged_at(runs, min(MOST, min(wanted)))["verdict"]
     return [now if now != "inconclusive" else then for now, then in zip(verdicts, later, strict=True)]
 
 
@@ -129,11 +149,8 @@ def simulated(random, shifts, least):
 )
 def test_one_notebook_in_twenty_at_most_has_a_false_verdict(signs, false):
     """Whether it is run on for what was inconclusive, as `bertstudy next` does, or not."""
-    shift, random = 0.3, np.random.default_rng(0)
-    least = true_effect(shift, OVER_SEEDS, TASTE)
-    wrong = [
-        any(map(str.__eq__, simulated(random, [shift * sign for sign in signs], least), false)) for _ in range(ROUNDS)
-    ]
+    shifts, random = [of_interest(sign) for sign in signs], np.random.default_rng(0)
+    wrong = [any(map(str.__eq__, simulated(random, shifts), false)) for _ in range(ROUNDS)]
     assert np.mean(wrong) <= LEVEL + 2 * (LEVEL * (1 - LEVEL) / ROUNDS) ** 0.5
 
 
@@ -156,7 +173,7 @@ def test_planned_seeds_decide_as_often_as_promised():
     typical = seen[0]._replace(error=squares.mean() ** 0.5, seeds_share=(squares * shares).mean() / squares.mean())
     seeds = stats.seeds_needed(typical, truth)
     held = [
-        evidence("better", 0.5, stats.paired(*make_runs(random, seeds, N, shift, OVER_SEEDS, TASTE)))[0] <= LEVEL
+        evidence("better", stats.paired(*make_runs(random, seeds, N, shift, OVER_SEEDS, TASTE)), 0.5)[0] <= LEVEL
         for _ in range(ROUNDS)
     ]
     assert 0.76 <= np.mean(held) <= 0.9  # the number of seeds is whole, so the power is 0.8 or a little more
