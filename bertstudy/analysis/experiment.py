@@ -18,7 +18,8 @@ class Experiment:
 
     parameters: a Reader for each of its own papermill parameters; an empty value means the scale's. scales: for each
     profile, the values of these parameters and whatever else the plan reads; `seeds` is the number of runs per
-    setting, `labelled` how many documents are trained on, dev included (without it: all), or `fraction` their share.
+    setting, `labelled` how many documents are trained on, dev included (without it: all), or `fraction` their share,
+    `corpus` another than the profile's.
     """
 
     name: str

@@ -80,8 +80,8 @@ def setup(
     if given.get("encoder") and not given.get("piece_pooling") and first_only and reads_mean(base.encoder):
         LOG.info("%s is read by the mean over pieces, as its files say it was trained.", base.encoder)
         base = replace(base, piece_pooling="mean")
-    if "fraction" in scale and not given.get("fraction"):
-        base = replace(base, fraction=scale["fraction"])
+    its = {name: scale[name] for name in ("corpus", "fraction") if name in scale and not given.get(name)}
+    base = replace(base, **its)
     if given.get("corpus"):
         scale |= {name: [base.corpus] for name in ("tasks", "corpora") if name in scale and not own.get(name)}
     check_cluster(cluster)

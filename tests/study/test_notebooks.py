@@ -305,6 +305,8 @@ def test_a_study_on_a_corpus_has_as_many_documents_as_the_profiles_tables():
     assert (run.corpus, run.truncation, run.fraction) == ("long_reviews", "head", 0.04)
     assert setup.setup("decay", profile="control", fraction=0.5).on().fraction == 0.5
     assert len(setup.setup("decay", profile="control", seeds=4).seeds) == 4
+    assert setup.setup("seeds", profile="compact").base.corpus == "trec"
+    assert setup.setup("seeds", profile="compact", corpus="movies").base.corpus == "movies"
 
 
 def test_next_sentences_are_left_out_where_all_texts_to_pretrain_on_are_of_one():
