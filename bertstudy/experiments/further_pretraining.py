@@ -122,7 +122,7 @@ EXPERIMENT = declare(
     parameters={"steps": whole, "tasks": words, "sources": words},
     scales={
         "control": {"seeds": 3, "fraction": 0.004, "tasks": ["movies", "topics"], "sources": []},
-        "compact": {"seeds": 5, "fraction": 0.02, "tasks": ["imdb"], "sources": ["yelp_polarity", "ag_news"]},
+        "compact": {"seeds": 5, "fraction": 0.02, "tasks": ["imdb"], "sources": ["in_domain", "ag_news"]},
         "paper": {"seeds": 5, "fraction": 0.004, "tasks": PAPER_TASKS, "sources": ["in_domain", "cross_domain"]},
         "smoke": {"seeds": 2, "fraction": 0.004, "tasks": ["movies"], "sources": ["questions"]},
     },
@@ -163,7 +163,7 @@ EXPERIMENT = declare(
             "in the domain",
             "Further pretraining in the domain is as good as within the task (the paper: on average, not on IMDb).",
             "§5.4.2, Tables 5 and 6",
-            "08_comparison",
+            "06_further_pretraining",
             (Contrast(after("within_task"), after("in_domain"), PRETRAINING, -0.51, over="fraction"),),
             "as good",
         ),
