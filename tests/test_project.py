@@ -6,11 +6,12 @@ import sys
 import tomllib
 from pathlib import Path
 
-import pandas as pd
 import pytest
 import yaml
 
 import bertstudy
+from bertstudy.study.telling import interval
+from bertstudy.study.verdicts import verdicts
 
 ROOT = Path(__file__).parents[1]
 
@@ -100,9 +101,13 @@ def test_no_file_has_two_jobs_and_nothing_built_is_in_git():
     assert [name for name in listed.stdout.split() if name.endswith(".md")] == ["reports/README.md"]
 
 
-def test_the_readmes_numbers_are_those_of_the_rows():
-    table = pd.read_csv(ROOT / "reports" / "compact" / "figures" / "comparison.csv").query("corpus == 'imdb'")
-    lines = [f"| {row.arm} | {row.error:.1f} [{row.low:.1f}, {row.high:.1f}] |" for row in table.itertuples()]
+def test_the_readmes_findings_are_those_that_the_rows_decide(monkeypatch):
+    monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
+    lines = [
+        f"| {claim['statement']} | {claim['verdict']} | {interval(claim)} | {claim['seeds']:.0f} |"
+        for claim in verdicts("compact").to_dict("records")
+        if claim["verdict"] in DECIDED
+    ]
     readme = (ROOT / "README.md").read_text()
     found = readme.split("<!-- found -->\n")[1].split("\n<!-- /found -->")[0]
     assert found.splitlines()[2:] == lines

@@ -15,7 +15,7 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 def claims(table: pd.DataFrame) -> plt.Figure:
     """A table of claims (see `claims.judged`) as a forest: effects in points with 95 % intervals, the paper's hollow.
 
-    The axis is linear between -1 and 1 and logarithmic beyond.
+    A grey bar is below the least effect of interest. The axis is linear between -1 and 1 and logarithmic beyond.
     """
     y = np.arange(len(table))
     with plt.style.context(STYLE):
@@ -23,6 +23,8 @@ def claims(table: pd.DataFrame) -> plt.Figure:
         chart, axes = plt.subplots(figsize=(7.4, 1.4 + 0.34 * len(table)))
         grid_across(axes)
         axes.axvline(0, color="#888888", linewidth=1)
+        run, least = table["least"].notna(), table["least"].dropna().astype(float)
+        axes.barh(y[run], 2 * least, left=-least, height=0.6, color="#dddddd", label="below a tenth of the error")
         for decision, place in COLORS.items():
             chosen = (table["verdict"] == decision) & table["effect"].notna()
             part = table[chosen]
@@ -41,7 +43,7 @@ def claims(table: pd.DataFrame) -> plt.Figure:
         axes.set(ylim=(len(table) - 0.5, -0.7), xlim=(-1.3 * reach, 1.3 * reach))
         axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
         axes.minorticks_off()
-        axes.set_xlabel("effect (points of error; beyond 1 logarithmic); positive: for a difference that was claimed")
+        axes.set_xlabel("effect (points of error; beyond 1 logarithmic)\npositive: for a difference that was claimed")
         axes.set_yticks(y, table["claim"])
         chart.legend(loc="outside lower center", ncols=3)
     return chart
