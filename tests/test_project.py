@@ -11,7 +11,7 @@ import yaml
 
 import bertstudy
 from bertstudy.study.telling import interval
-from bertstudy.study.verdicts import verdicts
+from bertstudy.study.verdicts import DECIDED, verdicts
 
 ROOT = Path(__file__).parents[1]
 
