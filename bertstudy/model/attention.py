@@ -16,6 +16,7 @@ from transformers import AttentionInterface
 
 from .dropout import mask_like
 from .local_attention import attend_near
+from .memory import sent
 
 try:
     from torch.nn.attention import varlen
@@ -51,7 +52,7 @@ class Group(NamedTuple):
 
     def to(self, device: torch.device) -> "Group":
         """The same on a device."""
-        return Group(*(part.to(device) if isinstance(part, torch.Tensor) else part for part in self))
+        return Group(*(sent(part, device) if isinstance(part, torch.Tensor) else part for part in self))
 
 
 @lru_cache(maxsize=8)  # the layers of a batch ask for the same
@@ -180,7 +181,7 @@ def _grouped(query, key, value, lengths, dropout, scaling):
 @lru_cache(maxsize=8)
 @torch.inference_mode(False)
 def _bounds(lengths, device):
-    return torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32).to(device)
+    return sent(torch.tensor([0, *lengths], dtype=torch.int32).cumsum(0, dtype=torch.int32), device)
 
 
 def _fused(query, key, value, lengths, dropout, scaling):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
+from .memory import sent
 from .segments import Document
 
 
@@ -36,12 +37,12 @@ class Batch:
     @property
     def starts(self) -> torch.Tensor:
         """Where each segment's first piece, [CLS], is in the row: (segments), on the device of the ids."""
-        return self.bounds[:-1].to(self.ids.device)
+        return sent(self.bounds[:-1], self.ids.device)
 
     def to(self, device: torch.device | str) -> "Batch":
         """The same batch with ids, positions and types on `device`; the bounds stay on the CPU."""
-        types = None if self.types is None else self.types.to(device)
-        return replace(self, ids=self.ids.to(device), positions=self.positions.to(device), types=types)
+        types = None if self.types is None else sent(self.types, device)
+        return replace(self, ids=sent(self.ids, device), positions=sent(self.positions, device), types=types)
 
 
 def _starts(lengths):

@@ -10,6 +10,8 @@ from typing import NamedTuple
 import torch
 from torch.nn.functional import scaled_dot_product_attention
 
+from .memory import sent
+
 
 class Blocks(NamedTuple):
     """Blocks of all segments of a row.
@@ -38,7 +40,7 @@ def blocks_of(lengths: tuple[int, ...], reach: int, device: torch.device) -> Blo
     near |= ~filled[:, :, None]  # what a filling attends to is not read, but must be something
     inside = [start + torch.minimum(places.clamp(min=0), length - 1) for places in (asking, asked)]
     parts = (*inside, filled.flatten().nonzero()[:, 0], near[:, None])
-    return Blocks(*(part.to(device) for part in parts))
+    return Blocks(*(sent(part, device) for part in parts))
 
 
 def _segments(lengths):

@@ -36,6 +36,13 @@ def keep_freed() -> None:
         mallopt(MMAP_THRESHOLD, KEPT)
 
 
+def sent(tensor: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+    """A tensor on a device. From the CPU to a GPU it goes by pinned memory, which the next batch need not wait for."""
+    if tensor.device.type == "cpu" and torch.device(device).type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
 def budget(device: torch.device, config: PreTrainedConfig) -> int:
     """How many word pieces an encoder of this Hugging Face config trains on at once on a device."""
     if device.type != "cuda":

@@ -11,6 +11,7 @@ from torch import nn
 from ..choices.pooling import LAYER_POOLINGS as layer_pooling
 from ..choices.pooling import PIECE_POOLINGS as piece_pooling
 from ..choices.pooling import SEGMENT_POOLINGS as segment_pooling
+from .memory import sent
 
 
 class LayerPooling(nn.Module):
@@ -51,7 +52,7 @@ class LayerMax(LayerPooling):
 
 def _owners(bounds, device):
     """For each row the number of the group that it belongs to: (rows)."""
-    return torch.repeat_interleave(bounds.diff()).to(device)
+    return sent(torch.repeat_interleave(bounds.diff()), device)
 
 
 class Pooling(nn.Module):
@@ -76,7 +77,7 @@ class First(Pooling):
     """The first of each group: a segment's [CLS], or a document's only segment."""
 
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
-        return rows[bounds[:-1].to(rows.device)]
+        return rows[sent(bounds[:-1], rows.device)]
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return states[:, 0]
@@ -90,7 +91,7 @@ class Mean(Pooling):
     def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
         sums = rows.new_zeros(len(bounds) - 1, rows.shape[1])
         sums = sums.index_add(0, _owners(bounds, rows.device), rows)
-        return sums / bounds.diff().to(rows.device)[:, None]
+        return sums / sent(bounds.diff(), rows.device)[:, None]
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

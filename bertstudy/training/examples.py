@@ -15,6 +15,7 @@ import torch
 
 from ..data.sentences import split
 from ..model.batching import Batch, pack
+from ..model.memory import sent
 
 MASKED, TO_MASK, TO_RANDOM = 0.15, 0.8, 0.1  # of all pieces; of those masked, [MASK] and a random piece; the rest stay
 
@@ -172,8 +173,8 @@ def masked_batch(
 
 def to_device(masked: Masked, device: torch.device | str) -> Masked:
     """The same batch, and what is to be predicted, on a device."""
-    follows = None if masked.follows is None else masked.follows.to(device)
-    return Masked(masked.batch.to(device), masked.chosen.to(device), masked.pieces.to(device), follows)
+    follows = None if masked.follows is None else sent(masked.follows, device)
+    return Masked(masked.batch.to(device), sent(masked.chosen, device), sent(masked.pieces, device), follows)
 
 
 class Stream:

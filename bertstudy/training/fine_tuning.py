@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 
 from ..model.batching import pack, size, within
 from ..model.classifier import Classifier
-from ..model.memory import halving
+from ..model.memory import halving, sent
 from ..model.precision import grad_scaler
 from ..model.progress import ticking
 from ..model.segments import Document
@@ -161,7 +161,7 @@ def backward(
     groups = list(within(documents, share, budget // technique.copies))
     total = torch.zeros(2, device=accelerator.device)
     for number, group in enumerate(groups, 1):
-        truth = torch.tensor([labels[index] for index in group], device=accelerator.device)
+        truth = sent(torch.tensor([labels[index] for index in group]), accelerator.device)
         with nullcontext() if number == len(groups) else accelerator.no_sync(model):
             is_long = size(documents[group[0]]) > LONG * budget
             if is_long and world == technique.copies == 1:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bertstudy import Classifier
-from bertstudy.model import memory
+from bertstudy.model import batching, memory
 from bertstudy.model.batching import Batch
 
 BASE = SimpleNamespace(hidden_size=768, num_hidden_layers=12)
@@ -35,6 +35,37 @@ def test_a_budget_follows_the_memory_that_is_free(gpu):
 
 def test_a_cpu_has_a_budget_for_its_caches():
     assert memory.budget(torch.device("cpu"), BASE) == memory.CPU_BUDGET
+
+
+class Sent:
+    """A tensor of this processor, or of a GPU, that writes down how it is sent to another device."""
+
+    def __init__(self, device="cpu"):
+        self.device, self.seen = torch.device(device), []
+
+    def pin_memory(self):
+        assert self.device.type == "cpu"  # where torch can pin, and nowhere else
+        self.seen.append("pinned")
+        return self
+
+    def to(self, device, non_blocking=False):
+        return [*self.seen, (str(device), non_blocking)]
+
+
+def test_what_is_sent_to_a_gpu_goes_by_pinned_memory_and_waits_for_nothing():
+    assert memory.sent(Sent(), "cuda:1") == ["pinned", ("cuda:1", True)]
+    assert memory.sent(Sent(), torch.device("cpu")) == [("cpu", False)]
+    assert memory.sent(Sent(), "mps") == [("mps", False)]
+    assert memory.sent(Sent("cuda"), torch.device("cuda")) == [("cuda", False)]
+
+
+def test_a_batch_goes_to_a_device_by_it(monkeypatch):
+    asked = []
+    monkeypatch.setattr(batching, "sent", lambda tensor, device: asked.append(device) or tensor)
+    batch = batching.with_types(batching.pack([[[1, 2, 3]], [[4, 2]]]), 2)
+    asked.clear()
+    batch.to("cuda")
+    assert asked == ["cuda"] * 3  # ids, positions, types
 
 
 def test_a_computation_is_halved_until_it_fits():

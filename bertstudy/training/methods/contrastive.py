@@ -10,6 +10,7 @@ from torch.nn.functional import cosine_similarity, mse_loss
 from ...choices.methods import method
 from ...model.batching import pack, within
 from ...model.classifier import Classifier
+from ...model.memory import sent
 from ...model.precision import grad_scaler
 from ...model.progress import ticking
 from ...model.segments import Document
@@ -77,7 +78,7 @@ def _backward(classifier, documents, batch, scale):
         first, second, targets = zip(*(batch[index] for index in part), strict=True)
         packed = pack([documents[index] for index in first + second]).to(classifier.device)
         vectors = classifier.pool_segments(classifier.vectors(packed), packed.documents).float()
-        loss = pair_loss(vectors, torch.tensor(targets, device=classifier.device)) / len(batch)
+        loss = pair_loss(vectors, sent(torch.tensor(targets), classifier.device)) / len(batch)
         scale(loss).backward()
         total += loss.item()
     return total
