@@ -12,8 +12,9 @@ SHOWS = {  # what the results of a profile may be taken for
     "control": "Composed texts and a small embedded encoder, to check the instrument by and to show how the study "
     "runs. Nothing in it is evidence about language.",
     "compact": "Real corpora, sampled, and MiniLM-L6 (22 million parameters), read by the mean over pieces, as it was "
-    "trained to be (notebook 11 shows [CLS] beside it), at a window of 128. It shows real effects at a small scale; "
-    "error rates are not comparable with BERT-base's on whole corpora.",
+    "trained to be (notebook 11 compares that with [CLS], on TREC), at a window of 128. It shows real effects at a "
+    "small scale; error rates are not comparable with BERT-base's on whole corpora. MiniLM has no masked-LM head: "
+    "further pretraining begins with a new one, so that runs without any have the better start.",
     "paper": "The paper's setting: BERT-base, whole corpora, over several seeds, the epoch chosen on dev.",
     "smoke": "The control profile at its smallest, for tests. Nothing in it is a result.",
 }

@@ -88,7 +88,7 @@ WAYS = (
         ("method", "freeze_layers:3"),
         "Lee et al. 2019",
         "a quarter of the layers gives 90 % of the gain",
-        "Freezing the lower half of the layers costs nothing.",
+        "Freezing the lowest three layers costs nothing.",
         "as good",
     ),
     Way(

@@ -102,7 +102,7 @@ EXPERIMENT = declare(
     parameters={"labels": numbers(int, "100 500")},
     scales={
         "control": {"seeds": 20, "labels": [100, 500]},
-        "compact": {"seeds": 20, "labels": [100, 500], "corpus": "trec"},  # short texts: 160 runs in minutes
+        "compact": {"seeds": 20, "labels": [100, 500], "corpus": "trec"},  # whose texts are short
         "paper": {"seeds": 20, "labels": [100, 500, 2000]},
         "smoke": {"seeds": 2, "labels": [40]},
     },

@@ -32,14 +32,18 @@ def write() -> Path:
 HEAD = """# What the study shows
 
 How should a BERT be fine-tuned for text classification? The experiments of Sun et al. (2019) were run again; below are,
-for each profile (a scale to run them at), which of the paper's findings hold, and every question with its figures.
+for each profile (a scale to run them at), which findings hold, the paper's and some made since, and every question with
+its figures.
 
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
-IMDb. A verdict needs three seeds, and p values adjusted over the findings of a notebook (Holm's method): the chance of
-any false verdict among them is at most 5 %, a second look with more seeds counted. Effects below a tenth of the error
-count as none: a finding that something is better **doesn't hold** where they are excluded from that on, and one that it
-is as good, or gains nothing, **holds**. **inconclusive**: all else. **not run**: this profile lacks the runs.
+IMDb. The least effect of interest is a tenth of the error of the setting that is compared with. That something is
+better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below the least of
+interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is excluded, and
+**doesn't hold** where there surely is one. "Surely" is by p values adjusted over the findings of a notebook (Holm's
+method): the chance of any false verdict among them is at most 5 %, a second look with more seeds counted. All planned
+seeds must be there, three at the least. **inconclusive**: all else (`bertstudy next` says what would decide it). **not
+run**: this profile lacks the runs.
 
 `bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 

@@ -1,7 +1,6 @@
 """What reports say of stored rows, in words and numbers: reports/README.md and the site take it from here."""
 
 import json
-import re
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,13 +16,7 @@ from ..results.rows import rows as stored_rows
 from .verdicts import DECIDED, of_recipe
 
 PROFILES = ("paper", "compact", "control")  # real text first
-COUNTED = {
-    "holds": "hold",
-    "doesn't hold": "don't",
-    "inconclusive": "can't be told yet",
-    "not run": "were not run (`bertstudy next` tells what they would take)",
-}
-HINT = re.compile(r" \(`bertstudy next`[^)]*\)")  # for those who run the study, not for those who read of it
+VERDICTS = ("holds", "doesn't hold", "inconclusive", "not run")
 TOLD = 2  # findings that the answer tells of each kind
 
 
@@ -54,8 +47,9 @@ def _shown(profile, place, recipe):
     rows, remark = stored_rows(profile, ids, draw.kind), ""
     if missing := len(recipe["rows"]) - len(ids):
         remark = f"Incomplete: {missing} of {len(recipe['rows'])} runs are missing."
-    if draw.kind == "rows" and len(of_recipe(rows, profile)) < len(rows):
-        remark = f"{remark} Some of these runs are of an earlier recipe; no claim rests on them.".strip()
+    if draw.kind == "rows" and (earlier := len(rows) - len(of_recipe(rows, profile))):
+        which = "All" if earlier == len(rows) else "Some"
+        remark = f"{remark} {which} of these runs are of an earlier recipe; no claim rests on them.".strip()
     result, path = result_of(place.stem, draw.data(rows)), place.with_suffix("")
     return Shown(place.stem, recipe["notebook"], path, figures.shows(place.stem), result, remark, ids, draw.kind)
 
@@ -80,7 +74,7 @@ def interval(claim: dict[str, Any]) -> str:
 def counted(table: pd.DataFrame) -> str:
     """In a sentence, how many of the claims of a table (`verdicts.verdicts`) have which verdict."""
     counts = table["verdict"].value_counts()
-    told = [f"{counts[verdict]} {words}" for verdict, words in COUNTED.items() if verdict in counts]
+    told = [f"{verdict} {counts[verdict]}" for verdict in VERDICTS if verdict in counts]
     decided = table["verdict"].isin(DECIDED).sum()
     return f"{decided} of {len(table)} findings are decided on these texts: {', '.join(told)}."
 
@@ -88,7 +82,7 @@ def counted(table: pd.DataFrame) -> str:
 def answer(table: pd.DataFrame) -> list[str]:
     """What is known of the claims of a table in a few sentences: how many are decided; what holds and what doesn't,
     the largest effects first, with intervals, seeds and documents; and the narrowest of what is open."""
-    told = [HINT.sub("", counted(table))]
+    told = [counted(table)]
     for verdict, begin in (("holds", "It holds"), ("doesn't hold", "It doesn't hold")):
         found = table[table["verdict"] == verdict].sort_values("effect", key=abs, ascending=False)
         told += [f"{begin}: {_in_words(line)}" for line in found.head(TOLD).to_dict("records")]

@@ -112,9 +112,8 @@ def test_the_answer_tells_the_largest_effects_and_what_is_open():
         + [{**line, "verdict": "not run", "effect": float("nan")}]
     )
     told = telling.answer(table)
-    assert told[0].startswith(
-        "4 of 7 findings are decided on these texts: 3 hold, 1 don't, 2 can't be told yet, 1 were"
-    )
+    counts = "holds 3, doesn't hold 1, inconclusive 2, not run 1"
+    assert told[0] == f"4 of 7 findings are decided on these texts: {counts}."
     assert told[1] == "It holds: 3 is better (+3.00 [−1.00, +2.00] points; 5 seeds, 2,000 test documents)."
     assert told[2].startswith("It holds: 2 is better")
     assert told[3].startswith("It doesn't hold: One is better (−4.00")
