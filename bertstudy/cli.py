@@ -239,7 +239,7 @@ def _claims(given):
     """Print a claim a line: verdict, effect with interval, adjusted p, seeds, documents, the paper's effect."""
     from pandas import isna
 
-    from .analysis.claims import p_shown
+    from .analysis.deciding import p_shown
     from .study.verdicts import verdicts
 
     for line in verdicts(given.profile).to_dict("records"):

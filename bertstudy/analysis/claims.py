@@ -4,9 +4,9 @@ A claim contrasts runs that are equal in every field but those it is about, and 
 first setting's error less the second's, in points; its kind says which effects support it.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,20 +26,29 @@ FRACTIONS = frozenset(paper.few_shot()["fraction"])  # other samples are no evid
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 LEAST = 0.1  # the least effect of interest, as a share of the first setting's error: half a point of the paper's five
 SEEDS = 3  # without as many there is no verdict, however many the documents
-LEVEL = 0.05  # the chance of one false verdict or more among the claims of a notebook
-FIRST = 0.8  # the share of LEVEL that is spent when the seeds planned are there; the rest is for a later look
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NUMBERS = ("seeds", "documents", "effect", "low", "high", "error", "freedom", "seeds_share")
 NOT_RUN = dict.fromkeys(("corpus", *NUMBERS, "least", "settings", "p_holds", "p_fails"))
+
+
+class Plan(NamedTuple):
+    """What the plan of a notebook has in a profile: seeds, and the share of labelled documents (None: several)."""
+
+    seeds: int = SEEDS
+    fraction: float | None = None
+
+
+ANY_PLAN = Plan()
 
 
 @dataclass(frozen=True)
 class Contrast:
     """Two settings: `first` and `second` say of a row whether it is one of theirs; only the fields `free` may differ.
 
-    `over` names a field: of several values of it with rows, the smallest is compared. With `less` the effect at the
-    largest value is subtracted, which leaves how much the effect falls between the two. `elsewhere` compares rows that
-    were tested on another corpus than that of their training, and else there are none of these.
+    `over` names a field: of several values of it with rows, the smallest is compared, and of several numbers of
+    labels the fewest. With `less` the effect at the largest value is subtracted, which leaves how much the effect falls
+    between the two. `elsewhere` compares rows that were tested on another corpus than that of their training, and else
+    there are none of these.
     """
 
     first: Callable
@@ -152,37 +161,46 @@ def _but(setting, name):
     return {key: value for key, value in setting.items() if key != name}
 
 
-def compared(rows: pd.DataFrame, contrast: Contrast) -> tuple[dict, list[pd.DataFrame]] | None:
-    """What a contrast compares in a table of rows: (setting, tables of rows by seed); None where there are none for it.
+def compared(
+    rows: pd.DataFrame, contrast: Contrast, plan: Plan = ANY_PLAN, most: int | None = None
+) -> tuple[dict, list[pd.DataFrame]] | None:
+    """What a contrast compares in a table of rows: (setting, tables of rows by seed); None where there are no rows.
 
-    The tables are those of the first setting and the second; with `less` then those of the second and the first at the
-    largest value of the field `over`, whose effect is subtracted. That needs two seeds or more, and settings that
-    differ in this field alone.
+    The tables are those of the first setting and the second, of the first `most` seeds (None: all); with `less` then
+    those of the second and the first at the largest value of the field `over`, whose effect is subtracted. That needs
+    two seeds or more, and settings that differ in this field alone. Settings with the seeds of the plan come first, so
+    that more seeds of one of them change nothing.
     """
+    if plan.fraction:
+        rows = rows[rows["fraction"] == plan.fraction]
     settings = list(_settings(rows, contrast))
     if not settings:
         return None
-    most = max(len(first) for _, first, _ in settings)
-    settings = [entry for entry in settings if len(entry[1]) == most]
-    settings.sort(key=lambda entry: (entry[0].get(contrast.over, 0), str(sorted(entry[0].items()))))
+    enough = min(plan.seeds, max(len(first) for _, first, _ in settings))
+    settings = [(setting, *(side.iloc[:most] for side in sides)) for setting, *sides in settings]
+    settings = [entry for entry in settings if len(entry[1]) >= min(enough, most or enough)]
+    settings.sort(key=lambda entry: (entry[0].get(contrast.over, 0), entry[0].get("fraction", 0), str(entry[0])))
     setting, *sides = settings[0]
     if not contrast.less:
         return setting, sides
     alike = [entry for entry in settings if _but(entry[0], contrast.over) == _but(setting, contrast.over)]
     last, *last_sides = alike[-1]
     same_seeds = list(last_sides[0].index) == list(sides[0].index)
-    if last[contrast.over] == setting[contrast.over] or most < 2 or not same_seeds:
+    if last[contrast.over] == setting[contrast.over] or len(sides[0]) < 2 or not same_seeds:
         return None
     return setting, [*sides, *last_sides[::-1]]
 
 
-def _effect(rows, contrast):
-    """The setting of a contrast, its stats.Effect and the least effect of interest, in points; None without rows."""
-    found = compared(rows, contrast)
+def _effect(rows, contrast, plan, most):
+    """The setting of a contrast, its stats.Effect and the least effect of interest, in points; None without rows.
+
+    The last is LEAST of the first setting's error, with `less` of that at the largest value.
+    """
+    found = compared(rows, contrast, plan, most)
     if found is None:
         return None
     first, second, *away = map(_wrong, found[1])
-    least = 100 * LEAST * float(np.mean(first))
+    least = 100 * LEAST * float(np.mean(away[1] if away else first))
     if away:  # what falls is the difference of two differences
         first, second = (
             [errors + others for errors, others in zip(*pair, strict=True)]
@@ -209,17 +227,18 @@ def evidence(kind: str, effect: stats.Effect, least: float) -> tuple[float, floa
     return effect.below(least), effect.above(0)
 
 
-def judge(claim: Claim, rows: pd.DataFrame) -> dict:
+def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | None = None) -> dict:
     """The evidence for a claim, a dict: its effect with interval and error, the paper's effect, p_holds and p_fails.
 
     A claim of several contrasts holds where all do, so that p_holds is the largest of theirs, and the line has the
-    numbers of that contrast; it doesn't hold where one doesn't, so that p_fails is the smallest, adjusted for their
-    number. least: the least effect of interest in points, LEAST of the first setting's error. settings: how many are
-    compared, of each of which a seed is a run. Numbers are None where rows are lacking.
+    numbers of that contrast, but for the fewest seeds of all; it doesn't hold where one doesn't, so that p_fails is the
+    smallest, adjusted for their number. least: the least effect of interest in points, LEAST of the first setting's
+    error. settings: how many are compared, of each of which a seed is a run. Numbers are None where rows are lacking.
+    plan, most: as `compared` takes them.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
     line |= {"kind": claim.kind, "planted": ""}
-    results = [(contrast, _effect(rows, contrast)) for contrast in claim.contrasts]
+    results = [(contrast, _effect(rows, contrast, plan, most)) for contrast in claim.contrasts]
     if any(result is None for _, result in results):
         return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper}
     found = [
@@ -233,6 +252,7 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
         **line,
         "corpus": setting["corpus"],
         **{name: getattr(effect, name) for name in NUMBERS},
+        "seeds": min(one.seeds for _, _, one, *_ in found),
         "least": least,
         "planted": claim.planted if setting["corpus"] in (MAIN[1], LONG[1]) else "",
         "paper": contrast.paper,
@@ -240,88 +260,6 @@ def judge(claim: Claim, rows: pd.DataFrame) -> dict:
         "p_holds": np.nan if unjudged else p_holds,
         "p_fails": np.nan if unjudged else min(1.0, len(found) * min(fails for _, fails, *_ in found)),
     }
-
-
-def judged(rows: pd.DataFrame, claims: Iterable[Claim], planned: Mapping[str, int]) -> pd.DataFrame:
-    """Claims as a table, one line each (see `judge`), with the verdict of each: holds, doesn't hold, inconclusive or
-    not run.
-
-    planned: how many seeds a notebook's plan has. There is no verdict before they are there, nor from fewer than SEEDS;
-    then FIRST of LEVEL is spent, and what is left when more seeds are run for what was inconclusive.
-
-    Both p are adjusted by Holm's method over a notebook's claims, each at half of the level (they are twice one-sided),
-    so that the chance of any false verdict in a notebook is at most LEVEL. p: the one that speaks for the verdict,
-    adjusted for all that, so that at most LEVEL decides. An effect that is surely above zero and surely below the least
-    of interest is too small to matter: "better" doesn't hold, and "as good" and "no better" hold. `needs` says in words
-    what would decide an inconclusive claim.
-    """
-    placed = with_places(rows) if len(rows) else rows
-    table = pd.DataFrame([judge(claim, placed) for claim in claims])
-    return decided(table.assign(planned=[max(SEEDS, planned.get(name, SEEDS)) for name in table["notebook"]]))
-
-
-def decided(table: pd.DataFrame) -> pd.DataFrame:
-    """The lines of `judge`, with the seeds `planned`, and their p, verdict and needs; `judged` says how."""
-    seeds = table["seeds"].astype(float)
-    share, early = np.where(seeds > table["planned"], 1 - FIRST, FIRST), seeds < table["planned"]
-    adjusted = [
-        (table[name].astype(float).mask(early) / share).groupby(table["notebook"]).transform(stats.holm)
-        for name in ("p_holds", "p_fails")
-    ]
-    verdicts = [_verdict(*line) for line in zip(table["kind"], seeds, *adjusted, strict=True)]
-    table = table.assign(p=[p for _, p in verdicts], verdict=[verdict for verdict, _ in verdicts])
-    return table.assign(
-        needs=[
-            _needs(line, level) if line["verdict"] == "inconclusive" else ""
-            for line, level in zip(table.to_dict("records"), later_levels(table), strict=True)
-        ]
-    )
-
-
-def later_levels(table: pd.DataFrame) -> pd.Series:
-    """At which level each line of a table of claims would be decided by a later look, beside its notebook's others."""
-    undecided = table["verdict"].eq("inconclusive").groupby(table["notebook"]).transform("sum")
-    return (1 - FIRST) * LEVEL / undecided
-
-
-def _verdict(kind, seeds, holds, fails):
-    """The verdict, and the adjusted p that speaks for it; of an inconclusive claim the smaller."""
-    if pd.isna(seeds):
-        return "not run", np.nan
-    told = [("holds", holds), ("doesn't hold", fails)]
-    for verdict, p in reversed(told) if kind == "better" else told:
-        if p <= LEVEL:
-            return verdict, p
-    return "inconclusive", min(holds, fails)
-
-
-def seeds_to_decide(line: Mapping[str, Any], level: float) -> int | None:
-    """With how many seeds a claim's line would be decided at a level, if its effect is the one that was seen.
-
-    At least those planned; beyond them, as many as have a power of 0.8. None where no number of seeds has it.
-    """
-    if line["seeds"] < line["planned"]:
-        return int(line["planned"])
-    bounds = (-line["least"], 0) if line["kind"] == "as good" else (0, line["least"])
-    clear = max(line["effect"] - bounds[0], bounds[1] - line["effect"])  # the farther bound is the sooner excluded
-    seen = stats.Effect(**{name: line[name] for name in stats.Effect._fields})
-    seeds = stats.seeds_needed(seen, clear, level)
-    return seeds and max(seeds, int(line["seeds"]) + 1)
-
-
-def _needs(line, level):
-    """What would decide a claim, in words."""
-    seeds = seeds_to_decide(line, level)
-    if not seeds:
-        return f"more than {line['documents']:,.0f} test documents are needed"
-    runs = line["settings"] * (seeds - line["seeds"])
-    about = "" if line["seeds"] < line["planned"] else "about "
-    return f"{about}{seeds:,} seeds are needed, {runs:,.0f} runs more"
-
-
-def p_shown(p: float) -> str:
-    """A p as pages show it: to two digits, "< 0.001" below that, "" where there is none."""
-    return "" if pd.isna(p) else f"{p:.2g}" if p >= 0.001 else "< 0.001"
 
 
 def noise_floor() -> pd.DataFrame:

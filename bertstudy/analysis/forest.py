@@ -13,7 +13,7 @@ TICKS = (-30, -10, -3, -1, 0, 1, 3, 10, 30)
 
 
 def claims(table: pd.DataFrame) -> plt.Figure:
-    """A table of claims (see `claims.judged`) as a forest: effects in points with 95 % intervals, the paper's hollow.
+    """A table of claims (see `deciding.judged`) as a forest: effects in points with 95 % intervals, the paper's hollow.
 
     A grey bar is below the least effect of interest. The axis is linear between -1 and 1 and logarithmic beyond.
     """

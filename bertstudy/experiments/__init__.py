@@ -7,6 +7,7 @@ and so is the function that gives its numbers: `few_shot` and `few_shot_data`.
 from importlib import import_module
 from pkgutil import iter_modules
 
+from ..analysis.claims import Plan
 from ..analysis.drawing import FIGURES, TABLES, incomplete, save, shows
 from ..analysis.experiment import EXPERIMENTS, experiment
 from ..analysis.forest import claims
@@ -39,6 +40,7 @@ def all_claims() -> list:
     )
 
 
-def planned(profile: str) -> dict[str, int]:
-    """How many seeds the plan of each notebook has in a profile."""
-    return {one.notebook: one.scales.get(profile, {}).get("seeds", 1) for one in EXPERIMENTS.values()}
+def planned(profile: str) -> dict[str, Plan]:
+    """How many seeds, and what share of labels, the plan of each notebook has in a profile."""
+    scales = {one.notebook: one.scales.get(profile, {}) for one in EXPERIMENTS.values()}
+    return {notebook: Plan(scale.get("seeds", 1), scale.get("fraction")) for notebook, scale in scales.items()}

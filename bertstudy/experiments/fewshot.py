@@ -249,7 +249,7 @@ EXPERIMENT = declare(
     claims=(
         Claim(
             "few labels gain most",
-            "The fewer the labels, the more further pretraining within the task is worth.",
+            "Further pretraining within the task is worth more with few labels than with many.",
             "§5.6, Figure 4",
             "05_fewshot",
             (Contrast(after("none"), after("within_task"), PRETRAINING, 6.98, over="fraction", less=True),),

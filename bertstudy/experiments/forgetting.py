@@ -167,7 +167,7 @@ EXPERIMENT = declare(
         ),
         Claim(
             "high rate fails",
-            "At the highest of the learning rates fine-tuning fails, even at its best epoch.",
+            "The highest of the learning rates is worse than the lowest, even at its best epoch.",
             "§5.3.3, Figure 2",
             "03_forgetting",
             (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),

@@ -145,7 +145,7 @@ EXPERIMENT = declare(
         ),
         Claim(
             "depth",
-            "The deeper the layer that is read, the lower the error: the last is better than the first.",
+            "The last layer is better to read than the first.",
             "§5.3.2, Table 3",
             "02_layers",
             (Contrast(_layer("first"), _layer("last"), ("layers",), 5.65),),

@@ -199,7 +199,7 @@ EXPERIMENT = declare(
     claims=(
         Claim(
             "head+tail",
-            "For documents beyond the window, head and tail together are better than either alone.",
+            "Of long texts, head and tail together are better to read than either alone.",
             "§5.3.1, Table 2",
             "01_long_text",
             tuple(

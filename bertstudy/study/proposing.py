@@ -9,6 +9,8 @@ import pandas as pd
 
 from .. import experiments
 from ..analysis import claims
+from ..analysis.deciding import beside, seeds_to_decide
+from ..analysis.deciding import plan_of as plan_for
 from ..model.loading import encoder_config
 from ..registry import unique
 from ..results import plans
@@ -34,11 +36,12 @@ def _depth(encoder):
 def runs_for(claim: claims.Claim, profile: str, seeds: int) -> list[Run]:
     """The runs that a claim compares in its notebook's plan, with so many seeds; [] where the plan doesn't reach it."""
     plan, wanted = plan_of(claim.notebook, profile), []
+    size = plan_for(claim, experiments.planned(profile))
     if not plan:
         return []
     table = _as_rows(plan)
     for contrast in claim.contrasts:
-        found = claims.compared(table, contrast)
+        found = claims.compared(table, contrast, size)
         if found is None:
             return []
         wanted += [replace(side["whole"].iloc[0], seed=seed) for side in found[1] for seed in range(seeds)]
@@ -54,13 +57,11 @@ def proposals(profile: str) -> pd.DataFrame:
     """
     table, store, prices = verdicts(profile), Store.of(profile), Prices(profile)
     named = {claim.name: claim for claim in experiments.all_claims()}
-    lines, planned = [], experiments.planned(profile)
-    for line, level in zip(table.to_dict("records"), claims.later_levels(table), strict=True):
+    lines = []
+    for line, others in zip(table.to_dict("records"), beside(table), strict=True):
         if line["verdict"] in DECIDED:
             continue
-        seeds = max(claims.SEEDS, planned.get(line["notebook"], 1))
-        if line["verdict"] == "inconclusive":
-            seeds = claims.seeds_to_decide(line, level)
+        seeds = seeds_to_decide(line, others) if line["verdict"] == "inconclusive" else line["planned"]
         try:
             runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
             missing = [run for run in runs if name_of(run).id not in store]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from .. import experiments as figures
-from ..analysis import claims
+from ..analysis.deciding import p_shown
 from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import rows as stored_rows
@@ -41,7 +41,7 @@ IMDb. The least effect of interest is a tenth of the error of the setting that i
 better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below the least of
 interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is excluded, and
 **doesn't hold** where there surely is one. "Surely" is by p values adjusted over the findings of a notebook (Holm's
-method): the chance of any false verdict among them is at most 5 %, a second look with more seeds counted. All planned
+method): the chance of any false verdict among them is at most 5 %, later looks with more seeds counted. All planned
 seeds must be there, three at the least. **inconclusive**: all else (`bertstudy next` says what would decide it). **not
 run**: this profile lacks the runs.
 
@@ -57,7 +57,7 @@ def _claims(profile: str) -> list[str]:
         seeds, documents = ("" if pd.isna(claim[name]) else f"{claim[name]:,.0f}" for name in ("seeds", "documents"))
         needs = f"; {claim['needs']}" if claim["needs"] else ""
         finding = f"{claim['statement']} ({claim['section']})"
-        p = claims.p_shown(claim["p"])
+        p = p_shown(claim["p"])
         lines.append(
             f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {seeds} | {documents} |"
         )

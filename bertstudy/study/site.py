@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from .. import experiments as figures
 from ..analysis import claims
+from ..analysis.deciding import p_shown
 from ..paths import notebooks, reports, site
 from ..profiles import SHOWS
 from ..results.rows import Store, cores_of
@@ -135,7 +136,7 @@ def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
         told = {"interval": interval(line), "paper": number(line["paper"]), "least": number(line["least"])}
         told |= {name: "" if pd.isna(line[name]) else f"{line[name]:,.0f}" for name in ("seeds", "documents")}
         order = {name: "" if pd.isna(line[name]) else line[name] for name in ("effect", "p")}
-        lines.append({**line, **told, "order": order, "p": claims.p_shown(line["p"])})
+        lines.append({**line, **told, "order": order, "p": p_shown(line["p"])})
     return lines
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from .. import experiments
-from ..analysis import claims
+from ..analysis.deciding import judged
 from ..profiles import profile as find_profile
 from ..results.rows import rows as stored_rows
 from ..runs import NO_ENCODER
@@ -19,6 +19,6 @@ def of_recipe(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
 
 
 def verdicts(profile: str) -> pd.DataFrame:
-    """All claims judged by the stored rows of a profile: the table of `claims.judged`."""
+    """All claims judged by the stored rows of a profile: the table of `deciding.judged`."""
     rows = of_recipe(stored_rows(profile), profile)
-    return claims.judged(rows, experiments.all_claims(), experiments.planned(profile))
+    return judged(rows, experiments.all_claims(), experiments.planned(profile))

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from bertstudy import Run, claims, paper, stats
-from bertstudy.analysis.claims import Claim, Contrast, decided, judge, judged
+from bertstudy.analysis.claims import Claim, Contrast, Plan, judge
+from bertstudy.analysis.deciding import FIRST, LEVEL, at_looks, judged, share
 from bertstudy.experiments import all_claims, planned
 from bertstudy.paths import ROOT
 from bertstudy.results import rows
@@ -179,16 +180,17 @@ def test_what_cannot_be_told_says_what_would():
     assert np.isnan(two["p"])
 
 
-def test_the_seeds_that_are_needed_decide_it_as_often_as_said():
-    """What `needs` says of a claim, for the least effect of interest, by stats.seeds_needed at Holm's level."""
+def test_the_seeds_that_are_needed_are_told_with_the_runs_that_they_take():
+    """By stats.seeds_needed at the level that a later look has beside the other claims of the notebook."""
     line = {"notebook": "a", "kind": "better", "least": 2.0, "seeds": 3, "documents": 1000, "effect": 2.0, "low": -1.0}
-    line |= {"high": 5.0, "p": 0.1, "error": 0.7, "freedom": 2.2, "seeds_share": 0.9, "settings": 2, "planned": 3}
-    line |= {"p_holds": 0.1, "p_fails": 1.0}
+    line |= {"high": 5.0, "error": 0.7, "freedom": 2.2, "seeds_share": 0.9, "settings": 2}
+    line |= {"p_holds": 1.0, "p_fails": 1.0, "p": 0.1}
     seen = stats.Effect(**{name: line[name] for name in stats.Effect._fields})
-    one, both = decided(pd.DataFrame([line])), decided(pd.DataFrame([line, line]))
-    for table, level in ((one, 0.01), (both, 0.005)):
-        needed = stats.seeds_needed(seen, 2.0, level)
-        assert table["needs"].iloc[0] == f"about {needed} seeds are needed, {2 * (needed - 3)} runs more"
+    for others in (1, 30):
+        table = at_looks(lambda place, seeds: line, [3] * others)
+        needed = [stats.seeds_needed(seen, 2.0, share(look) * LEVEL / others) for look in range(1, 9)]
+        wanted = next(3 * 2**look for look, seeds in enumerate(needed, 1) if seeds <= 3 * 2**look)
+        assert table["needs"].iloc[0] == f"{wanted} seeds are needed, {2 * (wanted - 3)} runs more"
 
 
 def test_the_weakest_contrast_decides():
@@ -196,7 +198,7 @@ def test_the_weakest_contrast_decides():
     other = Contrast(lambda r: r.truncation == "tail", lambda r: r.truncation == "head", ("truncation",), 2.0)
     rows = claims.with_places(table(*seeds(30, truncation="head"), *seeds(20, truncation="tail")))
     told = judge(Claim("a", "b.", "§", "c", (contrast, other)), rows)
-    line = decided(pd.DataFrame([told | {"planned": 3}])).iloc[0]
+    line = at_looks(lambda place, seeds: told, [3]).iloc[0]
     assert (line["verdict"], line["paper"]) == ("doesn't hold", 2.0)
     assert line["effect"] == pytest.approx(-10)
 
@@ -222,7 +224,9 @@ def test_p_values_are_adjusted_within_a_notebook():
     rows = [one for layer, error in enumerate((40, 30, 21, 20)) for one in seeds(error, layers=str(layer))]
     lines = judged(table(*rows), CLAIMS, {}).set_index("claim")
     both = lines.loc[["last layer", "depth"]]
-    assert lines.loc["depth", "p"] == pytest.approx(2 * lines.loc["depth", "p_holds"] / claims.FIRST)
+    assert lines.loc["depth", "p"] == pytest.approx(
+        3 * lines.loc["depth", "p_holds"] / FIRST
+    )  # "last four" has no runs here, and counts
     assert (both["p"] >= both[["p_holds", "p_fails"]].min(axis=1)).all()
 
 
@@ -280,3 +284,27 @@ def test_an_effect_below_a_tenth_of_the_error_is_too_small_to_matter():
         line = told("last layer", seeds(error, layers="2") + seeds(error - 1, layers="3"))
         assert line["least"] == pytest.approx(error / 10)
         assert line["verdict"] == verdict
+
+
+def test_more_seeds_of_one_number_of_labels_do_not_make_it_the_one_that_is_judged():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300}
+    rows = [one for share, error in ((0.004, 20), (0.01, 30)) for one in seeds(error, fraction=share)]
+    rows += [one for share in (0.004, 0.01) for one in seeds(15, fraction=share, **further)]
+    rows += [row(error, 3, fraction=0.01, **more) for error, more in ((30, {}), (15, further))]
+    assert told("within the task", rows)["effect"] == pytest.approx(5)
+
+
+def test_a_claim_is_judged_at_the_labels_of_its_notebooks_plan():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300}
+    rows = [one for share, error in ((0.004, 20), (0.01, 30)) for one in seeds(error, fraction=share)]
+    rows += [one for share in (0.004, 0.01) for one in seeds(15, fraction=share, **further)]
+    plans = {"06_further_pretraining": Plan(3, 0.01)}
+    assert judged(table(*rows), CLAIMS, plans).set_index("claim").loc["within the task", "effect"] == pytest.approx(15)
+
+
+def test_a_claim_waits_for_the_seeds_of_all_its_contrasts():
+    long = {"corpus": "long_reviews"}
+    rows = seeds(20, truncation="head", **long) + seeds(15, truncation="tail", **long)[:2]
+    rows += seeds(10, truncation="head+tail:24", **long)
+    line = told("head+tail", rows)
+    assert (line["seeds"], line["verdict"]) == (2, "inconclusive")

@@ -1,14 +1,17 @@
 """The rule by which claims are decided: what it says, and how often it is wrong, by simulation."""
 
+from functools import cache
+
 import numpy as np
-import pandas as pd
 import pytest
 from scipy.optimize import brentq
 from scipy.stats import norm
 from simulation import make_runs, true_effect, true_error
 
 from bertstudy import claims, stats
-from bertstudy.analysis.claims import LEAST, LEVEL, decided, evidence
+from bertstudy.analysis import deciding
+from bertstudy.analysis.claims import LEAST, evidence
+from bertstudy.analysis.deciding import LEVEL, at_looks, share
 
 KINDS = ("better", "as good", "no better")
 N, OVER_SEEDS, TASTE = 500, 0.15, 0.8  # half of the variance or more is the seeds', as in the rows of this study
@@ -20,21 +23,19 @@ def effect(value, low, high, seeds=3):
     return stats.Effect(value, low, high, 0.05, seeds, 400, error, 1e9, 0.5)
 
 
-def line(kind, least, *effects, notebook="a", planned=3):
+def line(kind, least, *effects, notebook="a"):
     """What `judge` says of the contrasts of a claim, without their rows. least: of all effects, or of each."""
     leasts = np.broadcast_to(least, len(effects))
     p = [evidence(kind, one, float(bound)) for one, bound in zip(effects, leasts, strict=True)]
     numbers = {name: getattr(effects[0], name) for name in claims.NUMBERS}
     told = {"p_holds": max(one[0] for one in p), "p_fails": min(1.0, len(p) * min(one[1] for one in p))}
-    return {
-        "notebook": notebook,
-        "kind": kind,
-        "least": leasts[0],
-        "settings": 2,
-        "planned": planned,
-        **numbers,
-        **told,
-    }
+    told |= {"notebook": notebook, "kind": kind, "least": leasts[0], "settings": 2}
+    return {**numbers, **told}
+
+
+def decide(*lines, planned=3):
+    """The table of claims that these lines are of, however many seeds are asked for."""
+    return at_looks(lambda place, seeds: lines[place], [planned] * len(lines))
 
 
 @pytest.mark.parametrize(
@@ -58,25 +59,52 @@ def line(kind, least, *effects, notebook="a", planned=3):
 )
 def test_a_verdict_follows_from_the_interval_and_the_least_effect_of_interest(kind, interval, decision):
     least = 0.6
-    told = decided(pd.DataFrame([line(kind, least, effect(*interval))])).iloc[0]
+    told = decide(line(kind, least, effect(*interval))).iloc[0]
     assert told["verdict"] == decision
     assert (told["p"] <= LEVEL) == (decision != "inconclusive")
 
 
 def test_there_is_no_verdict_from_two_seeds_however_clear():
-    told = decided(pd.DataFrame([line("better", 0.5, effect(30, 29, 31, seeds=2))])).iloc[0]
+    told = decide(line("better", 0.5, effect(30, 29, 31, seeds=2))).iloc[0]
     assert told["verdict"] == "inconclusive"
     assert told["needs"] == "3 seeds are needed, 2 runs more"
 
 
 def test_there_is_no_verdict_before_the_plan_is_carried_out():
-    clear = effect(30, 29, 31, seeds=4)
-    early, there, later = (
-        decided(pd.DataFrame([line("better", 0.5, clear, planned=planned)])).iloc[0] for planned in (5, 4, 3)
-    )
+    clear = line("better", 0.5, effect(30, 29, 31, seeds=4))
+    early, there = (decide(clear, planned=planned).iloc[0] for planned in (5, 4))
     assert (early["verdict"], early["needs"]) == ("inconclusive", "5 seeds are needed, 2 runs more")
-    assert there["verdict"] == later["verdict"] == "holds"
-    assert later["p"] == pytest.approx(4 * there["p"])  # a fifth of the level is left for a later look
+    assert there["verdict"] == "holds"
+
+
+CLEAR, DOUBTFUL, AGAINST = (2.0, 1.0, 3.0), (0.3, -2.7, 3.3), (-2.0, -3.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "verdict", "seeds"),
+    [
+        ({3: DOUBTFUL, 6: CLEAR}, "holds", 6),
+        ({3: DOUBTFUL, 5: CLEAR}, "inconclusive", 3),  # seeds between two looks wait
+        ({3: CLEAR, 6: AGAINST}, "holds", 3),  # a verdict stays
+        ({3: DOUBTFUL, 6: DOUBTFUL, 12: AGAINST}, "doesn't hold", 12),
+    ],
+)
+def test_it_is_looked_again_at_twice_the_seeds(seen, verdict, seeds):
+    def judge_one(place, wanted):
+        there = max(one for one in seen if one <= wanted)
+        return line("better", 0.5, effect(*seen[there], seeds=there))
+
+    told = at_looks(judge_one, [3]).iloc[0]
+    assert (told["verdict"], told["seeds"]) == (verdict, seeds)
+
+
+def test_looks_together_spend_no_more_than_the_level():
+    spent = [share(look) for look in range(40)]
+    assert spent[:3] == pytest.approx([0.8, 0.1, 0.05])
+    assert sum(spent) == pytest.approx(1)
+    last = line("better", 0.5, effect(*CLEAR, seeds=6))
+    told = at_looks(lambda place, seeds: last if seeds > 3 else line("better", 0.5, effect(*DOUBTFUL)), [3]).iloc[0]
+    assert told["p"] == pytest.approx(last["p_holds"] / 0.1)
 
 
 @pytest.mark.parametrize(
@@ -90,30 +118,35 @@ def test_there_is_no_verdict_before_the_plan_is_carried_out():
         ("no better", 2.0, 2.0),
     ],
 )
-def test_the_seeds_to_decide_are_those_that_find_the_farther_bound(kind, seen, clear):
+def test_the_seeds_to_decide_are_those_of_the_first_look_that_finds_the_farther_bound(kind, seen, clear):
     one = effect(seen, seen - clear, seen + clear)._replace(seeds_share=0.95, freedom=2.2)
-    needed = stats.seeds_needed(one, clear, LEVEL)
-    assert needed > 4
-    assert claims.seeds_to_decide(line(kind, 0.5, one) | {"p": 0.1}, LEVEL) == needed
+    told = deciding.seeds_to_decide(line(kind, 0.5, one) | {"look": 0, "planned": 3, "p": 0.1}, 1)
+    enough = [stats.seeds_needed(one, clear, share(look) * LEVEL) <= 3 * 2**look for look in range(1, 10)]
+    assert told == 3 * 2 ** (1 + enough.index(True)) > 6
 
 
 def test_a_claim_judged_beside_others_needs_more():
     clear, doubtful = effect(2.0, 1.0, 3.0), effect(2.0, 0.2, 3.8)
-    alone = decided(pd.DataFrame([line("better", 0.5, doubtful)]))
-    beside = decided(pd.DataFrame([line("better", 0.5, one) for one in (doubtful, doubtful, clear)]))
-    elsewhere = decided(pd.DataFrame([line("better", 0.5, doubtful, notebook=name) for name in "abc"]))
+    alone = decide(line("better", 0.5, doubtful))
+    beside = decide(*(line("better", 0.5, one) for one in (doubtful, doubtful, clear)))
+    elsewhere = decide(*(line("better", 0.5, doubtful, notebook=name) for name in "abc"))
     assert alone["verdict"].tolist() == ["holds"]
     assert beside["verdict"].tolist() == ["inconclusive", "inconclusive", "holds"]
     assert elsewhere["verdict"].tolist() == ["holds"] * 3
 
 
+def test_claims_without_runs_are_counted_too_so_that_the_order_of_runs_decides_nothing():
+    lines = [line("better", 0.5, effect(2.0, 0.2, 3.8))]
+    lines += [lines[0] | dict.fromkeys((*claims.NUMBERS, "least", "p_holds", "p_fails"))] * 2
+    assert decide(*lines)["verdict"].tolist() == ["inconclusive", "not run", "not run"]
+
+
 def judged_at(runs, seeds):
-    """What the rule says of a notebook's claims, each of another kind, the first of two contrasts, from some seeds."""
+    """What the evidence says of a notebook's claims at some seeds, each of another kind, the first of two contrasts."""
     effects = [stats.paired(*one[:, :seeds]) for one in runs]
     leasts = [100 * LEAST * one[0, :seeds].mean() for one in runs]  # of the error that was seen, as `judge` takes it
     lines = [line("better", leasts[:2], *effects[:2])]
-    lines += [line(kind, *one) for kind, *one in zip(KINDS[1:], leasts[2:], effects[2:], strict=True)]
-    return decided(pd.DataFrame(lines))
+    return lines + [line(kind, *one) for kind, *one in zip(KINDS[1:], leasts[2:], effects[2:], strict=True)]
 
 
 def of_interest(sign):
@@ -126,16 +159,10 @@ def of_interest(sign):
 
 
 def simulated(random, shifts):
-    """The verdicts from three seeds, and, where one is inconclusive, from as many as that asks for, of MOST at most."""
+    """The verdicts of claims that are looked at with three seeds, and as long as they are open with six and twelve."""
     runs = [make_runs(random, MOST, N, shift, OVER_SEEDS, TASTE) for shift in shifts]
-    table = judged_at(runs, 3)
-    verdicts, open_ones = table["verdict"].tolist(), table[table["verdict"] == "inconclusive"]
-    level = (1 - claims.FIRST) * LEVEL / max(1, len(open_ones))
-    wanted = [claims.seeds_to_decide(one, level) or MOST for one in open_ones.to_dict("records")]
-    if not wanted:
-        return verdicts
-    later = judged_at(runs, min(MOST, min(wanted)))["verdict"]
-    return [now if now != "inconclusive" else then for now, then in zip(verdicts, later, strict=True)]
+    at = cache(lambda seeds: judged_at(runs, seeds))
+    return at_looks(lambda place, seeds: at(min(seeds, MOST))[place], [3, 3, 3])["verdict"]
 
 
 @pytest.mark.slow
@@ -148,7 +175,7 @@ def simulated(random, shifts):
     ],
 )
 def test_one_notebook_in_twenty_at_most_has_a_false_verdict(signs, false):
-    """Whether it is run on for what was inconclusive, as `bertstudy next` does, or not."""
+    """However often it is run on for what was inconclusive, as `bertstudy next` does."""
     shifts, random = [of_interest(sign) for sign in signs], np.random.default_rng(0)
     wrong = [any(map(str.__eq__, simulated(random, shifts), false)) for _ in range(ROUNDS)]
     assert np.mean(wrong) <= LEVEL + 2 * (LEVEL * (1 - LEVEL) / ROUNDS) ** 0.5

@@ -36,7 +36,7 @@ def without(store, keep):
 def test_the_plan_of_a_notebook_is_what_it_would_run():
     plan = proposing.plan_of("02_layers", "control")
     assert {run.layers for run in plan} >= {"0", "1", "2", "3", "concat:0-1"}
-    assert {run.seed for run in plan} == set(range(experiments.planned("control")["02_layers"]))
+    assert {run.seed for run in plan} == set(range(experiments.planned("control")["02_layers"].seeds))
     assert {run.window for run in plan} == {profile("control").base.window}
     assert PLANNING not in os.environ
 
