@@ -114,13 +114,13 @@ def with_places(rows: pd.DataFrame) -> pd.DataFrame:
     rates = rows["learning_rate"].where(
         rows["measured"] & np.logical_and.reduce([rows[name] == value for name, value in USUAL.items()])
     )
-    rows["rate_place"] = rates.groupby(rows["corpus"]).rank("dense") - 1
-    rows["rates"] = rates.groupby(rows["corpus"]).transform("nunique")
-    steps = rows["pretraining_steps"].where(rows["further_pretraining"] == "within_task")
-    alike = steps.groupby([rows[name] for name in ("corpus", "encoder", "fraction", "dev_fraction")])
-    rows["step_place"], rows["step_places"] = alike.rank("dense") - 1, alike.transform("nunique")
+    sample = [rows[name] for name in ("corpus", "encoder", "fraction", "dev_fraction")]
+    rows["rate_place"] = rates.groupby(sample).rank("dense") - 1
+    rows["rates"] = rates.groupby(sample).transform("nunique")
+    steps = rows["pretraining_steps"].where(rows["further_pretraining"] == "within_task").groupby(sample)
+    rows["step_place"], rows["step_places"] = steps.rank("dense") - 1, steps.transform("nunique")
     tuned = rows[(rows["method"] == "fine_tune") & rows["corpus"].isin(MAIN)]
-    places = tuned.groupby(["corpus", "encoder"])["depth"].max().groupby("corpus").rank("first") - 1
+    places = tuned.groupby(["corpus", "encoder"])["depth"].max().groupby("corpus").rank("dense") - 1
     rows["size_place"] = [places.get(key, np.nan) for key in zip(rows["corpus"], rows["encoder"], strict=True)]
     return rows.astype(dict.fromkeys(rows.select_dtypes("string"), object))  # whose values are many times faster to get
 

@@ -97,6 +97,7 @@ def test_rates_are_those_of_figure_2_in_order():
         for one in seeds(error, learning_rate=rate, **figure_2)
     ]
     rows += seeds(30, learning_rate=1e-3, warmup=0.5, **figure_2) + seeds(99, learning_rate=5e-3)
+    rows += seeds(25, learning_rate=5e-5, fraction=0.5, **figure_2)  # of other labels, whose rates are others
     assert told("low rate", rows)["effect"] == pytest.approx(2)
     assert told("high rate fails", rows)["effect"] == pytest.approx(30)
 
@@ -147,6 +148,10 @@ def test_encoders_are_ranked_by_depth_where_they_were_compared():
     frozen = seeds(5, encoder="minilm", depth=3, method="embeddings")  # which was not fine-tuned
     assert told("large", rows + chinese + frozen)["effect"] == pytest.approx(1) == told("large", rows)["effect"]
     assert told("large, pretrained further", rows)["effect"] == pytest.approx(5)  # of 11 - 6 and 14 - 6
+
+
+def test_encoders_of_one_depth_are_none_larger_than_the_other():
+    assert told("large", seeds(15, encoder="a") + seeds(10, encoder="b"))["verdict"] == "not run"
 
 
 def test_steps_are_ranked_at_one_share_of_labels_and_sources_compared_after_as_many():
