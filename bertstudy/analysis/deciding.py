@@ -97,12 +97,8 @@ def _verdict(kind, seeds, holds, fails):
 
 
 def beside(table: pd.DataFrame) -> pd.Series:
-    """By how many claims of its notebook the level of each line of a table is divided at a later look, at the most."""
-    holds, fails = (
-        table["verdict"].eq(verdict).groupby(table["notebook"]).transform("sum")
-        for verdict in ("holds", "doesn't hold")
-    )
-    return table.groupby("notebook")["verdict"].transform("size") - holds.where(holds < fails, fails)
+    """By how many claims of its notebook the level of each line of a table is divided at a later look."""
+    return table.groupby("notebook")["notebook"].transform("size")
 
 
 def seeds_to_decide(line: Mapping[str, Any], others: int) -> int | None:
