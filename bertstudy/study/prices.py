@@ -23,15 +23,17 @@ from .planning import planned
 
 FASTER = 3  # times that prediction is, compared with training, by piece
 LATEST = 10  # rows by which a speed is told: earlier ones may be of another machine, or of slower code
+ANY = ""  # corpus
 SAMPLE = 200  # documents by which the length of a corpus' documents is told
 
 
 class Prices:
     """Core-seconds that runs will take, by the rows that there are: of runs alike, else by their pieces.
 
-    Of an encoder without a row, the speed is that of another, by how much each multiplies for a piece. speed: pieces a
-    second that another machine trains the profile's encoder on (`bertstudy bench gpu` tells it); then the rows, which
-    are of this machine, say nothing, and the seconds are that machine's.
+    Short texts take longer a piece than long ones: a speed is that on the run's corpus, where it has a row. Of an
+    encoder without a row, the speed is that of another, by how much each multiplies for a piece. speed: pieces a second
+    that another machine trains the profile's encoder on (`bertstudy bench gpu` tells it); then the rows, which are of
+    this machine, say nothing, and the seconds are that machine's.
     """
 
     def __init__(self, profile: str, library: Library = LIBRARY, speed: float = 0.0):
@@ -40,19 +42,20 @@ class Prices:
             run, cores, last = Run(**row["run"]), cores_of(row), (row["history"] or [{}])[-1]
             taken.setdefault(_but_seed(run), []).append(cores * row["seconds"]["all"])
             if run.encoder != NO_ENCODER and last.get("pieces"):
-                speeds.setdefault(run.encoder, []).append(last["pieces"] / (cores * last["seconds"]))
+                for corpus in (run.corpus, ANY):
+                    speeds.setdefault((run.encoder, corpus), []).append(last["pieces"] / (cores * last["seconds"]))
         if speed:
             taken = {run: seconds for run, seconds in taken.items() if run.encoder == NO_ENCODER}
-            speeds = {find_profile(profile).base.encoder: [speed]}
+            speeds = {(find_profile(profile).base.encoder, ANY): [speed]}
         self.known = {run: float(np.mean(seconds[-LATEST:])) for run, seconds in taken.items()}
-        self.speeds = {encoder: float(np.median(measured[-LATEST:])) for encoder, measured in speeds.items()}
+        self.speeds = {key: float(np.median(measured[-LATEST:])) for key, measured in speeds.items()}
 
-    def speed(self, encoder: str) -> float:
-        """Pieces trained on in a core-second; nan where no encoder has a row."""
-        if encoder in self.speeds or not self.speeds:
-            return self.speeds.get(encoder, np.nan)
-        others = [speed * _size(other) for other, speed in self.speeds.items()]
-        return float(np.mean(others)) / _size(encoder)
+    def speed(self, encoder: str, corpus: str) -> float:
+        """Pieces of a corpus trained on in a core-second; nan where no encoder has a row."""
+        if (encoder, ANY) in self.speeds or not self.speeds:
+            return self.speeds.get((encoder, corpus), self.speeds.get((encoder, ANY), np.nan))
+        known = [name for name, on in self.speeds if on == ANY]
+        return float(np.mean([self.speed(other, corpus) * _size(other) for other in known])) / _size(encoder)
 
     def of(self, run: Run) -> float:
         """Core-seconds of a run, without further pretraining; nan where nothing is known, 0 without an encoder."""
@@ -60,7 +63,7 @@ class Prices:
         if alike not in self.known and run.encoder == NO_ENCODER:
             return 0.0
         if alike not in self.known:
-            self.known[alike] = self._documents(run) * self._pieces(run) / self.speed(run.encoder)
+            self.known[alike] = self._documents(run) * self._pieces(run) / self.speed(run.encoder, run.corpus)
         return self.known[alike]
 
     def _documents(self, run):
@@ -81,7 +84,7 @@ class Prices:
         if run.further_pretraining == "none":
             return 0.0
         steps = run.pretraining_steps + run.pretraining_head_steps
-        return steps * run.pretraining_batch_size * run.pretraining_window / self.speed(run.encoder)
+        return steps * run.pretraining_batch_size * run.pretraining_window / self.speed(run.encoder, run.corpus)
 
     def together(self, runs: Iterable[Run], made: Iterable[Run] = ()) -> float:
         """Core-seconds of runs when those `made` are there: each run once, and each further pretraining."""

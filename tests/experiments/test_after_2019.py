@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from bertstudy import Run, experiments, figures, stats, widgets
+from bertstudy.analysis.deciding import judged
 from bertstudy.experiments import after_2019, fewshot
 from bertstudy.experiments.ways import contrastive, floors
 from bertstudy.results.rows import squeeze
@@ -91,8 +92,6 @@ def test_every_way_is_in_the_plan_and_is_known_by_its_row():
 
 def test_every_claim_of_a_method_finds_its_rows(table):
     named = {claim.name: claim for claim in experiments.all_claims()}
-    from bertstudy.analysis.claims import judged
-
     told = judged(table, [named["top layers anew"], named["head first, elsewhere"], named["R-Drop"]], {})
     told = told.set_index("claim")
     assert told.loc["top layers anew", ["effect", "seeds"]].tolist() == [5, 3]

@@ -12,7 +12,7 @@ from bertstudy.paths import ROOT
 from bertstudy.results import plans, rows
 from bertstudy.study import proposing, verdicts
 from bertstudy.study.modes import PLANNING
-from bertstudy.study.prices import Prices, _size
+from bertstudy.study.prices import ANY, Prices, _size
 
 CLAIMS = {claim.name: claim for claim in experiments.all_claims()}
 
@@ -103,11 +103,23 @@ def test_an_encoder_without_rows_is_priced_by_what_it_multiplies(store):
     small, large = (
         replace(profile("control").base, encoder=name, fraction=0.5) for name in ("control", "control-large")
     )
-    del prices.speeds["control-large"]
+    del prices.speeds["control-large", ANY]
     ratio = _size("control-large") / _size("control")
     assert ratio > 2
     assert prices.of(large) == pytest.approx(ratio * prices.of(small), rel=1e-6)
     assert prices.of(replace(small, fraction=0.25)) < 0.6 * prices.of(small)  # half of the documents, as many tests
+
+
+def test_a_corpus_has_a_speed_of_its_own(store):
+    """Where its texts are short, a piece takes longer; and rows of it say nothing of another corpus."""
+    movies = replace(profile("control").base, corpus="movies", fraction=0.37)
+    prices = Prices("control")
+    before = prices.of(movies)
+    for corpus, share in (("topics", 1.0), ("movies", 0.5)):
+        prices = Prices("control")
+        prices.speeds["control", corpus] *= 0.5
+        assert prices.of(movies) == pytest.approx(before / share)
+    assert prices.speed("control", "a corpus without rows") == prices.speeds["control", ANY]
 
 
 @pytest.mark.slow
