@@ -150,8 +150,10 @@ def told(line: Mapping[str, Any]) -> str:
 
 
 def draw(table: pd.DataFrame, title: str) -> plt.Figure:
-    """The figure of `costs`: a bar a notebook, what is missing in a darker colour."""
+    """The figure of `costs`: a bar a notebook, what is missing in a darker colour. Raises ValueError without any."""
     data = table[table["hours"].notna() & (table["notebook"] != "all")]
+    if data.empty:
+        raise ValueError("there is nothing to draw: none of these plans can be made and priced here, as said above.")
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(8.4, 1.4 + 0.36 * len(data)))
         grid_across(axes)

@@ -94,3 +94,16 @@ def test_the_command_prices_plans_and_draws_them(tmp_path, capsys):
     assert found
     assert "Hours on a machine of 1,000 pieces a second." in told
     assert found[1] in out.read_text()
+
+
+def test_where_no_plan_can_be_made_nothing_is_drawn_and_a_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("BERTSTUDY_DATA", str(tmp_path))
+    out = tmp_path / "costs.svg"
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["price", "02_layers", "--profile", "compact", "--out", str(out)])
+    assert ended.value.code == 2
+    told = capsys.readouterr()
+    assert "02_layers: can't be planned here: " in told.out
+    assert "there is nothing to draw" in told.err
+    assert told.err.count("\n") == 1
+    assert not out.exists()
