@@ -1,5 +1,6 @@
 """One run to one row: the engine that makes all rows, those of the study and those of a reader's own data."""
 
+import gc
 import platform
 import time
 from collections.abc import Callable
@@ -38,6 +39,7 @@ def train(
     It is a `Classifier` or a `WordsClassifier`; with method="tfidf" a scikit-learn pipeline, whose classes are places
     in the row's labels. `stop` is called before every batch, and stops the run by raising.
     """
+    gc.collect()  # models of earlier runs, which are in cycles with their optimizers: a hundred MB of each and more
     begin, name = time.perf_counter(), name_of(run, library)
     corpus = library.of(run)
     documents = draw(corpus, run)

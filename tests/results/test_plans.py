@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
@@ -262,3 +263,11 @@ def test_a_plan_whose_rows_are_stored_is_read_without_the_libraries_that_learn(s
         check=True,
     )
     assert done.stdout.split("\n")[:2] == ["1", "[]"]
+
+
+def test_a_run_does_not_keep_the_model_of_the_one_before_in_memory(small):
+    before, _ = execution.train(small, progress=False)
+    kept = weakref.ref(before.encoder)
+    del before
+    execution.train(replace(small, seed=1), progress=False)
+    assert kept() is None
