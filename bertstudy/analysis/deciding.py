@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from .. import stats
-from .claims import SEEDS, Claim, Plan, judge, with_places
+from .claims import ANY_PLAN, SEEDS, Claim, Plan, judge, with_places
 
 LEVEL = 0.05  # the chance of one false verdict or more, ever, among the claims of a notebook
 FIRST = 0.8  # the share of LEVEL that is spent when the planned seeds are there; the rest is for later looks
@@ -34,13 +34,13 @@ def judged(rows: pd.DataFrame, claims: Iterable[Claim], plans: Mapping[str, Plan
     good" and "no better" hold. `needs` says in words what would decide an inconclusive claim.
     """
     placed, claims = with_places(rows) if len(rows) else rows, list(claims)
-    sized = [plan_of(claim, plans) for claim in claims]
+    sized = [plan_for(claim, plans) for claim in claims]
     return at_looks(lambda place, most: judge(claims[place], placed, sized[place], most), [one.seeds for one in sized])
 
 
-def plan_of(claim: Claim, plans: Mapping[str, Plan]) -> Plan:
+def plan_for(claim: Claim, plans: Mapping[str, Plan]) -> Plan:
     """The plan of a claim's notebook, with SEEDS seeds at the least."""
-    plan = plans.get(claim.notebook, Plan())
+    plan = plans.get(claim.notebook, ANY_PLAN)
     return plan._replace(seeds=max(SEEDS, plan.seeds))
 
 
@@ -116,7 +116,6 @@ def seeds_to_decide(line: Mapping[str, Any], others: int) -> int | None:
         needed = stats.seeds_needed(seen, clear, share(look) * LEVEL / others)
         if needed is None or needed <= line["planned"] * 2**look:
             return needed and int(line["planned"] * 2**look)
-    return None
 
 
 def _needs(line, others):

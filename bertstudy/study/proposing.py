@@ -9,8 +9,7 @@ import pandas as pd
 
 from .. import experiments
 from ..analysis import claims
-from ..analysis.deciding import beside, seeds_to_decide
-from ..analysis.deciding import plan_of as plan_for
+from ..analysis.deciding import beside, plan_for, seeds_to_decide
 from ..model.loading import encoder_config
 from ..registry import unique
 from ..results import plans
@@ -36,10 +35,9 @@ def _depth(encoder):
 def runs_for(claim: claims.Claim, profile: str, seeds: int) -> list[Run]:
     """The runs that a claim compares in its notebook's plan, with so many seeds; [] where the plan doesn't reach it."""
     plan, wanted = plan_of(claim.notebook, profile), []
-    size = plan_for(claim, experiments.planned(profile))
     if not plan:
         return []
-    table = _as_rows(plan)
+    table, size = _as_rows(plan), plan_for(claim, experiments.planned(profile))
     for contrast in claim.contrasts:
         found = claims.compared(table, contrast, size)
         if found is None:

@@ -16,7 +16,7 @@ from ..results.rows import rows as stored_rows
 from .verdicts import DECIDED, of_recipe
 
 PROFILES = ("paper", "compact", "control")  # real text first
-VERDICTS = ("holds", "doesn't hold", "inconclusive", "not run")
+VERDICTS = (*DECIDED, "inconclusive", "not run")
 TOLD = 2  # findings that the answer tells of each kind
 
 
