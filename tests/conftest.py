@@ -4,7 +4,8 @@ import os
 import tempfile
 from pathlib import Path
 
-SCRATCH = Path(tempfile.mkdtemp(prefix="bertstudy-tests-"))
+_SCRATCH = tempfile.TemporaryDirectory(prefix="bertstudy-tests-")  # removed when the process ends
+SCRATCH = Path(_SCRATCH.name)
 os.environ["BERTSTUDY_REPORTS"] = str(SCRATCH / "reports")
 os.environ["BERTSTUDY_RUNS"] = str(SCRATCH / "runs")
 REAL_DATA = os.environ.pop("BERTSTUDY_DATA", None) or str(Path(__file__).parents[2] / "shared" / "data")
