@@ -10,6 +10,7 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis.drawing import STYLE, grid_across
+from ..choices.methods import METHODS
 from ..data.corpora import LIBRARY, Library
 from ..model.loading import encoder_config, load_tokenizer
 from ..model.predictions import reads_pairs
@@ -67,10 +68,12 @@ class Prices:
         return self.known[alike]
 
     def _documents(self, run):
-        """How many documents a run trains on, all epochs together, and those that it tests, by what these take."""
+        """How many documents a run trains on, all epochs together, and those it only reads, by what these take."""
         corpus = self.library.of(run)
         labelled = round(run.fraction * len(corpus.train.texts))
         tested = min(run.test_size or len(corpus.test.texts), len(corpus.test.texts))
+        if "training" not in METHODS.entry(run.method).reads:
+            return (labelled + tested) / FASTER
         return labelled * epochs_of(run, labelled) + tested / FASTER
 
     def _pieces(self, run):

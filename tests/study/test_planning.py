@@ -8,6 +8,7 @@ import pytest
 from bertstudy import cli, grid, profile, write_plan
 from bertstudy.results import plans
 from bertstudy.results.rows import Store
+from bertstudy.runs import baseline
 from bertstudy.study import prices
 from bertstudy.study.planning import planned, value_of
 
@@ -76,6 +77,9 @@ def test_costs_are_of_the_runs_without_a_row_and_shared_ones_count_once(small, r
     assert own.together([run]) == pytest.approx(documents * pieces / 1000)
     assert own.together([run, run]) == own.together([run])
     assert own.together([run], made=[run]) == 0
+    read_once = len(own.library.of(run).train.texts) + run.test_size
+    frozen = baseline(run, "embeddings")
+    assert own.together([frozen]) == pytest.approx(read_once / prices.FASTER * pieces / 1000)
     table = prices.costs("control", ["02_layers", "04_decay"], speed=1000.0, hour=2.0).set_index("notebook")
     assert table.loc["all", "missing"] == table.loc["all", "runs"] < table["runs"][:2].sum()
     assert table.loc["all", "hours"] < table["hours"][:2].sum()
