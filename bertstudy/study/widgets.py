@@ -76,7 +76,9 @@ def expected(points: pd.DataFrame, each: float) -> pd.DataFrame:
             place, known = np.log(each), np.log(curve["each"].to_numpy(float))
             told = {name: float(np.interp(place, known, curve[name])) for name in ("error", "low", "high", "seconds")}
             lines.append({"arm": arm, **told})
-    return pd.DataFrame(lines).sort_values("error", ignore_index=True)
+    return pd.DataFrame(lines, columns=["arm", "error", "low", "high", "seconds"]).sort_values(
+        "error", ignore_index=True
+    )
 
 
 def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
@@ -93,6 +95,8 @@ def which_method(rows: pd.DataFrame) -> ipywidgets.VBox:
 
     def answer():
         told = expected(points[points["corpus"] == task.value], labels.value)
+        if told.empty:
+            return "On this corpus no method has been tried with so many labels."
         lines = "".join(
             f"<tr><td>{escape(RIVALS[line.arm])}</td><td>{line.error:.1f} % [{line.low:.1f}, {line.high:.1f}]</td>"
             f"<td>{f'{line.seconds:,.0f}' if line.seconds >= 1 else 'under 1'} s</td></tr>"

@@ -158,3 +158,13 @@ def test_the_widget_tells_the_expected_error_of_each_method(rivals):
     assert "<td>fine-tuned</td><td>16.0 % [15.0, 17.0]</td><td>13 s</td>" in before
     labels.value = 8
     assert words.value != before
+
+
+def test_the_widget_says_where_a_corpus_has_no_runs_with_so_many_labels(rivals):
+    few = rivals[rivals["fraction"] == rivals["fraction"].min()].assign(corpus="restaurants")
+    task, labels, words = widgets.which_method(pd.concat([rivals, few])).children
+    labels.value = 128
+    task.value = "restaurants"
+    assert words.value == "On this corpus no method has been tried with so many labels."
+    labels.value = 8
+    assert "<td>fine-tuned</td>" in words.value
