@@ -121,7 +121,7 @@ EXPERIMENT = declare(
     question="Does further pretraining help, and on which texts?",
     parameters={"steps": whole, "tasks": words, "sources": words},
     scales={
-        "control": {"seeds": 3, "fraction": 0.004, "tasks": ["movies", "topics"], "sources": []},
+        "control": {"seeds": 3, "fraction": 0.004, "tasks": ["movies", "topics"], "sources": ["in_domain"]},
         "compact": {"seeds": 5, "fraction": 0.02, "tasks": ["imdb"], "sources": ["in_domain", "ag_news"]},
         "paper": {"seeds": 5, "fraction": 0.004, "tasks": PAPER_TASKS, "sources": ["in_domain", "cross_domain"]},
         "smoke": {"seeds": 2, "fraction": 0.004, "tasks": ["movies"], "sources": ["questions"]},

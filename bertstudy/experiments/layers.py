@@ -80,19 +80,27 @@ def pooled_name(layers: str, depth: int) -> str | None:
     return f"{'First' if first == 0 else 'Last'} 4 Layers + {pooling}"
 
 
+def _in_words(layers):
+    """What is read, such as "mean of 4 to 5" and "5 alone"."""
+    pooling, _, numbers = layers.rpartition(":")
+    return f"{pooling} of {numbers.replace('-', ' to ')}" if pooling else f"{numbers} alone"
+
+
 def layer_pooling_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Pooled layers and the last alone: reading, layers, seeds, error with interval, the paper's error."""
+    """Pooled layers and the last alone: reading (the paper's name), layers, seeds, error with interval, read (layers in
+    words), the paper's error."""
     depth, rows = int(rows["depth"].max()), rows.assign(layers=_numbered(rows))
     readings = {layers: pooled_name(layers, depth) for layers in rows["layers"]}
     readings[str(depth - 1)] = "Layer-11"
     rows = rows.assign(reading=rows["layers"].map(readings))
     points = per_point(rows[rows["reading"].notna()], ["reading", "layers"], pooled=True)
     points["paper"] = points["reading"].map(paper.layers())
+    points["read"] = points["layers"].map(_in_words)
     order = {name: place for place, name in enumerate((*POOLED, "Layer-11"))}
     return points.sort_values("reading", key=lambda column: column.map(order), ignore_index=True)
 
 
-@figure(layer_pooling_data, point="{reading}")
+@figure(layer_pooling_data, point="layers read: {read}")
 def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
     """Table 3's poolings over layers beside the last layer alone, with 95 % intervals; hollow points: the paper's."""
     data = layer_pooling_data(rows)
@@ -105,7 +113,7 @@ def layer_pooling(rows: pd.DataFrame) -> plt.Figure:
         axes.errorbar(data["error"], y, xerr=bars, fmt="o", color=ours, capsize=4, label=label)
         label = "paper: IMDb, BERT-base, one run"
         axes.plot(data["paper"], y - 0.2, "o", color=theirs, markerfacecolor="white", label=label)
-        axes.set_yticks(y, data["layers"])
+        axes.set_yticks(y, data["read"])
         axes.set(xlabel="test error (%)", ylabel="layers read", xlim=(0, None), ylim=(len(data) - 0.5, -0.5))
         chart.legend(loc="outside lower center", ncols=2)
     return chart

@@ -145,6 +145,7 @@ def test_pooled_layers_have_the_papers_names(layers):
     assert pooled_name("concat:0-11", 12) == "All 12 Layers + concat"
     data = figures.layer_pooling_data(layers)
     assert data["layers"].tolist() == ["concat:0-1", "max:2-3", "concat:0-3", "3"]
+    assert data["read"].tolist() == ["concat of 0 to 1", "max of 2 to 3", "concat of 0 to 3", "3 alone"]
     assert data["paper"].tolist() == [8.69, 5.42, 5.44, 5.42]
     without = layers[~layers["layers"].isin(["3"])]  # runs that are missing make the encoder no shallower
     assert figures.layer_pooling_data(without)["paper"].tolist() == [8.69, 5.42, 5.44]
