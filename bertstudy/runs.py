@@ -120,6 +120,8 @@ class Run:
     tested_on: str = knob("", part="documents", corpora="one", added=True)
     # sample, dev split, head's first weights, order, dropout
     seed: int = knob(0, least=0, below=LARGEST_SEED, part="documents")
+    # sample and dev split alone, so that runs with other seeds learn from the same documents; -1: those of `seed`
+    sample_seed: int = knob(-1, least=-1, below=LARGEST_SEED, part="documents", added=True)
 
     method: str = knob("fine_tune", check=METHODS.check, part="documents", added=True)  # "lora:8"
 

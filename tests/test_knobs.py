@@ -33,6 +33,7 @@ EXAMPLES = {
     "test_size": ({}, 10),
     "tested_on": ({}, "other"),
     "seed": ({}, 1),
+    "sample_seed": ({}, 1),
     "encoder": ({}, "other"),
     "truncation": ({}, "head"),
     "window": ({}, 20),

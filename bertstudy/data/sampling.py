@@ -55,12 +55,13 @@ class Documents(NamedTuple):
 def draw(corpus: Any, run: Run) -> Documents:
     """The documents of a run: a stratified sample of train, its dev part, and the test documents.
 
-    Another seed draws another sample; a larger fraction contains the smaller one. The test documents depend on
-    test_size alone. Raises ValueError where the sample has fewer than two classes to train on.
+    Another seed draws another sample, unless `sample_seed` says which; a larger fraction contains the smaller one. The
+    test documents depend on test_size alone. Raises ValueError where the sample has fewer than two classes to train on.
     """
-    order = stratified_order(corpus.train.classes, np.random.default_rng([run.seed, 0]))
+    seed = run.seed if run.sample_seed < 0 else run.sample_seed
+    order = stratified_order(corpus.train.classes, np.random.default_rng([seed, 0]))
     sample = corpus.train.take(order[: round(run.fraction * len(order))])
-    inner = stratified_order(sample.classes, np.random.default_rng([run.seed, 1])) if sample.texts else order[:0]
+    inner = stratified_order(sample.classes, np.random.default_rng([seed, 1])) if sample.texts else order[:0]
     size = max(1, round(run.dev_fraction * len(inner))) if run.dev_fraction else 0
     train, dev = sample.take(np.sort(inner[size:])), sample.take(np.sort(inner[:size]))
     if len(set(train.classes)) < 2:

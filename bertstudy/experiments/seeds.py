@@ -15,17 +15,18 @@ from ..results.rows import unsqueeze, wrong
 
 PRINTED = 0.25  # points between the cells of the paper's Table 4
 LEVEL = 0.05
-USUAL = {"piece_pooling": "cls", "bias_correction": True, "longer": False}
+USUAL = {"piece_pooling": "cls", "bias_correction": True, "longer": False, "one_sample": False}
 WAYS = {  # what a run is called, by what it has
     "[CLS], twice the steps": {**USUAL, "longer": True},
     "[CLS], no bias correction": {**USUAL, "bias_correction": False},
     "[CLS]": USUAL,
+    "[CLS], one sample": {**USUAL, "one_sample": True},
     "mean over pieces": {**USUAL, "piece_pooling": "mean"},
 }
 
 
 def _with_ways(rows):
-    rows = rows.assign(longer=rows["epochs"] > rows["epochs"].min())
+    rows = rows.assign(longer=rows["epochs"] > rows["epochs"].min(), one_sample=rows["sample_seed"] >= 0)
     labelled = [documents["train"] + documents["dev"] for documents in rows["documents"]]
     rows = rows.assign(labelled=labelled, failed=[_failed(row) for row in rows.to_dict("records")])
     rows["labelled"] = rows.groupby("fraction")["labelled"].transform("max")  # a sample may lose a few duplicates

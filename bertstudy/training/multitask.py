@@ -35,7 +35,7 @@ OF_THE_OWN_TASK = set(fields_of("documents")) - {"seed", "method"}
 def tasks_of(run: Run, library: Library = LIBRARY) -> dict[str, tuple[tuple[str, ...], Split]]:
     """What a run's multi-task fine-tuning reads: a dict of task to (labels, Split), the run's own task as it draws it.
 
-    The others give `multitask_documents` of their training documents, drawn by the same seed, less their dev part and
+    The others give `multitask_documents` of their training documents, drawn by the same seeds, less their dev part and
     less every text of the own test set. Raises ValueError for a name that is no corpus, or one that stands twice.
     """
     names = run.multitask.split("+")
@@ -46,7 +46,7 @@ def tasks_of(run: Run, library: Library = LIBRARY) -> dict[str, tuple[tuple[str,
         if name == run.corpus:
             tasks[name] = own.labels, draw(own, run).train
             continue
-        task_run = Run(corpus=name, seed=run.seed, dev_fraction=run.dev_fraction)
+        task_run = Run(corpus=name, seed=run.seed, sample_seed=run.sample_seed, dev_fraction=run.dev_fraction)
         corpus = library.of(task_run)
         if run.multitask_documents:
             task_run = replace(task_run, fraction=min(1.0, run.multitask_documents / len(corpus.train.texts)))

@@ -31,6 +31,9 @@ def test_every_beginning_of_the_order_has_the_classes_in_proportion(counts):
         assert np.abs(drawn - size * np.array(counts) / sum(counts)).max() <= 1
 
 
+SEEDS = ({"seed": 0, "sample_seed": 3}, {"seed": 3, "sample_seed": 3}, {"seed": 8, "sample_seed": 3})
+
+
 def sample(corpus, **fields):
     drawn = draw(corpus, Run(**fields))
     return set(drawn.train.texts) | set(drawn.dev.texts)
@@ -42,6 +45,13 @@ def test_smaller_samples_lie_inside_larger_ones_and_seeds_differ():
     assert [len(one) for one in sizes] == [40, 100, 500, 1000]
     assert all(small < large for small, large in zip(sizes, sizes[1:], strict=False))
     assert len(sample(corpus, fraction=0.1, seed=1) & sizes[1]) < 40
+
+
+def test_runs_with_one_sample_seed_learn_from_the_same_documents_whatever_their_seeds():
+    corpus = corpus_of((500, 500))
+    own, *held = (draw(corpus, Run(fraction=0.1, **seeds)) for seeds in ({"seed": 3}, *SEEDS))
+    for drawn in held:
+        assert (drawn.train.texts, drawn.dev.texts) == (own.train.texts, own.dev.texts)
 
 
 def test_dev_is_a_stratified_part_of_the_sample_and_of_nothing_else():

@@ -36,6 +36,7 @@ def rows_of(run, errors):
 def table():
     ways = {way.name: way for way in after_2019.WAYS}
     rows = rows_of(RECIPE, (40, 50, 60))
+    rows += rows_of(replace(RECIPE, sample_seed=0), (44, 54, 64))
     rows += rows_of(ways["top layers anew"].of(RECIPE), (30, 40, 50))
     rows += rows_of(ways["LoRA"].of(RECIPE), (40, 50))
     rows += rows_of(ways["key sentences"].of(RECIPE), (40, 52, 60))
@@ -71,19 +72,22 @@ def test_each_way_stands_beside_the_recipe_on_its_seeds(table):
 
 def test_a_vote_takes_what_most_seeds_say(table):
     data = figures.beside_the_recipe_data(table).set_index(["corpus", "way"])
-    wrong = np.array([np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((40, 50, 60))])
+    wrong = np.array([np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((44, 54, 64))])
     voted = (wrong.sum(0) >= 2).mean()
     line = data.loc[("movies", "a vote of the recipe's seeds")]
     assert line["error"] == pytest.approx(100 * voted)
-    assert line["effect"] == pytest.approx(25 - 100 * voted)
+    assert line["effect"] == pytest.approx(27 - 100 * voted)  # less than the mean of the runs that vote
     assert line["low"] < line["effect"] < line["high"]
+    assert line["seconds"] == 39  # of all three
+    alone = table[(table["sample_seed"] < 0) | (table["seed"] < 2)]
+    assert after_2019.VOTE not in set(figures.beside_the_recipe_data(alone)["way"])  # two are no majority
 
 
 def test_every_way_is_in_the_plan_and_is_known_by_its_row():
     plan = [*after_2019.plan_for(replace(RECIPE, corpus="long_reviews"), True)]
     rows = pd.DataFrame([row(run, 10) for run in plan])
-    assert set(after_2019._with_ways(rows)["way"]) == set(after_2019.ORDER) - {after_2019.VOTE}
-    assert len(plan) == len(after_2019.ORDER) - 1
+    assert set(after_2019._with_ways(rows)["way"]) == set(after_2019.ORDER)
+    assert len(plan) == len(after_2019.ORDER)
     few = {run.method for run in after_2019.plan_for(RECIPE, False)}
     assert not any("contrastive" in method for method in few)
     lora = next(run for run in plan if "lora" in run.method)
@@ -103,7 +107,7 @@ def test_every_claim_of_a_method_finds_its_rows(table):
 
 def test_the_figure_has_a_panel_a_corpus_and_a_line_a_way(table):
     chart = figures.FIGURES["beside_the_recipe"](table)
-    assert [axes.get_title(loc="left") for axes in chart.axes] == ["movies", "movies,\ntested on restaurants"]
+    assert [axes.get_title(loc="left") for axes in chart.axes] == ["movies", "movies,\ntested on\nrestaurants"]
     labels = [label.get_text() for label in chart.axes[0].get_yticklabels()]
     assert labels[0] == "top layers anew"
     assert labels[-1] == "frozen embeddings, linear"
