@@ -28,7 +28,7 @@ LEAST = 0.1  # the least effect of interest, as a share of the first setting's e
 SEEDS = 3  # without as many there is no verdict, however many the documents
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NUMBERS = ("seeds", "documents", "effect", "low", "high", "error", "freedom", "seeds_share")
-NOT_RUN = dict.fromkeys(("corpus", *NUMBERS, "least", "settings", "p_holds", "p_fails"))
+NOT_RUN = dict.fromkeys(("corpus", "labels", *NUMBERS, "least", "settings", "p_holds", "p_fails"))
 
 
 class Plan(NamedTuple):
@@ -45,10 +45,10 @@ ANY_PLAN = Plan()
 class Contrast:
     """Two settings: `first` and `second` say of a row whether it is one of theirs; only the fields `free` may differ.
 
-    `over` names a field: of several values of it with rows, the smallest is compared, and of several numbers of
-    labels the fewest. With `less` the effect at the largest value is subtracted, which leaves how much the effect falls
-    between the two. `elsewhere` compares rows that were tested on another corpus than that of their training, and else
-    there are none of these.
+    name: what it is about, where a claim has several. `over` names a field: of several values of it with rows, the
+    smallest is compared, and of several numbers of labels the fewest. With `less` the effect at the largest value is
+    subtracted, which leaves how much the effect falls between the two. `elsewhere` compares rows that were tested on
+    another corpus than that of their training, and else there are none of these.
     """
 
     first: Callable
@@ -58,6 +58,7 @@ class Contrast:
     over: str = ""
     less: bool = False
     elsewhere: bool = False
+    name: str = ""
 
 
 @dataclass(frozen=True)
@@ -194,7 +195,8 @@ def compared(
 def _effect(rows, contrast, plan, most):
     """The setting of a contrast, its stats.Effect and the least effect of interest, in points; None without rows.
 
-    The last is LEAST of the first setting's error, with `less` of that at the largest value.
+    The last is LEAST of the first setting's error, with `less` of that at the largest value. The setting has `labels`,
+    the number of labelled documents, dev included.
     """
     found = compared(rows, contrast, plan, most)
     if found is None:
@@ -206,7 +208,8 @@ def _effect(rows, contrast, plan, most):
             [errors + others for errors, others in zip(*pair, strict=True)]
             for pair in ((first, away[0]), (second, away[1]))
         )
-    return found[0], stats.paired(first, second), least
+    labelled = max(one["train"] + one["dev"] for one in found[1][0]["documents"])
+    return {**found[0], "labels": labelled}, stats.paired(first, second), least
 
 
 def evidence(kind: str, effect: stats.Effect, least: float) -> tuple[float, float]:
@@ -233,11 +236,12 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     A claim of several contrasts holds where all do, so that p_holds is the largest of theirs, and the line has the
     numbers of that contrast, but for the fewest seeds of all; it doesn't hold where one doesn't, so that p_fails is the
     smallest, adjusted for their number. least: the least effect of interest in points, LEAST of the first setting's
-    error. settings: how many are compared, of each of which a seed is a run. Numbers are None where rows are lacking.
+    error. settings: how many are compared, of each of which a seed is a run. parts: of several contrasts the effect of
+    each, in words. labels: labelled documents. Numbers are None where rows are lacking.
     plan, most: as `compared` takes them.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
-    line |= {"kind": claim.kind, "planted": ""}
+    line |= {"kind": claim.kind, "planted": "", "parts": ""}
     results = [(contrast, _effect(rows, contrast, plan, most)) for contrast in claim.contrasts]
     if any(result is None for _, result in results):
         return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper}
@@ -251,6 +255,8 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     return {
         **line,
         "corpus": setting["corpus"],
+        "labels": setting["labels"],
+        "parts": "; ".join(_in_words(one[3].name, one[2]) for one in found if len(found) > 1),
         **{name: getattr(effect, name) for name in NUMBERS},
         "seeds": min(one.seeds for _, _, one, *_ in found),
         "least": least,
@@ -260,6 +266,10 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
         "p_holds": np.nan if unjudged else p_holds,
         "p_fails": np.nan if unjudged else min(1.0, len(found) * min(fails for _, fails, *_ in found)),
     }
+
+
+def _in_words(name, effect):
+    return f"{name}: {effect.effect:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]".replace("-", "−")
 
 
 def noise_floor() -> pd.DataFrame:

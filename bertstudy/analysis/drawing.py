@@ -157,9 +157,12 @@ def result_of(name: str, data: pd.DataFrame) -> str:
     if not ordered:
         return ""
 
+    own = f"{value}_" if f"{value}_low" in data else ""  # beside an interval of the mean error
+
     def told(line):
-        known = "low" in line and not math.isnan(line["low"])
-        interval = f" [{line['low']:.1f}, {line['high']:.1f}]" if known else ""
+        low, high = (line.get(f"{own}{bound}", math.nan) for bound in ("low", "high"))
+        style = ".1f" if unit == "%" or not own else ".3g"
+        interval = "" if math.isnan(low) else f" [{low:{style}}, {high:{style}}]"
         number = f"{line[value]:.1f}" if unit == "%" else f"{line[value]:.3g}"
         if "corpus" in line:  # a reader's own is a path
             line = {**line, "corpus": Path(line["corpus"]).name}

@@ -89,6 +89,7 @@ RIVALS = {
 TUNED = ("FiT", "ITPT-FiT")
 PLACE = {arm: place for place, arm in enumerate(RIVALS)}
 FEWEST = 64  # labels a class: with more, contrastive pairs take hours
+BETTER, WORSE = ("labels", "low", "high"), ("worse", "worse_low", "worse_high")  # columns of a crossing
 PAIRS, MOST_ROUNDS = 1000, 20  # of one class, about; of a document, as in the source
 
 
@@ -138,7 +139,8 @@ def rivals_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
     """From how many labels a class on fine-tuning is better than each rival: corpus, rival, labels with a 95 % interval
-    (the bootstrap over draws), draws, most and fewest (the sizes tried). inf: nowhere up to that.
+    (the bootstrap over draws), from how many on it is worse (worse, worse_low, worse_high), draws, most and fewest (the
+    sizes tried). inf: nowhere up to that.
     """
     lines = []
     for corpus, group in _rivals(rows).groupby("corpus", sort=False):
@@ -148,27 +150,29 @@ def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
             complete = first.notna().all(axis=1) & second.notna().all(axis=1)
             first, second = first[complete], second[complete]
             if len(first) >= DRAWS and first.shape[1] > 1:
-                found = crossing(first.columns.to_numpy(float), first.to_numpy(), second.to_numpy())
-                line = {"corpus": corpus, "rival": rival, "labels": found.labels, "low": found.low, "high": found.high}
-                lines.append({**line, "draws": len(first), "most": int(first.columns.max())})
-                lines[-1]["fewest"] = int(first.columns.min())
-    return pd.DataFrame(lines, columns=["corpus", "rival", "labels", "low", "high", "draws", "most", "fewest"])
+                sizes, curves_of = first.columns.to_numpy(float), (first.to_numpy(), second.to_numpy())
+                better, worse = crossing(sizes, *curves_of), crossing(sizes, *curves_of[::-1])
+                tried = {"draws": len(first), "most": int(sizes.max()), "fewest": int(sizes.min())}
+                lines.append({"corpus": corpus, "rival": rival, **dict(zip(BETTER, better, strict=False))})
+                lines[-1] |= dict(zip(WORSE, worse, strict=False)) | tried
+    return pd.DataFrame(lines, columns=["corpus", "rival", *BETTER, *WORSE, "draws", "most", "fewest"])
 
 
 def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
     """What `crossings_data` says, in words: a dict of corpus and rival to a line of a table."""
     told = {}
     for line in crossings_data(rows).to_dict("records"):
-        most = f"up to {line['most']:,} labels a class"
-        if line["high"] == float("inf"):
-            sure = f"; it may from {line['low']:,.0f} on" if line["low"] < float("inf") else ""
-            text = f"not shown to be better {most}{sure}"
-        else:
-            fewer = " or fewer" if line["labels"] == line["fewest"] else ""
-            text = f"better from {line['labels']:,.0f}{fewer} labels a class on "
-            text += f"[{line['low']:,.0f}, {line['high']:,.0f}]"
-        told[f"{Path(line['corpus']).name}: {RIVALS[line['rival']]}"] = {"fine-tuning is": text}
+        sides = {"better": [line[name] for name in BETTER], "worse": [line[name] for name in WORSE]}
+        sure = [_from_on(name, *side, line["fewest"]) for name, side in sides.items() if side[-1] < float("inf")]
+        text = (sure or ["neither better nor worse for sure"])[0]
+        tried = f"{line['fewest']:,} to {line['most']:,}"
+        told[f"{Path(line['corpus']).name}: {RIVALS[line['rival']]}"] = {"fine-tuning is": text, "tried": tried}
     return told
+
+
+def _from_on(name, labels, low, high, fewest):
+    fewer = " or fewer" if labels == fewest else ""
+    return f"{name} from {labels:,.0f}{fewer} labels a class on [{low:,.0f}, {high:,.0f}]"
 
 
 @figure(rivals_data, point="{arm} on {corpus} with {each} labels a class")

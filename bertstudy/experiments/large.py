@@ -136,9 +136,19 @@ EXPERIMENT = declare(
             "09_large",
             (
                 Contrast(
-                    after("within_task", encoder="base"), after("within_task", encoder="large"), ("encoder",), 0.16
+                    after("within_task", encoder="base"),
+                    after("within_task", encoder="large"),
+                    ("encoder",),
+                    0.16,
+                    name="than the smaller",
                 ),
-                Contrast(after("none", encoder="large"), after("within_task", encoder="large"), PRETRAINING, 0.65),
+                Contrast(
+                    after("none", encoder="large"),
+                    after("within_task", encoder="large"),
+                    PRETRAINING,
+                    0.65,
+                    name="than without",
+                ),
             ),
         ),
     ),

@@ -164,7 +164,7 @@ EXPERIMENT = declare(
             "§5.3.2, Table 3",
             "02_layers",
             tuple(
-                Contrast(_layer("last"), _pooled_last(pooling), ("layers",), effect)
+                Contrast(_layer("last"), _pooled_last(pooling), ("layers",), effect, name=pooling)
                 for pooling, effect in (("concat", -0.01), ("mean", -0.02), ("max", 0.0))
             ),
             "no better",

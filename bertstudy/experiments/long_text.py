@@ -203,7 +203,8 @@ EXPERIMENT = declare(
             "§5.3.1, Table 2",
             "01_long_text",
             tuple(
-                Contrast(_cut(kind), _cut("head+tail"), TRUNCATION, by) for kind, by in (("head", 0.21), ("tail", 0.02))
+                Contrast(_cut(kind), _cut("head+tail"), TRUNCATION, by, name=f"than the {kind}")
+                for kind, by in (("head", 0.21), ("tail", 0.02))
             ),
             planted="A long review's verdict stands at its head, at its tail, at both or between.",
         ),
@@ -213,7 +214,7 @@ EXPERIMENT = declare(
             "§5.3.1, Table 2",
             "01_long_text",
             tuple(
-                Contrast(_cut("chunks", pooling), _cut("head+tail"), TRUNCATION, effect)
+                Contrast(_cut("chunks", pooling), _cut("head+tail"), TRUNCATION, effect, name=f"than hier. {pooling}")
                 for pooling, effect in (("mean", 0.47), ("max", 0.29), ("attention", 0.07))
             ),
             "as good",

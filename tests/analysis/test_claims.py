@@ -23,7 +23,8 @@ def row(error, seed=0, depth=4, **changes):
     """A stored row with errors in the first documents, so many percent of them."""
     truth, wrong = np.zeros(DOCUMENTS, int), np.arange(DOCUMENTS) < round(error / 100 * DOCUMENTS)
     run = asdict(Run(**{"corpus": "movies", "encoder": "control", "seed": seed, **changes}))
-    return {**run, "depth": depth, "error": error, "truth": squeeze(truth), "predictions": squeeze(wrong.astype(int))}
+    told = {"depth": depth, "error": error, "documents": {"train": 90, "dev": 10, "test": DOCUMENTS}}
+    return {**run, **told, "truth": squeeze(truth), "predictions": squeeze(wrong.astype(int))}
 
 
 def table(*rows):

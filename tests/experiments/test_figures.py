@@ -1,13 +1,16 @@
 import subprocess
 import sys
+from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from conftest import NO_TORCH
 
-from bertstudy import figures, paper, stats, widgets
+from bertstudy import Run, claims, experiments, figures, paper, stats, widgets
+from bertstudy.experiments.further_pretraining import plan_sources
 
 ROOT = Path(figures.__file__).parents[2]
 
@@ -21,6 +24,7 @@ def row(fraction, seed, error, size=100, source="none", steps=0):
         "multitask": "none",
         "further_pretraining": source,
         "pretraining_steps": steps,
+        "next_sentence": True,
     }
     run["pretraining"] = [{"step": steps, "loss": 5.0 - steps / 100}] if steps else None
     return {
@@ -69,6 +73,39 @@ def test_the_numbers_of_the_sources_figure_are_paired_by_seed(pretrained):
     assert data.loc["made", ["gain_low", "gain_high"]].tolist() == pytest.approx([9.5 - half, 9.5 + half], rel=1e-4)
     assert data.loc["questions", "gain"] == pytest.approx(0.0)
     assert data.loc["none", "gain"] == 0
+    own = pretrained["pretraining_steps"] == 100
+    alone = pretrained[own & (pretrained["further_pretraining"] == "within_task")].assign(next_sentence=False, error=15)
+    both = figures.pretraining_sources_data(pd.concat([pretrained, alone])).set_index("further_pretraining")
+    assert both.loc["made,\nmasked words alone", ["error", "gain"]].tolist() == [15, 14]
+    assert "questions,\nmasked words alone" not in both.index  # that source was read in one way only
+
+
+class Asked:
+    """What a plan asks of a study: topics have no next sentences."""
+
+    scale = SimpleNamespace(tasks=["movies", "questions"], sources=["topics"])
+
+    def reading(self, task):
+        return Run(corpus=task, encoder="control")
+
+    def pretrained(self, source, run):
+        return replace(run, further_pretraining=source, pretraining_steps=3, next_sentence=source != "topics")
+
+
+def test_own_texts_are_read_without_next_sentences_too_where_another_source_has_none():
+    plan = plan_sources(Asked(), "movies")
+    read = [(run.further_pretraining, run.next_sentence) for run in plan]
+    own = [("within_task", True), ("within_task", False)]
+    assert read == [("none", True), *own, ("questions", True), ("topics", False)]
+    claim = next(one for one in experiments.all_claims() if one.name == "own texts")
+    told = {"size_place": 0, "measured": False}
+    rows = pd.DataFrame([{**asdict(run), **told, "fraction": 0.004} for run in plan])
+    ((setting, other, within),) = claims._settings(rows, claim.contrasts[0])
+    assert (setting["next_sentence"], other["next_sentence"].tolist(), within["next_sentence"].tolist()) == (
+        False,
+        [False],
+        [False],
+    )
 
 
 @pytest.mark.parametrize("name", ["pretraining_steps", "pretraining_sources"])
