@@ -247,9 +247,10 @@ def _claims(given):
         if not isna(line["seeds"]):
             p = "" if isna(line["p"]) else f", p {p_shown(line['p'])}"
             told += f". {line['effect']:+.2f} points [{line['low']:+.2f}, {line['high']:+.2f}]{p}, "
-            told += f"{line['seeds']:.0f} seeds, {line['documents']:,.0f} documents"
+            told += f"{line['seeds']:.0f} seeds, {line['labels']:,.0f} labels, {line['documents']:,.0f} test documents"
             told += "" if isna(line["paper"]) else f", paper {line['paper']:+.2f}"
-        print(f"{told}. {line['needs']}".rstrip(". "))
+        parts = f" ({line['parts']})" if line["parts"] else ""
+        print(f"{told}{parts}. {line['needs']}".rstrip(". "))
 
 
 def _next(given):

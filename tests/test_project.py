@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import bertstudy
-from bertstudy.study.telling import interval
+from bertstudy.study.telling import finding, interval
 from bertstudy.study.verdicts import DECIDED, verdicts
 
 ROOT = Path(__file__).parents[1]
@@ -104,7 +104,7 @@ def test_no_file_has_two_jobs_and_nothing_built_is_in_git():
 def test_the_readmes_findings_are_those_that_the_rows_decide(monkeypatch):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
     lines = [
-        f"| {claim['statement']} | {claim['verdict']} | {interval(claim)} | {claim['seeds']:.0f} |"
+        f"| {finding(claim)} | {claim['verdict']} | {interval(claim)} | {claim['seeds']:.0f} |"
         for claim in verdicts("compact").to_dict("records")
         if claim["verdict"] in DECIDED
     ]

@@ -10,7 +10,7 @@ from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import rows as stored_rows
 from ..whole import write_text
-from .telling import PROFILES, counted, interval, markdown_figure, number, shown_figures
+from .telling import PROFILES, counted, finding, interval, markdown_figure, number, shown_figures
 from .verdicts import verdicts
 
 
@@ -37,13 +37,13 @@ its figures.
 
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
-IMDb. The least effect of interest is a tenth of the error of the setting that is compared with. That something is
-better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below the least of
-interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is excluded, and
-**doesn't hold** where there surely is one. "Surely" is by p values adjusted over the findings of a notebook (Holm's
-method): the chance of any false verdict among them is at most 5 %, later looks with more seeds counted. All planned
-seeds must be there, three at the least. **inconclusive**: all else (`bertstudy next` says what would decide it). **not
-run**: this profile lacks the runs.
+IMDb. A finding of several comparisons tells each, and is judged by the weakest. The least effect of interest is a tenth
+of the error of the setting that is compared with. That something is better **holds** where the effect is surely above
+zero, and **doesn't hold** where it is surely below the least of interest. That something is as good, or gains nothing,
+**holds** where a loss, or a gain, of that size is excluded, and **doesn't hold** where there surely is one. "Surely" is
+by p values adjusted over the findings of a notebook (Holm's method): the chance of any false verdict among them is at
+most 5 %, later looks with more seeds counted. All planned seeds must be there, three at the least. **inconclusive**:
+all else (`bertstudy next` says what would decide it). **not run**: this profile lacks the runs.
 
 `bertstudy report` writes this file from the stored rows; `make report` also builds the pages in `reports/site/`."""
 
@@ -51,16 +51,16 @@ run**: this profile lacks the runs.
 def _claims(profile: str) -> list[str]:
     """The claims as a table, judged by a profile's rows."""
     table = verdicts(profile)
-    lines = ["| finding | verdict | effect | p | paper | seeds | documents |", "|---|---|---:|---:|---:|---:|---:|"]
+    lines = ["| finding | verdict | effect | p | paper | seeds | labels | test documents |"]
+    lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
     for claim in table.to_dict("records"):
         effect, paper = interval(claim), number(claim["paper"])
-        seeds, documents = ("" if pd.isna(claim[name]) else f"{claim[name]:,.0f}" for name in ("seeds", "documents"))
-        needs = f"; {claim['needs']}" if claim["needs"] else ""
-        finding = f"{claim['statement']} ({claim['section']})"
-        p = p_shown(claim["p"])
-        lines.append(
-            f"| {finding} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {seeds} | {documents} |"
+        made_of = " | ".join(
+            "" if pd.isna(claim[name]) else f"{claim[name]:,.0f}" for name in ("seeds", "labels", "documents")
         )
+        needs = f"; {claim['needs']}" if claim["needs"] else ""
+        told, p = f"{finding(claim)} ({claim['section']})", p_shown(claim["p"])
+        lines.append(f"| {told} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {made_of} |")
     return ["### Which findings hold", counted(table), "\n".join(lines)]
 
 

@@ -134,7 +134,7 @@ def _lines(table: pd.DataFrame) -> list[dict[str, Any]]:
     lines = []
     for line in table.to_dict("records"):
         told = {"interval": interval(line), "paper": number(line["paper"]), "least": number(line["least"])}
-        told |= {name: "" if pd.isna(line[name]) else f"{line[name]:,.0f}" for name in ("seeds", "documents")}
+        told |= {name: "" if pd.isna(line[name]) else f"{line[name]:,.0f}" for name in ("seeds", "labels", "documents")}
         order = {name: "" if pd.isna(line[name]) else line[name] for name in ("effect", "p")}
         lines.append({**line, **told, "order": order, "p": p_shown(line["p"])})
     return lines

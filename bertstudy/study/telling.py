@@ -71,6 +71,11 @@ def interval(claim: dict[str, Any]) -> str:
     return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}]"
 
 
+def finding(claim: dict[str, Any]) -> str:
+    """A claim's statement; of several contrasts with the effect of each, the first number being the weakest one's."""
+    return f"{claim['statement']} ({claim['parts']})" if claim["parts"] else claim["statement"]
+
+
 def counted(table: pd.DataFrame) -> str:
     """In a sentence, how many of the claims of a table (`verdicts.verdicts`) have which verdict."""
     counts = table["verdict"].value_counts()

@@ -5,10 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+from scipy.stats import binom, chi2
 
 from .. import stats
 
-SURE = 0.8  # of an interval with two sides, whose upper bound is exceeded once in ten times
+DOUBT, STEPS = 0.1, 20  # that what is kept errs more than is accepted; parts in which documents are added to it
 BINS, LEAST = 15, 20  # of equally many documents, and how many each has at the least
 
 
@@ -69,16 +70,24 @@ def calibration_error(confidence: np.ndarray, wrong: np.ndarray) -> float:
 def threshold_for(confidence: np.ndarray, wrong: np.ndarray, accept_error: float) -> float:
     """The lowest confidence to act on, so that the error from it on is at most `accept_error` percent, surely enough.
 
-    Of the documents from it on so few are wrong that Wilson's bound of their error, one-sided and exceeded once in ten
-    times, is within what is accepted: the share that is wrong among them would be exceeded on others about half of
-    the time. As many documents are kept as can be; inf where even the surest are wrong too often, or are too few.
+    By tests in a fixed sequence, from the surest documents on, a part more each time: as long as the binomial test says
+    that those kept err less than is accepted, with a p of DOUBT or less. The first that doesn't ends it, so that what
+    is kept errs more than is accepted once in ten times at most, whatever number of tests there was. inf where even the
+    surest are wrong too often, or are too few to tell.
     """
     order = np.argsort(-confidence, kind="stable")
-    errors = np.cumsum(wrong[order]).tolist()
-    most = np.array([stats.wilson(error, place, SURE)[1] for place, error in enumerate(errors, 1)])
-    last = np.append(np.diff(confidence[order]) < 0, True)  # of documents that are as sure all are kept or none
-    good = np.flatnonzero((most <= accept_error) & last)
-    return float(confidence[order][good[-1]]) if len(good) else float("inf")
+    sorted_ones, errors, accepted = confidence[order], np.cumsum(wrong[order]), min(accept_error / 100, 1.0)
+    none, one = (
+        chi2.ppf(1 - DOUBT, (2, 4)) / 2 / accepted
+    )  # documents that can tell where none, or one, of them is wrong
+    first = np.clip(min(one, max(none, len(order) / 2)), 1, len(order))
+    found = float("inf")
+    for place in np.linspace(first, len(order), STEPS):
+        number = int((sorted_ones >= sorted_ones[int(place) - 1]).sum())  # as sure ones are kept together
+        if binom.cdf(errors[number - 1], number, accepted) > DOUBT:
+            break
+        found = float(sorted_ones[number - 1])
+    return found
 
 
 def kept(confidence: np.ndarray, wrong: np.ndarray, threshold: float) -> Kept:
