@@ -63,7 +63,8 @@ def train(
         **_told(done, documents),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    row["seconds"] = {**done.seconds, "train": done.history[-1]["seconds"], "all": time.perf_counter() - begin}
+    row["seconds"] = {"train": done.history[-1]["seconds"], **done.seconds}
+    row["seconds"]["all"] = time.perf_counter() - begin + row["seconds"].pop("saved", 0.0)
     return done.classifier, row
 
 

@@ -34,7 +34,9 @@ class Outcome:
     """A trained classifier and how it did.
 
     history: a dict an epoch (see `fine_tuning.fit`). error (percent), loss (mean cross-entropy, nats), predicted (n
-    classes): of the n test documents. seconds: how long each phase took. more: further entries of the row.
+    classes): of the n test documents. seconds: how long each phase took; "train" where that is more than the last of
+    the history says; "saved": what it would have taken to do what an earlier run of this process had done. more:
+    further entries of the row.
     """
 
     classifier: Any

@@ -1,6 +1,7 @@
 """The baselines: words alone, and a reader on an encoder that is left as it is."""
 
 import shutil
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -101,6 +102,25 @@ def test_vectors_of_other_weights_in_the_same_folder_are_read_anew(small, tiny, 
     save_file({name: 2 * weight for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"})
     losses.append(compute(asked, progress=False)["loss"])
     assert losses[0] != losses[1]
+
+
+def test_texts_that_an_earlier_run_has_read_count_as_if_they_were_read_now(small, monkeypatch):
+    read, embed = [], Classifier.embed
+
+    def slowly(classifier, documents, **options):
+        read.append(len(documents))
+        time.sleep(0.002 * len(documents))
+        return embed(classifier, documents, **options)
+
+    monkeypatch.setattr(Classifier, "embed", slowly)
+    asked = baseline(small, "embeddings")
+    first, second = (compute(replace(asked, dev_fraction=share), progress=False) for share in (0.1, 0.0))
+    assert read == [120, 60, 0, 0]
+    for row in (first, second):
+        assert row["seconds"]["train"] > 0.002 * 120
+        assert row["seconds"]["test"] > 0.002 * 60
+        assert row["seconds"]["all"] > row["seconds"]["train"] + row["seconds"]["test"]
+        assert "saved" not in row["seconds"]
 
 
 def test_logistic_regression_on_words_is_tried_up_to_the_largest_number_of_weights(monkeypatch):

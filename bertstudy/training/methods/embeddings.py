@@ -31,23 +31,29 @@ def _candidates(vectors, classes):
 
 @lru_cache(maxsize=1)
 def _known(_settings):
-    """The vectors of the texts that an encoder with these settings has read: a cache, by the digest of the text."""
+    """The vectors of the texts that an encoder with these settings has read, and the seconds that each took: a cache,
+    by the digest of the text."""
     return {}
 
 
-def embedded(classifier: Classifier, texts: list[str], encoder: Hashable, progress: bool = False) -> np.ndarray:
+def embedded(
+    classifier: Classifier, texts: list[str], encoder: Hashable, progress: bool = False
+) -> tuple[np.ndarray, float]:
     """The vectors (n, width) of n texts. A text is read once, as long as `encoder` and the run's settings are the same.
 
-    encoder: what names the encoder's weights and precision. progress: whether a bar is shown.
+    encoder: what names the encoder's weights and precision. progress: whether a bar is shown. Gives the seconds too
+    that were saved, since texts had been read.
     """
     run = classifier.run
     settings = (run.truncation, run.window, run.prefix, run.layers, run.piece_pooling, run.segment_pooling)
     known = _known((encoder, *settings))
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+    saved, begin = sum(known[key][1] for key in set(keys) - set(new)), time.perf_counter()
     vectors = classifier.embed(classifier.segmenter(list(new.values())), progress="embedding" * progress).numpy()
-    known.update(zip(new, vectors, strict=True))
-    return np.stack([known[key] for key in keys])
+    each = (time.perf_counter() - begin) / max(1, len(new))
+    known.update({key: (vector, each) for key, vector in zip(new, vectors, strict=True)})
+    return np.stack([known[key][0] for key in keys]), saved
 
 
 def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, **options: Any) -> list[dict]:
@@ -78,22 +84,24 @@ class Embeddings(FineTune):
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit the head to the job's documents and score its test documents."""
+        begin = time.perf_counter()
         classifier, encoder = self.encoder(job)
         classifier.to(PartialState().device)
         train, dev, test = job.documents
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
-            vectors = embedded(classifier, [*train.texts, *dev.texts], encoder, job.progress)
+            vectors, saved = embedded(classifier, [*train.texts, *dev.texts], encoder, job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
             classes = np.concatenate([train.classes, dev.classes])
             history = fit_head(classifier, vectors, classes, **options)
+            seconds = {"train": time.perf_counter() - begin + saved}
             begin = time.perf_counter()
-            tested = embedded(classifier, test.texts, encoder, job.progress)
+            tested, saved_too = embedded(classifier, test.texts, encoder, job.progress)
             logits = classifier.head(torch.from_numpy(tested).to(classifier.device)).detach().cpu()
         finally:
             if watched:
                 watched.remove()
         predicted, truth = logits.argmax(-1).numpy(), torch.from_numpy(test.classes)
         error = 100 * float((predicted != test.classes).mean())
-        seconds = {"test": time.perf_counter() - begin}
+        seconds |= {"test": time.perf_counter() - begin + saved_too, "saved": saved + saved_too}
         return Outcome(classifier, history, error, cross_entropy(logits, truth).item(), predicted, seconds)

@@ -50,10 +50,12 @@ class Words:
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit to the job's documents and score its test documents."""
-        model, history = fit_words(job.documents, job.corpus.labels, job.run, job.stop)
         begin, test = time.perf_counter(), job.documents.test
+        model, history = fit_words(job.documents, job.corpus.labels, job.run, job.stop)
+        seconds = {"train": time.perf_counter() - begin}
+        begin = time.perf_counter()
         probabilities = model.predict(test.texts).probabilities
         predicted = probabilities.argmax(1)
         loss = cross_entropy(probabilities, test.classes)
         error = 100 * float((predicted != test.classes).mean())
-        return Outcome(model, history, error, loss, predicted, {"test": time.perf_counter() - begin})
+        return Outcome(model, history, error, loss, predicted, seconds | {"test": time.perf_counter() - begin})
