@@ -183,7 +183,8 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
     with its 95 % interval.
     """
     data, crossed = rivals_data(rows), crossings_data(rows)
-    corpora, are_crossed = data["corpus"].unique().tolist(), bool((crossed["high"] < float("inf")).any())
+    corpora, crossed = data["corpus"].unique().tolist(), crossed[crossed["high"] < float("inf")]
+    marks = crossed["corpus"].value_counts().max() if len(crossed) else 0
     colors = dict(zip(RIVALS, sns.color_palette(), strict=False))
     with plt.style.context(STYLE):
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.4), squeeze=False)
@@ -196,18 +197,17 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
                     x, points["error"], bars_of(points), marker="o", color=colors[arm], capsize=2, markersize=4
                 )
             top = axes.get_ylim()[1]
-            found = crossed[(crossed["corpus"] == corpus) & (crossed["high"] < float("inf"))]
-            for place, line in enumerate(found.to_dict("records")):
+            for place, line in enumerate(crossed[crossed["corpus"] == corpus].to_dict("records")):
                 y = -top * (0.04 + 0.045 * place)
                 reach = [[line["labels"] - line["low"]], [line["high"] - line["labels"]]]
                 axes.errorbar(line["labels"], y, xerr=reach, fmt="|", color=colors[line["rival"]], capsize=3, ms=9)
             ticks = sorted(set(part["each"]))
-            axes.set(xscale="log", title=Path(corpus).name, ylim=(-0.2 * top if are_crossed else 0, top))
+            axes.set(xscale="log", title=Path(corpus).name, ylim=(-top * 0.045 * (marks + bool(marks)), top))
             axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45 if len(ticks) > 5 else 0)
             axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= top])
             axes.xaxis.set_minor_locator(plt.NullLocator())
         panels[0, 0].set_ylabel("test error (%)")
-        below = "\nmarks below zero: from where on fine-tuning is better, 95 % interval" if are_crossed else ""
+        below = "\nmarks below zero: from where on fine-tuning is better, 95 % interval" if marks else ""
         panels[0, len(corpora) // 2].set_xlabel(f"labels a class, logarithmic{below}")
         handles = [plt.Line2D([], [], color=colors[arm], marker="o") for arm in RIVALS if arm in set(data["arm"])]
         chart.legend(
