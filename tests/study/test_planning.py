@@ -80,13 +80,14 @@ def test_costs_are_of_the_runs_without_a_row_and_shared_ones_count_once(small, r
     read_once = len(own.library.of(run).train.texts) + run.test_size
     frozen = baseline(run, "embeddings")
     assert own.together([frozen]) == pytest.approx(read_once / prices.FASTER * pieces / 1000)
-    table = prices.costs("control", ["02_layers", "04_decay"], speed=1000.0, hour=2.0).set_index("notebook")
+    sharing = ["05_fewshot", "06_further_pretraining"]
+    table = prices.costs("control", sharing, speed=1000.0, hour=2.0).set_index("notebook")
     assert table.loc["all", "missing"] == table.loc["all", "runs"] < table["runs"][:2].sum()
     assert table.loc["all", "hours"] < table["hours"][:2].sum()
     assert np.allclose(table["left"], table["hours"])  # none of them has a row
     assert np.allclose(table["money"], 2 * table["hours"])
-    faster = prices.costs("control", ["02_layers"], speed=2000.0).set_index("notebook")
-    assert faster.loc["02_layers", "hours"] == pytest.approx(table.loc["02_layers", "hours"] / 2)
+    faster = prices.costs("control", sharing[1:], speed=2000.0).set_index("notebook")
+    assert faster.loc[sharing[1], "hours"] == pytest.approx(table.loc[sharing[1], "hours"] / 2)
     assert faster["money"].isna().all()
 
 
