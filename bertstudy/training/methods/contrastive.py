@@ -1,7 +1,5 @@
 """Pairs of documents first, then a linear head (Tunstall et al. 2022, SetFit): for few labels."""
 
-from collections.abc import Hashable
-
 import numpy as np
 import torch
 from accelerate import PartialState
@@ -97,11 +95,11 @@ class Contrastive(Embeddings):
     def __init__(self, argument: int):
         self.rounds = argument
 
-    def encoder(self, job: Job) -> tuple[Classifier, Hashable]:
-        """A classifier whose encoder has learnt from pairs, and what names its weights."""
+    def encoder(self, job: Job) -> Classifier:
+        """A classifier whose encoder has learnt from pairs."""
         classifier, *_ = untrained(job.run, job.corpus, job.library, job.progress)
         classifier.to(PartialState().device)
         train = job.documents.train
         drawn = pairs(train.classes, self.rounds, np.random.default_rng(job.run.seed))
         tune(classifier, classifier.segmenter(train.texts), drawn, job.progress)
-        return classifier, object()
+        return classifier

@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Hashable
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +13,6 @@ from torch.nn.functional import cross_entropy
 
 from ...choices.methods import method
 from ...model.classifier import Classifier
-from ...model.locations import weights_hash
 from ..job import Job, Outcome
 from ..linear import fit_linear
 from .fine_tune import FineTune, untrained
@@ -36,17 +34,22 @@ def _known(_settings):
     return {}
 
 
-def embedded(
-    classifier: Classifier, texts: list[str], encoder: Hashable, progress: bool = False
-) -> tuple[np.ndarray, float]:
-    """The vectors (n, width) of n texts. A text is read once, as long as `encoder` and the run's settings are the same.
+def _digest(encoder):
+    """Of an encoder's weights, whatever file or seed they are from."""
+    digest = hashlib.blake2b()
+    for weight in encoder.state_dict().values():
+        digest.update(weight.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    return digest.digest()
 
-    encoder: what names the encoder's weights and precision. progress: whether a bar is shown. Gives the seconds too
-    that were saved, since texts had been read.
+
+def embedded(classifier: Classifier, texts: list[str], progress: bool = False) -> tuple[np.ndarray, float]:
+    """The vectors (n, width) of n texts. A text is read once, as long as weights and the run's settings are the same.
+
+    progress: whether a bar is shown. Gives the seconds too that were saved, since texts had been read.
     """
     run = classifier.run
     settings = (run.truncation, run.window, run.prefix, run.layers, run.piece_pooling, run.segment_pooling)
-    known = _known((encoder, *settings))
+    known = _known((_digest(classifier.encoder), run.encoder, run.precision, *settings))
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     saved, begin = sum(known[key][1] for key in set(keys) - set(new)), time.perf_counter()
@@ -76,27 +79,25 @@ def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, *
 class Embeddings(FineTune):
     """Logistic regression on the frozen encoder's vectors, its strength chosen on dev, fitted to train and dev."""
 
-    def encoder(self, job: Job) -> tuple[Classifier, Hashable]:
-        """A classifier whose encoder is as it will stay, and what names its weights."""
-        classifier, pretrained, shared = untrained(job.run, job.corpus, job.library, job.progress)
-        folder = str(shared or pretrained or job.run.encoder)
-        return classifier, (weights_hash(folder), folder, job.run.precision, job.run.seed)
+    def encoder(self, job: Job) -> Classifier:
+        """A classifier whose encoder is as it will stay."""
+        return untrained(job.run, job.corpus, job.library, job.progress)[0]
 
     def carry_out(self, job: Job) -> Outcome:
         """Fit the head to the job's documents and score its test documents."""
         begin = time.perf_counter()
-        classifier, encoder = self.encoder(job)
+        classifier = self.encoder(job)
         classifier.to(PartialState().device)
         train, dev, test = job.documents
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
-            vectors, saved = embedded(classifier, [*train.texts, *dev.texts], encoder, job.progress)
+            vectors, saved = embedded(classifier, [*train.texts, *dev.texts], job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
             classes = np.concatenate([train.classes, dev.classes])
             history = fit_head(classifier, vectors, classes, **options)
             seconds = {"train": time.perf_counter() - begin + saved}
             begin = time.perf_counter()
-            tested, saved_too = embedded(classifier, test.texts, encoder, job.progress)
+            tested, saved_too = embedded(classifier, test.texts, job.progress)
             logits = classifier.head(torch.from_numpy(tested).to(classifier.device)).detach().cpu()
         finally:
             if watched:
