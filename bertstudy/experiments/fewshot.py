@@ -145,7 +145,7 @@ def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for corpus, group in _rivals(rows).groupby("corpus", sort=False):
         curves = {arm: part.pivot_table("error", "seed", "each") for arm, part in group.groupby("arm")}
-        for rival in [arm for arm in RIVALS if arm in curves and arm not in TUNED]:
+        for rival in [arm for arm in RIVALS if {arm, "FiT"} <= curves.keys() and arm not in TUNED]:
             first, second = curves[rival].align(curves["FiT"], join="inner")
             complete = first.notna().all(axis=1) & second.notna().all(axis=1)
             first, second = first[complete], second[complete]

@@ -137,6 +137,7 @@ def test_where_fine_tuning_passes_its_rivals(rivals):
     never = fewshot.crossings(rivals[rivals["fraction"] < 0.01])
     line = never["movies: words (TF-IDF, linear)"]
     assert line == {"fine-tuning is": "worse from 8 or fewer labels a class on [8, 8]", "tried": "8 to 32"}
+    assert fewshot.crossings(rivals[rivals["method"] != "fine_tune"]) == {}  # without fine-tuning nothing crosses it
     unsure = rivals.assign(error=np.where(rivals["method"] == "words", 30.0, 30.0 + rivals["seed"] % 2 - 0.4))
     told = fewshot.crossings(unsure)["movies: words (TF-IDF, linear)"]
     assert told == {"fine-tuning is": "neither better nor worse for sure", "tried": "8 to 128"}
