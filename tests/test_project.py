@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import bertstudy
-from bertstudy.study.telling import finding, interval
+from bertstudy.analysis.claims import interval
+from bertstudy.study.telling import finding
 from bertstudy.study.verdicts import DECIDED, verdicts
 
 ROOT = Path(__file__).parents[1]

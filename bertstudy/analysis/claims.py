@@ -4,7 +4,7 @@ A claim contrasts runs that are equal in every field but those it is about, and 
 first setting's error less the second's, in points; its kind says which effects support it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -256,7 +256,7 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
         **line,
         "corpus": setting["corpus"],
         "labels": setting["labels"],
-        "parts": "; ".join(_in_words(one[3].name, one[2]) for one in found if len(found) > 1),
+        "parts": "; ".join(f"{one[3].name}: {interval(one[2]._asdict())}" for one in found if len(found) > 1),
         **{name: getattr(effect, name) for name in NUMBERS},
         "seeds": min(one.seeds for _, _, one, *_ in found),
         "least": least,
@@ -268,8 +268,16 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     }
 
 
-def _in_words(name, effect):
-    return f"{name}: {effect.effect:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]".replace("-", "−")
+def number(value: float) -> str:
+    """A number of points with its sign, as pages show it; "" where there is none."""
+    return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
+
+
+def interval(line: Mapping[str, Any]) -> str:
+    """The effect of a claim's line with its interval, as pages show it; "" where nothing was run."""
+    if pd.isna(line["effect"]):
+        return ""
+    return f"{number(line['effect'])} [{number(line['low'])}, {number(line['high'])}]"
 
 
 def noise_floor() -> pd.DataFrame:

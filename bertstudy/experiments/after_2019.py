@@ -16,7 +16,7 @@ from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
 from ..results.rows import unsqueeze, wrong
 from ..runs import Run
-from .ways import PAIRS, PAIRS_RATE, at_rate, floors, handles_of
+from .ways import PAIRS, PAIRS_RATE, at_rate, floors, handles_of, to_a_classifier
 
 RECIPE, VOTE = "the recipe", "a vote of the recipe's seeds"
 FACTOR = {"lora": 5.0, "contrastive": PAIRS_RATE}  # of the recipe's learning rate, as the sources have them, about
@@ -204,11 +204,6 @@ def _with_ways(rows):
     return rows.assign(corpus=rows["corpus"].where(rows["tested_on"] == "", elsewhere))
 
 
-def _to_a_classifier(rows):
-    """Seconds of each run from texts to a classifier."""
-    return [one["all"] - one["test"] for one in rows["seconds"]]
-
-
 def _vote(rows):
     """Whether the majority of several runs errs on each test document: (documents) of 0 and 1; a tie is the first's."""
     truth = unsqueeze(rows["truth"].iloc[0])
@@ -238,7 +233,7 @@ def beside_the_recipe_data(rows: pd.DataFrame) -> pd.DataFrame:
         recipe = group[group["way"] == RECIPE].drop_duplicates("seed").set_index("seed")
         for way, part in group[group["way"] != VOTE].groupby("way"):
             part = part.drop_duplicates("seed").set_index("seed") if way != RECIPE else recipe
-            seconds = float(min(_to_a_classifier(part)))
+            seconds = float(min(to_a_classifier(part)))
             if len(recipe.index.intersection(part.index)):
                 lines.append({"corpus": corpus, "labelled": labelled, "way": way, **_beside(recipe, part)})
                 lines[-1]["seconds"] = seconds
@@ -257,7 +252,7 @@ def _of_vote(voters):
     vote, alone = _vote(voters), np.mean([wrong(row) for row in voters.to_dict("records")], axis=0)
     gain, low, high = (100 * value for value in stats.mean_interval(alone - vote))
     line = {"seeds": len(voters), "error": 100 * vote.mean(), "effect": gain, "low": low, "high": high}
-    return {**line, "seconds": float(sum(_to_a_classifier(voters)))}
+    return {**line, "seconds": float(sum(to_a_classifier(voters)))}
 
 
 @figure(

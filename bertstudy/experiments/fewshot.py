@@ -16,7 +16,7 @@ from ..analysis.crossing import DRAWS, crossing
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 from ..analysis.experiment import declare, numbers, words
 from ..runs import Run, grid
-from .ways import contrastive, floors, with_arms
+from .ways import contrastive, floors, to_a_classifier, with_arms
 
 LOG = logging.getLogger(__name__)
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
@@ -127,8 +127,7 @@ def rivals_data(rows: pd.DataFrame) -> pd.DataFrame:
     seconds (from texts to a classifier, the fastest; further pretraining is shared and not among them).
     """
     rows = _rivals(rows)
-    seconds = [one["all"] - one["test"] for one in rows["seconds"]]
-    rows = rows.assign(classes=rows["labels"].map(len), seconds=seconds)
+    rows = rows.assign(classes=rows["labels"].map(len), seconds=to_a_classifier(rows))
     keys = ["corpus", "arm", "each"]
     more = rows.groupby(keys).agg({"classes": "first", "seconds": "min"}).reset_index()
     points = per_point(rows, keys).merge(more, on=keys)

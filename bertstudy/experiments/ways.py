@@ -56,6 +56,11 @@ def with_arms(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(arm=[arm_of(*setting) for setting in settings])
 
 
+def to_a_classifier(rows: pd.DataFrame) -> list[float]:
+    """Seconds of each run from texts to a classifier, with the further pretraining that it made itself."""
+    return [one["all"] - one["test"] for one in rows["seconds"]]
+
+
 def _minutes(row):
     """Minutes of a run's training, including the further pretraining and the multi-task phase that it starts from."""
     before = [row["pretraining"] or [], (row["multitasked"] or {}).get("history", [])]

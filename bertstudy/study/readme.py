@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from .. import experiments as figures
+from ..analysis.claims import interval, number
 from ..analysis.deciding import p_shown
 from ..paths import reports
 from ..profiles import SHOWS
 from ..results.rows import rows as stored_rows
 from ..whole import write_text
-from .telling import PROFILES, counted, finding, interval, markdown_figure, number, shown_figures
+from .telling import PROFILES, counted, finding, markdown_figure, shown_figures
 from .verdicts import verdicts
 
 

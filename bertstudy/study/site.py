@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from .. import experiments as figures
 from ..analysis import claims
+from ..analysis.claims import interval, number
 from ..analysis.deciding import p_shown
 from ..paths import notebooks, reports, site
 from ..profiles import SHOWS
@@ -25,7 +26,7 @@ from ..results.rows import Store, cores_of
 from ..results.rows import rows as stored_rows
 from ..results.tables import provenance
 from ..whole import write_text
-from .telling import PROFILES, Shown, alt_of, answer, interval, number, shown_figures
+from .telling import PROFILES, Shown, alt_of, answer, shown_figures
 from .verdicts import verdicts
 
 PAGE = Path(__file__).with_name("page")

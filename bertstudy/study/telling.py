@@ -9,6 +9,7 @@ import pandas as pd
 
 from .. import experiments as figures
 from ..analysis import claims
+from ..analysis.claims import interval
 from ..analysis.drawing import result_of
 from ..paths import reports
 from ..results.rows import Store
@@ -57,18 +58,6 @@ def _shown(profile, place, recipe):
 def alt_of(figure: Shown) -> str:
     """What a figure shows and its result, for who does not see it."""
     return f"{figure.shows} {figure.result}".strip()
-
-
-def number(value: float) -> str:
-    """A number with its sign; "" where there is none."""
-    return "" if pd.isna(value) else f"{value:+.2f}".replace("-", "−")
-
-
-def interval(claim: dict[str, Any]) -> str:
-    """A claim's effect with its interval; "" where nothing was run."""
-    if pd.isna(claim["effect"]):
-        return ""
-    return f"{number(claim['effect'])} [{number(claim['low'])}, {number(claim['high'])}]"
 
 
 def finding(claim: dict[str, Any]) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from conftest import NO_TORCH
 
+from bertstudy.analysis import claims
 from bertstudy.experiments import all_claims
 from bertstudy.paths import ROOT, notebooks
 from bertstudy.results import rows
@@ -89,9 +90,9 @@ def test_the_first_page_says_of_each_claim_what_the_rows_say(place):
     assert len(lines) == len(all_claims()) == len(told)
     for line, claim in zip(lines, told.itertuples(), strict=True):
         assert f'data-verdict="{claim.verdict}"' in line.replace("&#39;", "'")
-        assert telling.interval(claim._asdict()) in line
+        assert claims.interval(claim._asdict()) in line
         assert f'href="{claim.notebook}.html"' in line
-        assert (f"least of interest {telling.number(claim.least)}" in line) == (claim.verdict != "not run")
+        assert (f"least of interest {claims.number(claim.least)}" in line) == (claim.verdict != "not run")
     assert set(told["verdict"]) == {"inconclusive", "not run"}
     assert f"0 of {len(told)} findings are decided on these texts" in text
     assert "profile smoke" not in text.lower()

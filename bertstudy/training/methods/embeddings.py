@@ -42,14 +42,18 @@ def _digest(encoder):
     return digest.digest()
 
 
-def embedded(classifier: Classifier, texts: list[str], progress: bool = False) -> tuple[np.ndarray, float]:
-    """The vectors (n, width) of n texts. A text is read once, as long as weights and the run's settings are the same.
-
-    progress: whether a bar is shown. Gives the seconds too that were saved, since texts had been read.
-    """
+def _known_to(classifier):
+    """The cache of a classifier: the same one as long as the encoder's weights and the run's settings are the same."""
     run = classifier.run
     settings = (run.truncation, run.window, run.prefix, run.layers, run.piece_pooling, run.segment_pooling)
-    known = _known((_digest(classifier.encoder), run.encoder, run.precision, *settings))
+    return _known((_digest(classifier.encoder), run.encoder, run.precision, *settings))
+
+
+def embedded(classifier: Classifier, texts: list[str], known: dict, progress: bool = False) -> tuple[np.ndarray, float]:
+    """The vectors (n, width) of n texts, and the seconds that were saved, since some were `known`; others become so.
+
+    progress: whether a bar is shown.
+    """
     keys = [hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest() for text in texts]
     new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
     saved, begin = sum(known[key][1] for key in set(keys) - set(new)), time.perf_counter()
@@ -91,13 +95,14 @@ class Embeddings(FineTune):
         train, dev, test = job.documents
         watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
         try:
-            vectors, saved = embedded(classifier, [*train.texts, *dev.texts], job.progress)
+            known = _known_to(classifier)
+            vectors, saved = embedded(classifier, [*train.texts, *dev.texts], known, job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
             classes = np.concatenate([train.classes, dev.classes])
             history = fit_head(classifier, vectors, classes, **options)
             seconds = {"train": time.perf_counter() - begin + saved}
             begin = time.perf_counter()
-            tested, saved_too = embedded(classifier, test.texts, job.progress)
+            tested, saved_too = embedded(classifier, test.texts, known, job.progress)
             logits = classifier.head(torch.from_numpy(tested).to(classifier.device)).detach().cpu()
         finally:
             if watched:
