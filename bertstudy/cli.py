@@ -253,21 +253,28 @@ def _claims(given):
         print(f"{told}{parts}. {line['needs']}".rstrip(". "))
 
 
+def _priced(runs, minutes):
+    return f"{runs} run{'s' * (runs != 1)}, {minutes:,.{int(minutes < 10)}f} minutes"
+
+
 def _next(given):
     from .study.proposing import proposals, run_next, within
-    from .study.verdicts import DECIDED, verdicts
+    from .study.verdicts import DECIDED
 
     proposed = proposals(given.profile)
-    fits = set(within(proposed, given.minutes)["claim"])
+    fitting = within(proposed, given.minutes)
     for line in proposed.to_dict("records"):
-        price = f"{len(line['runs'])} runs, {line['minutes']:.0f} minutes" if line["runs"] else "-"
-        mark = "*" if line["claim"] in fits else " "
+        mark = "*" if line["claim"] in set(fitting["claim"]) else " "
+        price = _priced(len(line["runs"]), line["minutes"]) if line["runs"] else "-"
         print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
-    print(f"* fits into {given.minutes:g} minutes; add --run to do it." if fits else "Nothing fits into the minutes.")
+    together = _priced(fitting["runs"].map(len).sum(), fitting["minutes"].sum())
+    none = fitting.empty
+    print("Nothing fits into the minutes." if none else f"* fits in, {together} together; add --run to do it.")
     if given.run:
-        for claim, verdict in run_next(given.profile, given.minutes, proposed, given.workers):
-            every = verdicts(given.profile)["verdict"]
-            print(f"{claim}: {verdict} ({every.isin(DECIDED).sum()} of {len(every)} claims are decided)", flush=True)
+        for claim, table in run_next(given.profile, given.minutes, proposed, given.workers):
+            found = table.set_index("claim")["verdict"]
+            decided = found.isin(DECIDED).sum()
+            print(f"{claim}: {found[claim]} ({decided} of {len(found)} claims are decided)", flush=True)
 
 
 def _run(given):

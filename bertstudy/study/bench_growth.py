@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.ticker import LogLocator
 
 from ..analysis.drawing import STYLE, write_picture
 from ..model.classifier import Classifier
@@ -72,6 +73,8 @@ def draw(table: pd.DataFrame) -> plt.Figure:
             panel.loglog(size, seconds.iloc[0] * size / size.iloc[0], color="0.6", ls="--", label="proportional")
             panel.loglog(size, seconds, marker="o", label="measured")
             panel.set_xticks(size, [f"{one:,}" for one in size], rotation=45)
+            panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            panel.yaxis.set_major_formatter("{x:g}")
             panel.minorticks_off()
             panel.set(xlabel=UNITS[axis], ylabel="seconds an epoch")
         panels[0].legend()

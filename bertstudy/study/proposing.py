@@ -86,12 +86,14 @@ def _cheapest_first(lines, prices) -> Iterator[dict]:
         made += runs
 
 
-def run_next(profile: str, minutes: float, proposed: pd.DataFrame, workers: int = 0) -> Iterator[tuple[str, str]]:
-    """Carry proposals out, those that fit into the minutes, and yield (claim, its verdict) after each. Resumable: rows
-    are stored one by one. workers: processes, as `plans.run_all` takes them."""
+def run_next(
+    profile: str, minutes: float, proposed: pd.DataFrame, workers: int = 0
+) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Carry proposals out, those that fit into the minutes, and yield (claim, all `verdicts` now) after each.
+    Resumable: rows are stored one by one. workers: processes, as `plans.run_all` takes them."""
     for line in within(proposed, minutes).to_dict("records"):
         plans.run_all(in_order(line["runs"]), profile, workers=workers)
-        yield line["claim"], verdicts(profile).set_index("claim").loc[line["claim"], "verdict"]
+        yield line["claim"], verdicts(profile)
 
 
 def within(proposed: pd.DataFrame, minutes: float) -> pd.DataFrame:

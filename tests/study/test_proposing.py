@@ -1,6 +1,7 @@
 """What to run next: plans of notebooks, prices, the order, and that carrying proposals out decides claims."""
 
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -149,7 +150,9 @@ def test_the_command_does_what_it_proposes(store, capsys):
     proposed = proposing.proposals("control").set_index("claim")["minutes"]
     minutes = str(1.01 * proposed.loc[:"depth"].sum())  # just enough for it: the null claims never come to an end
     cli.main(["next", "--profile", "control", "--minutes", minutes])
-    assert "* depth: inconclusive. 1 runs" in capsys.readouterr().out
+    says = capsys.readouterr().out
+    assert "* depth: inconclusive. 1 run, " in says
+    assert re.search(r"\* fits in, \d+ runs?, [\d.]+ minutes together", says)
     cli.main(["next", "--profile", "control", "--minutes", minutes, "--run"])
     told = capsys.readouterr().out
     assert "claims are decided)" in told
