@@ -267,9 +267,8 @@ def _next(given):
         mark = "*" if line["claim"] in set(fitting["claim"]) else " "
         price = _priced(len(line["runs"]), line["minutes"]) if line["runs"] else "-"
         print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
-    together = _priced(fitting["runs"].map(len).sum(), fitting["minutes"].sum())
-    none = fitting.empty
-    print("Nothing fits into the minutes." if none else f"* fits in, {together} together; add --run to do it.")
+    together = _priced(sum(map(len, fitting["runs"])), fitting["minutes"].sum())
+    print("Nothing fits into the minutes." if fitting.empty else f"* fits in, {together} together; add --run to do it.")
     if given.run:
         for claim, table in run_next(given.profile, given.minutes, proposed, given.workers):
             found = table.set_index("claim")["verdict"]
