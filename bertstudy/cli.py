@@ -253,22 +253,12 @@ def _claims(given):
         print(f"{told}{parts}. {line['needs']}".rstrip(". "))
 
 
-def _priced(runs, minutes):
-    return f"{runs} run{'s' * (runs != 1)}, {minutes:,.{int(minutes < 10)}f} minutes"
-
-
 def _next(given):
-    from .study.proposing import proposals, run_next, within
+    from .study.proposing import proposals, run_next, told
     from .study.verdicts import DECIDED
 
     proposed = proposals(given.profile)
-    fitting = within(proposed, given.minutes)
-    for line in proposed.to_dict("records"):
-        mark = "*" if line["claim"] in set(fitting["claim"]) else " "
-        price = _priced(len(line["runs"]), line["minutes"]) if line["runs"] else "-"
-        print(f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". "))
-    together = _priced(sum(map(len, fitting["runs"])), fitting["minutes"].sum())
-    print("Nothing fits into the minutes." if fitting.empty else f"* fits in, {together} together; add --run to do it.")
+    print("\n".join(told(proposed, given.minutes)))
     if given.run:
         for claim, table in run_next(given.profile, given.minutes, proposed, given.workers):
             found = table.set_index("claim")["verdict"]

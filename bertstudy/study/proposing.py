@@ -100,3 +100,18 @@ def within(proposed: pd.DataFrame, minutes: float) -> pd.DataFrame:
     """Those proposals with runs that, one after the other, fit into the minutes."""
     priced = proposed[proposed["runs"].map(bool) & proposed["minutes"].notna()]
     return priced[priced["minutes"].cumsum() <= minutes]
+
+
+def told(proposed: pd.DataFrame, minutes: float) -> Iterator[str]:
+    """Proposals in words, a line each, those that fit into the minutes marked, and what these take together."""
+    fitting = within(proposed, minutes)
+    for line in proposed.to_dict("records"):
+        mark = "*" if line["claim"] in set(fitting["claim"]) else " "
+        price = _priced(len(line["runs"]), line["minutes"]) if line["runs"] else "-"
+        yield f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". ")
+    together = _priced(sum(map(len, fitting["runs"])), fitting["minutes"].sum())
+    yield "Nothing fits into the minutes." if fitting.empty else f"* fits in, {together} together; add --run to do it."
+
+
+def _priced(runs, minutes):
+    return f"{runs} run{'s' * (runs != 1)}, {minutes:,.{int(minutes < 10)}f} minutes"
