@@ -82,7 +82,7 @@ def which_encoder(rows: pd.DataFrame) -> plt.Figure:
             axes.set(xlabel=f"{label}, logarithmic", xscale="log", ylim=(0, None))
             axes.margins(x=0.3)
             ticks = sorted(data[name].dropna().unique())
-            axes.set_xticks(ticks, [f"{tick:,.3g}" for tick in ticks], rotation=45)
+            axes.set_xticks(ticks, [f"{tick:,.0f}" if tick >= 100 else f"{tick:.3g}" for tick in ticks], rotation=45)
             axes.minorticks_off()
         panels[0, 0].set_ylabel("test error (%)")
         chart.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

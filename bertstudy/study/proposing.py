@@ -105,8 +105,9 @@ def within(proposed: pd.DataFrame, minutes: float) -> pd.DataFrame:
 def told(proposed: pd.DataFrame, minutes: float) -> Iterator[str]:
     """Proposals in words, a line each, those that fit into the minutes marked, and what these take together."""
     fitting = within(proposed, minutes)
+    fits = set(fitting["claim"])
     for line in proposed.to_dict("records"):
-        mark = "*" if line["claim"] in set(fitting["claim"]) else " "
+        mark = "*" if line["claim"] in fits else " "
         price = _priced(len(line["runs"]), line["minutes"]) if line["runs"] else "-"
         yield f"{mark} {line['claim']}: {line['verdict']}. {price}. {line['needs']}".rstrip(". ")
     together = _priced(sum(map(len, fitting["runs"])), fitting["minutes"].sum())
