@@ -237,20 +237,11 @@ def _rows(given):
 
 def _claims(given):
     """Print a claim a line: verdict, effect with interval, adjusted p, seeds, documents, the paper's effect."""
-    from pandas import isna
-
-    from .analysis.deciding import p_shown
+    from .study.telling import verdict_line
     from .study.verdicts import verdicts
 
-    for line in verdicts(given.profile).to_dict("records"):
-        told = f"{line['claim']}: {line['verdict']}"
-        if not isna(line["seeds"]):
-            p = "" if isna(line["p"]) else f", p {p_shown(line['p'])}"
-            told += f". {line['effect']:+.2f} points [{line['low']:+.2f}, {line['high']:+.2f}]{p}, "
-            told += f"{line['seeds']:.0f} seeds, {line['labels']:,.0f} labels, {line['documents']:,.0f} test documents"
-            told += "" if isna(line["paper"]) else f", paper {line['paper']:+.2f}"
-        parts = f" ({line['parts']})" if line["parts"] else ""
-        print(f"{told}{parts}. {line['needs']}".rstrip(". "))
+    for claim in verdicts(given.profile).to_dict("records"):
+        print(verdict_line(claim))
 
 
 def _next(given):

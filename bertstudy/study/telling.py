@@ -9,7 +9,8 @@ import pandas as pd
 
 from .. import experiments as figures
 from ..analysis import claims
-from ..analysis.claims import interval
+from ..analysis.claims import interval, number
+from ..analysis.deciding import p_shown
 from ..analysis.drawing import result_of
 from ..paths import reports
 from ..results.rows import Store
@@ -91,6 +92,20 @@ def _in_words(claim):
     """A claim with its numbers, in a sentence."""
     points, evidence = interval(claim), f"{claim['seeds']:.0f} seeds, {claim['documents']:,.0f} test documents"
     return f"{claim['statement'].rstrip('.')} ({points} points; {evidence})."
+
+
+def verdict_line(claim: dict[str, Any]) -> str:
+    """A claim in a line: its verdict, effect in points with interval, adjusted p, evidence, the paper's effect, and
+    what would decide it."""
+    told = [f"{claim['claim']}: {claim['verdict']}"]
+    if effect := interval(claim):
+        p, paper = p_shown(claim["p"]), number(claim["paper"])
+        evidence = [f"{claim['seeds']:.0f} seeds", f"{claim['labels']:,.0f} labels"]
+        evidence.append(f"{claim['documents']:,.0f} test documents")
+        parts = (f"{effect} points", p and f"p {p}", *evidence, paper and f"paper {paper}")
+        said = ", ".join(part for part in parts if part)
+        told.append(f"{said} ({claim['parts']})" if claim["parts"] else said)
+    return ". ".join([*told, claim["needs"]]).rstrip(". ")
 
 
 def markdown_figure(figure: Shown, profile: str) -> list[str]:

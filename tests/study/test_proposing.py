@@ -91,7 +91,7 @@ def test_the_command_tells_what_the_rows_say_of_each_claim(store, capsys):
     cli.main(["claims", "--profile", "control"])
     lines = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert list(lines) == list(CLAIMS)
-    assert lines["within the task"].startswith("holds. +10.00 points [+7.")
+    assert lines["within the task"].startswith("holds. +10.00 [+7.")
     assert lines["within the task"].endswith("3 seeds, 100 labels, 1,000 test documents, paper +1.03")
     assert "paper" not in lines["low rate"]  # where the paper prints no number
     without(store, lambda run: False)
