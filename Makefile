@@ -1,5 +1,7 @@
-# Each target makes .venv first where there is none. PYTHON chooses the interpreter it is made with.
+# Each target makes .venv first where there is none. PYTHON chooses the interpreter it is made with, PROFILE the scale
+# that `make report` runs at.
 PYTHON ?= python3
+PROFILE ?= control
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 
@@ -14,7 +16,7 @@ setup: .venv/ready
 
 report: .venv/ready  ## run all notebooks, write reports/README.md, and build the pages in reports/site/
 	@echo "Some two minutes where rows are stored, half an hour where all are computed; a bar shows how far it is."
-	$(BIN)/bertstudy report $(if $(PROFILE),--profile $(PROFILE))
+	$(BIN)/bertstudy report --profile $(PROFILE)
 
 figures: .venv/ready  ## draw all committed figures again from their rows
 	$(BIN)/bertstudy figures

@@ -260,6 +260,8 @@ def unused_fields(run: Run) -> dict[str, str]:
         off = declared.metadata["off"]
         if declared.metadata["part"] not in reads and declared.name != "encoder":
             reasons[declared.name] = f"method={run.method!r}, which reads {', '.join(reads)} only"
+        elif entry and declared.name in entry.ignores:
+            reasons[declared.name] = f"method={run.method!r}"
         elif off and off.holds(run):
             reasons[declared.name] = off.reason(run)
     return reasons

@@ -237,14 +237,16 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     numbers of that contrast, but for the fewest seeds of all; it doesn't hold where one doesn't, so that p_fails is the
     smallest, adjusted for their number. least: the least effect of interest in points, LEAST of the first setting's
     error. settings: how many are compared, of each of which a seed is a run. parts: of several contrasts the effect of
-    each, in words. labels: labelled documents. Numbers are None where rows are lacking.
+    each, in words. labels: labelled documents. Numbers are None where rows are lacking; the paper's is then that of the
+    contrast which is the weakest there.
     plan, most: as `compared` takes them.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
     line |= {"kind": claim.kind, "planted": "", "parts": ""}
     results = [(contrast, _effect(rows, contrast, plan, most)) for contrast in claim.contrasts]
     if any(result is None for _, result in results):
-        return {**line, **NOT_RUN, "paper": claim.contrasts[0].paper}
+        papers = pd.Series([contrast.paper for contrast in claim.contrasts], dtype=float)
+        return {**line, **NOT_RUN, "paper": papers.max() if claim.kind == "no better" else papers.min()}
     found = [
         (*evidence(claim.kind, effect, least), effect, contrast, setting, least)
         for contrast, (setting, effect, least) in results

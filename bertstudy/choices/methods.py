@@ -3,8 +3,9 @@
 A method is a file of its own in training/methods/, named as the method, with a class that is decorated by `@method`.
 It states which parts of a Run it reads (see `run.knob`), and which stages of computation its runs pass beside that
 of the documents (see `versions.STAGES`). number: that of what its own file computes, which is such a stage, by the name
-of the method; "" where it adds nothing. example: of the number that is given after a colon, as in "lora:8"; None where
-it takes none. To add a method, write such a file, or decorate a class anywhere else.
+of the method; "" where it adds nothing. ignores: fields of these parts that have no effect all the same. example: of
+the number that is given after a colon, as in "lora:8"; None where it takes none. To add a method, write such a file, or
+decorate a class anywhere else.
 """
 
 from ..registry import Registry
@@ -14,6 +15,6 @@ PARTS = ("documents", "segments", "encoder", "vector", "training", "fine_tuning"
 TUNED = ("segments", "encoder", "fine_tuning")  # the stages of fine-tuning, and of what is changed in it
 
 METHODS = method = Registry(
-    "method", home="bertstudy.training.methods:method", reads=PARTS, stages=TUNED, number="", example=None
+    "method", home="bertstudy.training.methods:method", reads=PARTS, ignores=(), stages=TUNED, number="", example=None
 )
 STAGES.update({name: entry.number for name, entry in METHODS.items() if entry.number})

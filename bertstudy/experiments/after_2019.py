@@ -16,10 +16,9 @@ from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
 from ..results.rows import unsqueeze, wrong
 from ..runs import Run
-from .ways import PAIRS, PAIRS_RATE, at_rate, floors, handles_of, to_a_classifier
+from .ways import PAIRS, RATES, by_method, floors, handles_of, to_a_classifier
 
 RECIPE, VOTE = "the recipe", "a vote of the recipe's seeds"
-FACTOR = {"lora": 5.0, "contrastive": PAIRS_RATE}  # of the recipe's learning rate, as the sources have them, about
 
 
 @dataclass(frozen=True)
@@ -44,13 +43,13 @@ class Way:
     @property
     def free(self) -> tuple[str, ...]:
         """The fields of Run in which its runs differ from the recipe's."""
-        rate = ("learning_rate",) if _kind(self.choice[1]) in FACTOR else ()
+        rate = ("learning_rate",) if _kind(self.choice[1]) in RATES else ()
         return (self.choice[0], *rate, *self.changes)
 
     def of(self, run: Run) -> Run:
         """The recipe's run, changed."""
-        rate = at_rate(run, FACTOR.get(_kind(self.choice[1]), 1.0))
-        return replace(run, **dict([self.choice]), learning_rate=rate, **self.changes)
+        name, value = self.choice
+        return by_method(run, value, **self.changes) if name == "method" else replace(run, **{name: value})
 
     def has(self, row: Any) -> bool:
         """Whether a row is one of its runs."""
@@ -205,7 +204,7 @@ def _with_ways(rows):
 
 
 def _vote(rows):
-    """Whether the majority of several runs errs on each test document: (documents) of 0 and 1; a tie is the first's."""
+    """Whether the majority of several runs errs on each test document: 0 or 1 (documents). Of a tie the first class."""
     truth = unsqueeze(rows["truth"].iloc[0])
     predicted = np.stack([unsqueeze(one) for one in rows["predictions"]])
     votes = np.stack([(predicted == one).sum(0) for one in range(int(max(truth.max(), predicted.max())) + 1)])

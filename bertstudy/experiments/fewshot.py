@@ -90,7 +90,7 @@ TUNED = ("FiT", "ITPT-FiT")
 PLACE = {arm: place for place, arm in enumerate(RIVALS)}
 FEWEST = 64  # labels a class: with more, contrastive pairs take hours
 BETTER, WORSE = ("labels", "low", "high"), ("worse", "worse_low", "worse_high")  # columns of a crossing
-PAIRS, MOST_ROUNDS = 1000, 20  # of one class, about; of a document, as in the source
+PAIRS, MOST_ROUNDS = 1000, 20  # of one class, of all documents together; of a document, as in the source
 
 
 def plan_rivals(study: Any) -> list[Run]:
@@ -138,20 +138,20 @@ def rivals_data(rows: pd.DataFrame) -> pd.DataFrame:
 
 def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
     """From how many labels a class on fine-tuning is better than each rival: corpus, rival, labels with a 95 % interval
-    (the bootstrap over draws), from how many on it is worse (worse, worse_low, worse_high), draws, most and fewest (the
-    sizes tried). inf: nowhere up to that.
+    (`crossing`), from how many on it is worse (worse, worse_low, worse_high), draws, most and fewest (the sizes with
+    DRAWS draws or more). inf: nowhere up to that.
     """
     lines = []
     for corpus, group in _rivals(rows).groupby("corpus", sort=False):
         curves = {arm: part.pivot_table("error", "seed", "each") for arm, part in group.groupby("arm")}
         for rival in [arm for arm in RIVALS if {arm, "FiT"} <= curves.keys() and arm not in TUNED]:
             first, second = curves[rival].align(curves["FiT"], join="inner")
-            complete = first.notna().all(axis=1) & second.notna().all(axis=1)
-            first, second = first[complete], second[complete]
-            if len(first) >= DRAWS and first.shape[1] > 1:
+            draws = (first.notna() & second.notna()).sum()
+            first, second = first.loc[:, draws >= DRAWS], second.loc[:, draws >= DRAWS]
+            if first.shape[1] > 1:
                 sizes, curves_of = first.columns.to_numpy(float), (first.to_numpy(), second.to_numpy())
                 better, worse = crossing(sizes, *curves_of), crossing(sizes, *curves_of[::-1])
-                tried = {"draws": len(first), "most": int(sizes.max()), "fewest": int(sizes.min())}
+                tried = {"draws": int(draws[first.columns].min()), "most": int(sizes.max()), "fewest": int(sizes.min())}
                 lines.append({"corpus": corpus, "rival": rival, **dict(zip(BETTER, better, strict=False))})
                 lines[-1] |= dict(zip(WORSE, worse, strict=False)) | tried
     return pd.DataFrame(lines, columns=["corpus", "rival", *BETTER, *WORSE, "draws", "most", "fewest"])

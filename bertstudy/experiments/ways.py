@@ -11,12 +11,14 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis.drawing import STYLE, bars_of, grid_across, per_point, span
+from ..model.locations import CONTROL
 from ..runs import Run, baseline
 
 BASELINES = {"tfidf": "TF-IDF", "words": "Words", "embeddings": "Embeddings", "features": "BERT-Feat"}
 BASELINES |= {"contrastive": "Contrastive"}
-PAIRS = {"epochs": 1, "min_steps": 0, "batch_size": 16}  # of contrastive pairs, as in their source
-PAIRS_RATE = 0.2  # of the recipe's learning rate, likewise, about
+PAIRS = {"epochs": 1, "min_steps": 0, "batch_size": 16, "piece_pooling": "mean"}  # of contrastive pairs
+RATES = {"contrastive": 2e-5, "lora": 5e-4}  # learning rates, all as in their sources
+CONTROL_RATE = 10  # times what others learn at: the control encoder is small and little trained
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
 ARMS = ("TF-IDF", "Words", "Embeddings", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT")
 ARMS += ("MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
@@ -31,14 +33,17 @@ def floors(run: Run) -> list[Run]:
     return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
 
 
-def at_rate(run: Run, factor: float) -> float:
-    """So many times a run's learning rate, to three digits."""
-    return float(f"{run.learning_rate * factor:.3g}")
+def by_method(run: Run, method: str, **changes: Any) -> Run:
+    """The run by another method, at its source's learning rate where it has one of its own."""
+    rate = RATES.get(method.partition(":")[0], run.learning_rate)
+    if run.encoder in CONTROL and rate != run.learning_rate:
+        rate *= CONTROL_RATE
+    return replace(run, method=method, learning_rate=rate, **changes)
 
 
 def contrastive(run: Run, rounds: int) -> Run:
     """The run of contrastive pairs, so many a document and class, with its source's settings beside the recipe's."""
-    return replace(run, method=f"contrastive:{rounds}", learning_rate=at_rate(run, PAIRS_RATE), **PAIRS)
+    return by_method(run, f"contrastive:{rounds}", **PAIRS)
 
 
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:

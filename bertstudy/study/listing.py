@@ -22,7 +22,9 @@ Lines = list[tuple[str, str]]
 def _choices(*registries: Registry) -> Callable[[], Lines]:
     def lines():
         specs = [(registry, registry.example_of(name)) for registry in registries for name in registry]
-        return [(spec, (inspect.getdoc(registry.load(spec)) or "").partition("\n")[0]) for registry, spec in specs]
+        docs = [(inspect.getdoc(registry.load(spec)) or "").partition("\n")[0] for registry, spec in specs]
+        names = [f"{registry.kind}={spec}" if len(registries) > 1 else spec for registry, spec in specs]
+        return list(zip(names, docs, strict=True))
 
     return lines
 

@@ -19,6 +19,7 @@ from .verdicts import DECIDED, of_recipe
 
 PROFILES = ("paper", "compact", "control")  # real text first
 VERDICTS = (*DECIDED, "inconclusive", "not run")
+EARLIER = "of an earlier recipe: no claim rests on them, and other figures can't be compared with them."
 TOLD = 2  # findings that the answer tells of each kind
 
 
@@ -51,7 +52,7 @@ def _shown(profile, place, recipe):
         remark = f"Incomplete: {missing} of {len(recipe['rows'])} runs are missing."
     if draw.kind == "rows" and (earlier := len(rows) - len(of_recipe(rows, profile))):
         which = "All" if earlier == len(rows) else "Some"
-        remark = f"{remark} {which} of these runs are of an earlier recipe; no claim rests on them.".strip()
+        remark = f"{remark} {which} of these runs are {EARLIER}".strip()
     result, path = result_of(place.stem, draw.data(rows)), place.with_suffix("")
     return Shown(place.stem, recipe["notebook"], path, figures.shows(place.stem), result, remark, ids, draw.kind)
 

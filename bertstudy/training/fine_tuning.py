@@ -120,7 +120,9 @@ def _in_parts(classifier, document, most, loss_of, scale):
     for part, seed, gradient in zip(
         parts, seeds, segment_vectors.grad.split([len(part.lengths) for part in parts]), strict=True
     ):
-        vectors(part, seed).backward(gradient)
+        again = vectors(part, seed)
+        if again.requires_grad:  # what is below the head may be frozen
+            again.backward(gradient)
     return loss_and_logits
 
 

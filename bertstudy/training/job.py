@@ -1,6 +1,7 @@
 """What a method is given to do, and what it gives back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +28,17 @@ class Job:
     progress: bool = True
     stop: Callable[[], None] | None = None
     log: Scalar = silent
+
+
+@contextmanager
+def stopping(classifier: Any, stop: Callable[[], None] | None) -> Iterator[None]:
+    """Inside, `stop` is called before each batch that the classifier's encoder reads."""
+    hook = classifier.encoder.model.register_forward_pre_hook(lambda *_: stop()) if stop else None
+    try:
+        yield
+    finally:
+        if hook:
+            hook.remove()
 
 
 @dataclass

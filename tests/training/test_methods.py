@@ -104,6 +104,14 @@ def test_vectors_of_other_weights_in_the_same_folder_are_read_anew(small, tiny, 
     assert losses[0] != losses[1]
 
 
+def test_vectors_of_another_seeds_pooling_are_read_anew(small):
+    run = replace(small, truncation="chunks:3", segment_pooling="attention", window=16, sample_seed=0)
+    first, second = (baseline(replace(run, seed=seed), "embeddings") for seed in (0, 1))
+    alone = compute(second, progress=False)["loss"]
+    compute(first, progress=False)
+    assert compute(second, progress=False)["loss"] == alone
+
+
 def test_texts_that_an_earlier_run_has_read_count_as_if_they_were_read_now(small, monkeypatch):
     read, embed = [], Classifier.embed
 

@@ -6,13 +6,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from accelerate import PartialState
 from torch import nn
 from torch.nn.functional import cross_entropy
 
 from bertstudy import Classifier, grid, train
 from bertstudy.choices.methods import METHODS
+from bertstudy.data.files import PAIR
 from bertstudy.data.sampling import Split
-from bertstudy.results import plans
+from bertstudy.results import execution, plans
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods.contrastive import Contrastive, pair_loss, pairs, tune
 from bertstudy.training.methods.eda import changed
@@ -20,6 +22,7 @@ from bertstudy.training.methods.ema import Ema
 from bertstudy.training.methods.pretrained_decay import PretrainedDecay
 from bertstudy.training.methods.r_drop import RDrop
 from bertstudy.training.methods.unfreezing import Unfreezing
+from bertstudy.training.optim import Optimizer
 
 SPECS = [
     "contrastive:2",
@@ -61,6 +64,27 @@ def weights_of(classifier):
 
 def moved(before, after):
     return {name for name in before if not torch.equal(before[name], after[name])}
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("spec", SPECS)
+def test_a_method_stops_before_its_first_step(small, spec, monkeypatch):
+    def stop():
+        raise Stopped
+
+    steps = []
+    monkeypatch.setattr(Optimizer, "step", lambda self: steps.append(self))
+    with pytest.raises(Stopped):
+        execution.train(replace(small, method=spec), progress=False, stop=stop)
+    assert steps == []
+
+
+def test_a_field_that_a_method_does_not_use_is_an_error(small):
+    with pytest.raises(ValueError, match="head_dropout=0.5 has no effect with method='contrastive:2'"):
+        replace(small, method="contrastive:2", head_dropout=0.5)
 
 
 def test_every_method_is_tried_here():
@@ -163,6 +187,24 @@ def test_layers_join_from_the_top(small):
     assert len(moved(before, weights_of(trained(small, "unfreezing")[0]))) == len(before)
 
 
+def test_layers_that_join_late_need_one_process_and_bias_correction(small, monkeypatch):
+    with pytest.raises(ValueError, match="bias_correction=False: layers that join late need True"):
+        trained(replace(small, bias_correction=False), "unfreezing")
+    monkeypatch.setitem(PartialState._shared_state, "num_processes", 2)
+    with pytest.raises(ValueError, match="with 2 processes: layers join in one process only"):
+        trained(small, "unfreezing")
+
+
+def test_a_very_long_document_trains_the_head_alone_where_all_else_is_frozen(small):
+    run = replace(small, truncation="chunks:4", segment_pooling="mean", window=8, method="freeze_layers:3", epochs=1)
+    classifier, technique = of(run, run.method)
+    documents = classifier.segmenter(["a b c x y z u v w " * 2] * 4)
+    before, head = weights_of(classifier), classifier.head.weight.detach().clone()
+    fit(classifier, (documents, [0, 1, 0, 1]), progress=False, technique=technique, budget=6)
+    assert moved(before, weights_of(classifier)) == set()
+    assert not torch.equal(head, classifier.head.weight)
+
+
 def test_the_head_is_fitted_before_the_first_step(small):
     classifier, technique = of(small, "probe_first")
     documents = (classifier.segmenter(TEXTS), CLASSES)
@@ -234,12 +276,9 @@ def test_the_mean_of_the_weights_is_kept_and_scored(small, monkeypatch):
         own(self, classifier, optimizer)
 
     monkeypatch.setattr(Ema, "after_step", after_step)
-    before, _ = of(small, "ema:0.9")
     classifier, technique = trained(small, "ema:0.9")
-    mean = before.head.weight.detach().clone()
-    for number, weight in enumerate(steps, 1):
-        decay = min(0.9, (1 + number) / (10 + number))
-        mean = decay * mean + (1 - decay) * weight
+    shares = 0.9 ** torch.arange(len(steps) - 1, -1, -1.0)
+    mean = torch.einsum("s,sij->ij", shares / shares.sum(), torch.stack(steps))
     assert torch.allclose(classifier.head.weight, mean, atol=1e-6)
     assert not torch.allclose(classifier.head.weight, steps[-1], atol=1e-4)
     dev = (classifier.segmenter(TEXTS[:4]), CLASSES[:4])
@@ -284,6 +323,16 @@ def test_copies_with_small_changes_stand_behind_the_documents(small):
         assert split.texts[0].split() != words or len(words) == 20
     assert set(kinds) == {18, 20, 22}  # two of twenty words are deleted, swapped or said again
     assert min(kinds.values()) > 60
+
+
+def test_of_a_pair_of_texts_each_is_changed_on_its_own():
+    words = "a b c d e f g h i j", "k l m n o p q r s t"
+    for number in range(20):
+        halves = changed(PAIR.join(words), np.random.default_rng(number)).split(PAIR)
+        assert len(halves) == 2
+        for half, own in zip(halves, words, strict=True):
+            assert half != own
+            assert set(half.split()) <= set(own.split())
 
 
 def test_pairs_are_alike_and_not_in_equal_number():

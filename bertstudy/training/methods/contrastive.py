@@ -13,7 +13,7 @@ from ...model.precision import grad_scaler
 from ...model.progress import ticking
 from ...model.segments import Document
 from ..fine_tuning import epochs_of
-from ..job import Job
+from ..job import Job, stopping
 from ..optim import Optimizer, parameter_groups
 from .embeddings import Embeddings
 from .fine_tune import untrained
@@ -82,7 +82,12 @@ def _backward(classifier, documents, batch, scale):
     return total
 
 
-@method("contrastive", number="1.0", example=20)
+@method(
+    "contrastive",
+    number="1.0",
+    example=20,
+    ignores=("head_dropout", "class_weights", "evaluations", "retention"),  # of fine-tuning with a head
+)
 class Contrastive(Embeddings):
     """The encoder learns to tell pairs of one class from others; then logistic regression on its vectors.
 
@@ -101,5 +106,6 @@ class Contrastive(Embeddings):
         classifier.to(PartialState().device)
         train = job.documents.train
         drawn = pairs(train.classes, self.rounds, np.random.default_rng(job.run.seed))
-        tune(classifier, classifier.segmenter(train.texts), drawn, job.progress)
+        with stopping(classifier, job.stop):
+            tune(classifier, classifier.segmenter(train.texts), drawn, job.progress)
         return classifier

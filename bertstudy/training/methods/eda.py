@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...choices.methods import method
+from ...data.files import PAIR
 from ...data.sampling import Split
 from ...runs import Run
 from .fine_tune import FineTune
@@ -32,8 +33,12 @@ CHANGES = (_deleted, _swapped, _inserted)
 def changed(text: str, random: np.random.Generator) -> str:
     """A text with a tenth of its words, one at least, deleted, swapped with others, or said once more elsewhere.
 
-    Words stand between blanks. A text of one word stays.
+    Words stand between blanks. A text of one word stays. Of a pair of texts each is changed on its own.
     """
+    return PAIR.join(_changed(half, random) for half in text.split(PAIR))
+
+
+def _changed(text, random):
     words = text.split()
     if len(words) < 2:
         return text
@@ -46,7 +51,8 @@ class Eda(FineTune):
     """Fine-tuning on each document and on `argument` copies of it with small changes.
 
     Of the source's four changes three: synonyms would need a dictionary, and where it inserts one a word of the text
-    itself is said again. For languages with blanks between words. It costs as much more as there are more documents.
+    itself is said again. For languages with blanks between words. It costs as much more as there are more documents;
+    where `min_steps` decides how many epochs there are, it costs nothing, and each document is seen less often.
     """
 
     def __init__(self, argument: int):

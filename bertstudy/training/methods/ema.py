@@ -9,12 +9,13 @@ from ..optim import Optimizer
 from .fine_tune import FineTune
 
 
-@method("ema", number="1.0", example=0.95)
+@method("ema", number="2.0", example=0.95)
 class Ema(FineTune):
     """Fine-tuning whose weights are scored and kept as their exponential moving average.
 
-    After each step: mean = a · mean + (1 - a) · weights, where a is the `argument`; in the first steps a is no more
-    than (1 + step) / (10 + step), so that the mean leaves the pretrained weights soon. It costs a copy of the weights.
+    After step t: mean = mean + (1 - a) / (1 - a^t) · (weights - mean), where a is the `argument`: the average of the
+    weights after each step so far, the last with a weight of 1, the one before of a, then a² …, without the pretrained
+    ones (Kingma and Ba 2015 correct Adam's means so). It costs a copy of the weights.
     """
 
     def __init__(self, argument: float):
@@ -29,10 +30,10 @@ class Ema(FineTune):
     @torch.no_grad()
     def after_step(self, classifier: Classifier, optimizer: Optimizer) -> None:
         """Move the mean towards the weights."""
-        decay = min(self.decay, (1 + optimizer.taken) / (10 + optimizer.taken))
+        share = (1 - self.decay) / (1 - self.decay**optimizer.taken)
         for name, value in classifier.state_dict().items():
             mean = self.mean[name] = self.mean[name].to(value.device)
-            mean.lerp_(value, 1 - decay) if mean.is_floating_point() else mean.copy_(value)
+            mean.lerp_(value, share) if mean.is_floating_point() else mean.copy_(value)
 
     def scored(self, classifier: Classifier) -> dict[str, torch.Tensor]:
         """The mean."""

@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from ...choices.methods import method
 from ...model.classifier import Classifier
-from ..job import Job, Outcome
+from ..job import Job, Outcome, stopping
 from ..linear import fit_linear
 from .fine_tune import FineTune, untrained
 
@@ -34,19 +34,20 @@ def _known(_settings):
     return {}
 
 
-def _digest(encoder):
-    """Of an encoder's weights, whatever file or seed they are from."""
+def _digest(classifier):
+    """Of all weights that a document's vector is made with, whatever file or seed they are from."""
     digest = hashlib.blake2b()
-    for weight in encoder.state_dict().values():
-        digest.update(weight.detach().cpu().reshape(-1).view(torch.uint8).numpy())
+    for name, weight in classifier.state_dict().items():
+        if not name.startswith("head."):
+            digest.update(weight.detach().cpu().reshape(-1).view(torch.uint8).numpy())
     return digest.digest()
 
 
 def _known_to(classifier):
-    """The cache of a classifier: the same one as long as the encoder's weights and the run's settings are the same."""
+    """The cache of a classifier: the same one as long as its weights below the head and the settings are the same."""
     run = classifier.run
     settings = (run.truncation, run.window, run.prefix, run.layers, run.piece_pooling, run.segment_pooling)
-    return _known((_digest(classifier.encoder), run.encoder, run.precision, *settings))
+    return _known((_digest(classifier), run.encoder, run.precision, *settings))
 
 
 def embedded(classifier: Classifier, texts: list[str], known: dict, progress: bool = False) -> tuple[np.ndarray, float]:
@@ -93,8 +94,7 @@ class Embeddings(FineTune):
         classifier = self.encoder(job)
         classifier.to(PartialState().device)
         train, dev, test = job.documents
-        watched = job.stop and classifier.encoder.register_forward_pre_hook(lambda *_: job.stop())
-        try:
+        with stopping(classifier, job.stop):
             known = _known_to(classifier)
             vectors, saved = embedded(classifier, [*train.texts, *dev.texts], known, job.progress)
             options = {"dev_size": len(dev.texts), "metric": job.run.metric, "seed": job.run.seed, "stop": job.stop}
@@ -104,9 +104,6 @@ class Embeddings(FineTune):
             begin = time.perf_counter()
             tested, saved_too = embedded(classifier, test.texts, known, job.progress)
             logits = classifier.head(torch.from_numpy(tested).to(classifier.device)).detach().cpu()
-        finally:
-            if watched:
-                watched.remove()
         predicted, truth = logits.argmax(-1).numpy(), torch.from_numpy(test.classes)
         error = 100 * float((predicted != test.classes).mean())
         seconds |= {"test": time.perf_counter() - begin + saved_too, "saved": saved + saved_too}

@@ -14,7 +14,7 @@ from ...data.sampling import Split
 from ...model.classifier import Classifier
 from ...runs import Run
 from ..fine_tuning import Labelled, Technique, evaluate, fit
-from ..job import Job, Outcome
+from ..job import Job, Outcome, stopping
 from ..multitask import fine_tuned_together, take_head
 from ..pretraining import further_pretrained
 from ..retention import measure
@@ -60,8 +60,8 @@ class FineTune(Technique):
             retained.append(measure(classifier, run, job.library, pretrained, job.progress))
 
         at_end = retains if measured(run) else None
-        watched = job.stop and classifier.register_forward_pre_hook(lambda *_: job.stop())
-        try:
+        with stopping(classifier, job.stop):
+            classifier.to(PartialState().device)
             self.begin(classifier, train)
             options = {"progress": job.progress, "at_end": at_end, "technique": self, "log": job.log}
             history = fit(classifier, train, dev if dev[0] else None, **options)
@@ -70,9 +70,6 @@ class FineTune(Technique):
             error, loss, predicted = evaluate(
                 classifier, segmenter.segments(pieces), documents.test.classes, job.progress
             )
-        finally:
-            if watched:
-                watched.remove()
         details = {
             "pretraining": _told(pretrained, "history.json"),
             "multitasked": _told(shared, "multitask.json"),

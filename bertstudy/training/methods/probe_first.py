@@ -21,4 +21,4 @@ class ProbeFirst(FineTune):
         """Fit the head."""
         documents, classes = train
         vectors = classifier.embed(documents).numpy()
-        fit_head(classifier, vectors, np.array(classes), seed=classifier.run.seed)
+        fit_head(classifier, vectors, np.array(classes), metric=classifier.run.metric, seed=classifier.run.seed)

@@ -12,7 +12,8 @@ class RDrop(FineTune):
     """Fine-tuning on each document twice in a batch, with a dropout of its own each.
 
     The loss is the mean of both cross-entropies and `argument` / 2 times the mean of the two Kullback-Leibler
-    divergences between their distributions (half of the source's). A step costs twice as much.
+    divergences between their distributions (half of the source's). Classes are weighted in the cross-entropy alone. A
+    step costs twice as much.
     """
 
     copies = 2
