@@ -100,7 +100,9 @@ CANARIES = {
             "eda:1",
         )
     },
-    "contrastive:2": replace(BASE, method="contrastive:2", piece_pooling="mean", epochs=1),
+    "contrastive:2": replace(
+        BASE, method="contrastive:2", piece_pooling="mean", epochs=1, head_dropout=Run().head_dropout
+    ),
 }
 
 

@@ -10,9 +10,7 @@ import pytest
 import yaml
 
 import bertstudy
-from bertstudy.analysis.claims import interval
-from bertstudy.study.telling import finding
-from bertstudy.study.verdicts import DECIDED, verdicts
+from bertstudy.study.readme import with_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -102,16 +100,14 @@ def test_no_file_has_two_jobs_and_nothing_built_is_in_git():
     assert [name for name in listed.stdout.split() if name.endswith(".md")] == ["reports/README.md"]
 
 
-def test_the_readmes_findings_are_those_that_the_rows_decide(monkeypatch):
+def test_the_readmes_tables_are_those_of_the_rows(monkeypatch):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
-    lines = [
-        f"| {finding(claim)} | {claim['verdict']} | {interval(claim)} | {claim['seeds']:.0f} |"
-        for claim in verdicts("compact").to_dict("records")
-        if claim["verdict"] in DECIDED
-    ]
     readme = (ROOT / "README.md").read_text()
-    found = readme.split("<!-- found -->\n")[1].split("\n<!-- /found -->")[0]
-    assert found.splitlines()[2:] == lines
+    assert with_tables(readme) == readme
+    emptied = re.sub(r"(?s)(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", r"\1\n\3", readme)
+    assert len(emptied) < len(readme) - 2000
+    assert with_tables(emptied) == readme
+    assert with_tables("No marks.") == "No marks."
 
 
 def test_the_walk_of_a_run_names_files_that_are_there_and_goes_one_way():

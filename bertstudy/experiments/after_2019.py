@@ -55,7 +55,8 @@ class Way:
         """Whether a row is one of its runs."""
         name, value = self.choice
         is_tuned = name == "method" or _is_plain(row)
-        return is_tuned and _kind(getattr(row, name)) == _kind(value)
+        is_changed = all(getattr(row, field) == changed for field, changed in self.changes.items())
+        return is_tuned and is_changed and _kind(getattr(row, name)) == _kind(value)
 
 
 def _kind(spec):

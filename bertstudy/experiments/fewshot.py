@@ -170,6 +170,8 @@ def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
 
 
 def _from_on(name, labels, low, high, fewest):
+    if high == fewest:
+        return f"{name} from {fewest:,} labels a class on, the fewest tried"
     fewer = " or fewer" if labels == fewest else ""
     return f"{name} from {labels:,.0f}{fewer} labels a class on [{low:,.0f}, {high:,.0f}]"
 

@@ -35,10 +35,9 @@ def floors(run: Run) -> list[Run]:
 
 def by_method(run: Run, method: str, **changes: Any) -> Run:
     """The run by another method, at its source's learning rate where it has one of its own."""
-    rate = RATES.get(method.partition(":")[0], run.learning_rate)
-    if run.encoder in CONTROL and rate != run.learning_rate:
-        rate *= CONTROL_RATE
-    return replace(run, method=method, learning_rate=rate, **changes)
+    if rate := RATES.get(method.partition(":")[0]):
+        changes["learning_rate"] = rate * (CONTROL_RATE if run.encoder in CONTROL else 1)
+    return replace(run, method=method, **changes)
 
 
 def contrastive(run: Run, rounds: int) -> Run:

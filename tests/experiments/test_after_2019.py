@@ -90,8 +90,13 @@ def test_every_way_is_in_the_plan_and_is_known_by_its_row():
     assert len(plan) == len(after_2019.ORDER)
     few = {run.method for run in after_2019.plan_for(RECIPE, False)}
     assert not any("contrastive" in method for method in few)
-    lora = next(run for run in plan if "lora" in run.method)
-    assert lora.learning_rate == 5 * RECIPE.learning_rate
+    for encoder, rates in (("control", (5e-3, 2e-4)), ("minilm", (5e-4, 2e-5))):
+        plan = {
+            run.method.partition(":")[0]: run for run in after_2019.plan_for(replace(RECIPE, encoder=encoder), True)
+        }
+        assert (plan["lora"].learning_rate, plan["contrastive"].learning_rate) == rates
+        assert plan["contrastive"].piece_pooling == "mean"
+        assert plan["r_drop"].learning_rate == RECIPE.learning_rate
 
 
 def test_every_claim_of_a_method_finds_its_rows(table):
@@ -136,7 +141,7 @@ def test_where_fine_tuning_passes_its_rivals(rivals):
     assert told["movies: words (TF-IDF, linear)"]["fine-tuning is"].startswith("better from 57 labels a class on [")
     never = fewshot.crossings(rivals[rivals["fraction"] < 0.01])
     line = never["movies: words (TF-IDF, linear)"]
-    assert line == {"fine-tuning is": "worse from 8 or fewer labels a class on [8, 8]", "tried": "8 to 32"}
+    assert line == {"fine-tuning is": "worse from 8 labels a class on, the fewest tried", "tried": "8 to 32"}
     assert fewshot.crossings(rivals[rivals["method"] != "fine_tune"]) == {}  # without fine-tuning nothing crosses it
     unsure = rivals.assign(error=np.where(rivals["method"] == "words", 30.0, 30.0 + rivals["seed"] % 2 - 0.4))
     told = fewshot.crossings(unsure)["movies: words (TF-IDF, linear)"]
