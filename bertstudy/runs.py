@@ -32,6 +32,8 @@ BOUNDS = {
 }
 NUMBER = re.compile(r"\s*(\d*\.?\d+(?:e-?\d+)?)\s*(%?)\s*")
 NO_ENCODER = "none"  # what `encoder` is for a method that reads none
+CONTROL = ("control", "control-large")  # the embedded encoders
+CONTROL_RATE = 10  # times what others learn at: they are small and little trained
 
 
 def file_type(path: str | Path) -> str:
@@ -279,12 +281,19 @@ def outside_functions(run: Run) -> dict[str, str]:
     return {kind: digest for kind, digest in digests.items() if digest}
 
 
-def baseline(run: Run, method: str) -> Run:
-    """The run of another method on the same documents; fields that have no effect there get their defaults."""
-    reads = METHODS.entry(method).reads
-    encoder = {} if "encoder" in reads else {"encoder": NO_ENCODER}
-    copied = {name: getattr(run, name) for name in fields_of(*reads) if name != "method"}
-    return Run(**{**copied, **encoder, "method": method})
+def by_method(run: Run, method: str) -> Run:
+    """The run of another method on the same documents.
+
+    Fields that have no effect there get their defaults, and those of the method's `settings` its own values, of which
+    a learning rate is CONTROL_RATE times as high for the embedded encoders.
+    """
+    entry = METHODS.entry(method)
+    settings = {"encoder": NO_ENCODER} if "encoder" not in entry.reads else {}
+    settings |= entry.settings
+    if "learning_rate" in settings and run.encoder in CONTROL:
+        settings["learning_rate"] *= CONTROL_RATE
+    copied = [name for name in fields_of(*entry.reads) if name not in entry.ignores]
+    return Run(**{name: getattr(run, name) for name in copied} | settings | {"method": method})
 
 
 def check_field(name: str, value: Any) -> Any:

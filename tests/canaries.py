@@ -22,7 +22,7 @@ from bertstudy.data.corpora import Library
 from bertstudy.data.sampling import draw
 from bertstudy.data.sources import source_texts
 from bertstudy.model.batching import pack
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.versions import STAGES
 
 FILE = Path(__file__).with_name("canaries.json")
@@ -68,7 +68,7 @@ CANARIES = {
     "balanced": replace(
         BASE, corpus="topics", piece_pooling="max", class_weights="balanced", metric="macro_f1", fraction=0.006
     ),
-    "embeddings": baseline(replace(BASE, piece_pooling="mean"), "embeddings"),
+    "embeddings": by_method(replace(BASE, piece_pooling="mean"), "embeddings"),
     "words": Run(corpus="topics", encoder="none", method="words", fraction=0.01, dev_fraction=0.2, test_size=48),
     "tfidf": Run(corpus="movies", encoder="none", method="tfidf", fraction=0.01, dev_fraction=0.2, test_size=48),
     "next sentences": replace(BASE, **PRETRAINED),

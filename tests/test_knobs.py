@@ -10,7 +10,7 @@ import torch
 from bertstudy import Run
 from bertstudy.data.corpora import LIBRARY
 from bertstudy.data.sampling import draw
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods.fine_tune import untrained
 
@@ -142,7 +142,7 @@ def test_tfidf_reads_the_fields_of_the_data_and_none_else(small):
     from bertstudy.training.methods.tfidf import floor, score
 
     def floor_of(**changes):
-        run = baseline(replace(small, fraction=0.5), "tfidf")
+        run = by_method(replace(small, fraction=0.5), "tfidf")
         corpus = LIBRARY.of(run)
         documents = draw(corpus, replace(run, **changes))
         return score(floor(documents, 2)[0], documents.test, 2)[:2]
@@ -151,4 +151,4 @@ def test_tfidf_reads_the_fields_of_the_data_and_none_else(small):
     assert floor_of() == before
     assert all(floor_of(**change) != before for change in ({"fraction": 1.0}, {"seed": 1}, {"test_size": 10}))
     with pytest.raises(ValueError, match="learning_rate=0.1 has no effect with method='tfidf'"):
-        replace(baseline(small, "tfidf"), learning_rate=0.1)
+        replace(by_method(small, "tfidf"), learning_rate=0.1)

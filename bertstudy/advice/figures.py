@@ -17,7 +17,7 @@ from ..results.rows import unsqueeze, wrong
 from ..training.calibration import kept, reliability
 from ..training.metrics import macro_f1
 
-WORDS, EMBEDDINGS, TUNED = "words", "embeddings", "fine-tuned"  # what recipes are called
+WORDS, EMBEDDINGS, TUNED, PAIRS = "words", "embeddings", "fine-tuned", "contrastive pairs"  # what recipes are called
 MOST_CLASSES = 15  # that a figure has room for
 LONGEST_NAME = 18
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ..choices.methods import METHODS
+from ..choices.methods import METHODS, contrastive_for
 from ..choices.metrics import METRICS
 from ..choices.truncation import TRUNCATIONS
 from ..data.corpora import Corpus
@@ -26,13 +26,13 @@ from ..model.loading import encoder_config, longest_window
 from ..results import execution
 from ..results.rows import name_of, stale_stages, unsqueeze
 from ..results.workers import few_threads
-from ..runs import Run, baseline
+from ..runs import Run, by_method
 from ..training.fine_tuning import epochs_of, fit
 from ..training.metrics import rank
 from . import budget
 from .checks import BEYOND, beyond, measure_lengths
 from .documents import YourData
-from .figures import EMBEDDINGS, TUNED, WORDS, chosen, measured, your_recipes_data
+from .figures import EMBEDDINGS, PAIRS, TUNED, WORDS, chosen, measured, your_recipes_data
 from .findings import Finding
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ RATES = (2.0, 1.0, 4.0)  # times the profile's learning rate
 WINDOWS = (32, 64, 128, 256, 512)  # word pieces
 COVERED = 0.95  # share of the documents that has to fit the window
 SHORTEST = 128  # the window is shortened down to this before epochs are taken away
-FEW = 1000  # with fewer labels, twice the epochs are worth trying
+FEW = 1000  # with fewer labels, twice the epochs and contrastive pairs are worth trying
 ENOUGH = 50_000  # with at least this many word pieces of text, further pretraining is worth trying
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
@@ -126,7 +126,7 @@ def words(data: YourData) -> pd.DataFrame:
 
     Gives a table: recipe, labelled, error on dev (percent) with its interval, macro-F1.
     """
-    run, total = baseline(data.base, "words"), len(data.train.texts)
+    run, total = by_method(data.base, "words"), len(data.train.texts)
     took = _tried(run, data, WORDS)["seconds"]["all"]
     for labelled in [total // part for part in HALVINGS]:
         if took <= WORDS_SHARE * data.clock.seconds / 4 and _learnable(data, labelled):
@@ -147,7 +147,7 @@ def embeddings(data: YourData) -> pd.DataFrame:
     not enough, it is left out.
     """
     _prepare(data)
-    run = baseline(replace(data.base, piece_pooling="mean"), "embeddings")
+    run = by_method(replace(data.base, piece_pooling="mean"), "embeddings")
     documents = len(data.train.texts) + len(data.dev.texts)
     for window in sorted({run.window, *(w for w in WINDOWS[1:3] if w < run.window)}, reverse=True):
         run = _cut(run, window)
@@ -192,7 +192,7 @@ def pieces_of(data: YourData, run: Run) -> float:
 def seconds_of(run: Run, data: YourData, labelled: int, scored: int) -> float:
     """Seconds that a run takes to train on `labelled` documents and predict `scored`, by the speed measured last."""
     pieces = pieces_of(data, run)
-    training = epochs_of(run, labelled) * labelled * pieces
+    training = METHODS.find(run.method)().read(run, labelled) * pieces
     if run.further_pretraining != "none":
         steps = run.pretraining_steps + run.pretraining_head_steps
         training += PRETRAINING * steps * run.pretraining_batch_size * run.pretraining_window
@@ -226,7 +226,7 @@ def recipes(data: YourData) -> list[Recipe]:
     Learning rates; an unweighted loss where the default's is balanced, as it is for a metric that weighs classes
     alike; the other vector ([CLS] or the mean); the head alone (§5.3.1) where documents exceed the window, and a longer
     window where the profile's and the encoder's are longer; further pretraining (§5.4) where unlabelled texts are given
-    and there is enough text; more epochs where labels are few.
+    and there is enough text; more epochs and contrastive pairs where labels are few.
     """
     rate = data.base.learning_rate
     default = replace(data.base, learning_rate=RATES[0] * rate)
@@ -253,7 +253,10 @@ def recipes(data: YourData) -> list[Recipe]:
     vectors = {"mean": "mean over pieces", "cls": "[CLS]"}
     changes += [(told, {"piece_pooling": name}) for name, told in vectors.items() if name != default.piece_pooling]
     names = [TUNED, *(f"{TUNED}, {name}" for name, _ in changes[1:])]
-    return [Recipe(name, replace(default, **change)) for name, (_, change) in zip(names, changes, strict=True)]
+    tried = [Recipe(name, replace(default, **change)) for name, (_, change) in zip(names, changes, strict=True)]
+    if len(data.train.texts) < FEW:
+        tried.insert(1, Recipe(PAIRS, by_method(default, contrastive_for(len(data.train.texts)))))
+    return tried
 
 
 def _text_pieces(data):
@@ -339,7 +342,8 @@ def _try(recipe, data, labelled):
     kept = best(data)["id"]  # encoders are large: only the best stays in memory
     data.classifiers = {key: one for key, one in data.classifiers.items() if key == kept or not hasattr(one, "encoder")}
     last = row["history"][-1]
-    data.speed = budget.Speed(last["seconds"] / last["pieces"], data.speed.prediction)
+    if "pieces" in last:
+        data.speed = budget.Speed(last["seconds"] / last["pieces"], data.speed.prediction)
     return row
 
 

@@ -1,7 +1,7 @@
 """What came after 2019: methods found since, each beside the recipe, on the same samples."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -15,8 +15,8 @@ from ..analysis.drawing import STYLE, figure, grid_across
 from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
 from ..results.rows import unsqueeze, wrong
-from ..runs import Run
-from .ways import PAIRS, RATES, by_method, floors, handles_of, to_a_classifier
+from ..runs import Run, by_method
+from .ways import floors, handles_of, to_a_classifier
 
 RECIPE, VOTE = "the recipe", "a vote of the recipe's seeds"
 
@@ -25,9 +25,8 @@ RECIPE, VOTE = "the recipe", "a vote of the recipe's seeds"
 class Way:
     """A method found since, beside the recipe.
 
-    choice: the field of Run and the value that it is. changes: other fields that it needs. source: who found it.
-    reports: what effect. statement: what is claimed of it, of a kind (see `Claim`); "" for nothing. long: for long
-    texts only. few: for few labels only.
+    choice: the field of Run and the value that it is. source: who found it. reports: what effect. statement: what is
+    claimed of it, of a kind (see `Claim`); "" for nothing. long: for long texts only. few: for few labels only.
     """
 
     name: str
@@ -36,27 +35,31 @@ class Way:
     reports: str
     statement: str = ""
     kind: str = "better"
-    changes: Mapping[str, Any] = field(default_factory=dict)
     long: bool = False
     few: bool = False
 
     @property
     def free(self) -> tuple[str, ...]:
         """The fields of Run in which its runs differ from the recipe's."""
-        rate = ("learning_rate",) if _kind(self.choice[1]) in RATES else ()
-        return (self.choice[0], *rate, *self.changes)
+        return (self.choice[0], *self.settings)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Fields that a method has its own values of."""
+        name, value = self.choice
+        return METHODS.entry(value).settings if name == "method" else {}
 
     def of(self, run: Run) -> Run:
         """The recipe's run, changed."""
         name, value = self.choice
-        return by_method(run, value, **self.changes) if name == "method" else replace(run, **{name: value})
+        return by_method(run, value) if name == "method" else replace(run, **{name: value})
 
     def has(self, row: Any) -> bool:
         """Whether a row is one of its runs."""
         name, value = self.choice
         is_tuned = name == "method" or _is_plain(row)
-        is_changed = all(getattr(row, field) == changed for field, changed in self.changes.items())
-        return is_tuned and is_changed and _kind(getattr(row, name)) == _kind(value)
+        is_so = all(getattr(row, field) == own for field, own in self.settings.items() if field != "learning_rate")
+        return is_tuned and is_so and _kind(getattr(row, name)) == _kind(value)
 
 
 def _kind(spec):
@@ -144,7 +147,6 @@ WAYS = (
         "Tunstall et al. 2022",
         "better below some 64 labels a class",
         "Where labels are few, contrastive pairs with a linear head are better than fine-tuning.",
-        changes=PAIRS,
         few=True,
     ),
     Way(

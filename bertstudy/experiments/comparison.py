@@ -14,7 +14,7 @@ from ..analysis import paper
 from ..analysis.drawing import STYLE, figure, grid_across, names, span
 from ..analysis.experiment import declare, whole, words
 from ..data.catalogue import peers
-from ..runs import Run, baseline
+from ..runs import Run, by_method
 from .ways import ARMS, PRINTED, REFERENCE, beside, floors, ordered, panels, points_of, with_arms
 
 
@@ -117,13 +117,13 @@ def arms(study: Any, run: Run) -> list[Run]:
 
     Pretraining in the domain or across domains is left out where there is no other corpus for it.
     """
-    features = replace(baseline(run, "features"), **study.scale.features)
+    features = replace(by_method(run, "features"), **study.scale.features)
     further = [
         study.pretrained(reach, run)
         for reach in study.scale.reaches
         if reach == "within_task" or len(peers(run.corpus, reach)) > 1
     ]
-    return [baseline(run, "tfidf"), *floors(run), features, run, *further]
+    return [by_method(run, "tfidf"), *floors(run), features, run, *further]
 
 
 EXPERIMENT = declare(

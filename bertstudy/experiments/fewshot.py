@@ -15,8 +15,9 @@ from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
 from ..analysis.crossing import DRAWS, crossing
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 from ..analysis.experiment import declare, numbers, words
-from ..runs import Run, grid
-from .ways import contrastive, floors, to_a_classifier, with_arms
+from ..choices.methods import contrastive_for
+from ..runs import Run, by_method, grid
+from .ways import floors, to_a_classifier, with_arms
 
 LOG = logging.getLogger(__name__)
 FIGURE_4 = tuple(sorted(set(paper.few_shot()["fraction"])))
@@ -90,7 +91,6 @@ TUNED = ("FiT", "ITPT-FiT")
 PLACE = {arm: place for place, arm in enumerate(RIVALS)}
 FEWEST = 64  # labels a class: with more, contrastive pairs take hours
 BETTER, WORSE = ("labels", "low", "high"), ("worse", "worse_low", "worse_high")  # columns of a crossing
-PAIRS, MOST_ROUNDS = 1000, 20  # of one class, of all documents together; of a document, as in the source
 
 
 def plan_rivals(study: Any) -> list[Run]:
@@ -107,7 +107,7 @@ def plan_rivals(study: Any) -> list[Run]:
             run = replace(study.reading(name), fraction=round(labelled / len(corpus.train.texts), 6), dev_fraction=0.0)
             arms = [run, *floors(run)]
             if each <= FEWEST:
-                arms.append(contrastive(run, max(1, min(MOST_ROUNDS, PAIRS // labelled))))
+                arms.append(by_method(run, contrastive_for(labelled)))
             if name == study.base.corpus:
                 arms.append(study.pretrained("within_task", run))
             plan += [one for arm in arms for one in grid(arm, seed=range(max(len(study.seeds), DRAWS)))]

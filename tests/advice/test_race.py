@@ -8,7 +8,8 @@ from letters import texts_of
 
 from bertstudy import Run
 from bertstudy.advice import budget, checks, race
-from bertstudy.advice.figures import EMBEDDINGS, TUNED, WORDS
+from bertstudy.advice.figures import EMBEDDINGS, PAIRS, TUNED, WORDS
+from bertstudy.choices.methods import contrastive_for
 from bertstudy.data.sources import source_texts
 from bertstudy.results import execution, rows
 from bertstudy.results.rows import name_of
@@ -38,7 +39,7 @@ def fake_runs(monkeypatch, errors, now=None, seconds=0.0):
     ran, train = [], execution.train
 
     def made(run, progress, library, stop=None):
-        if run.method != "fine_tune":
+        if not race.is_tuned(run.method):
             return train(run, progress, library)
         if now:
             now.time += seconds
@@ -109,7 +110,13 @@ def test_what_is_tried_depends_on_the_documents(table, many, written, begun):
 
     data = with_clock(begun(train=written(table)), 60)
     data.lengths = np.full(100, 10)
-    assert names(data) == [TUNED, "twice the epochs", "learning rate 0.0015", "learning rate 0.006", "mean over pieces"]
+    few = [TUNED, PAIRS, "twice the epochs", "learning rate 0.0015", "learning rate 0.006", "mean over pieces"]
+    assert names(data) == few
+    pairs, number = race.recipes(data)[1].run, len(data.train.texts)
+    assert (pairs.method, pairs.epochs) == (contrastive_for(number), 1)
+    rounds = int(pairs.method.partition(":")[2])
+    read = 2 * 2 * rounds * number * race.pieces_of(data, pairs)  # two documents a pair, as many pairs of two classes
+    assert race.seconds_of(pairs, data, number, 0) == pytest.approx(race.OVERHEAD + data.speed.of(read, 0))
     assert race.recipes(data)[0].run.learning_rate == 2 * data.base.learning_rate
     data.lengths = np.full(100, 1000)
     assert {"window 48", "head only"} <= set(names(data))
@@ -119,7 +126,7 @@ def test_what_is_tried_depends_on_the_documents(table, many, written, begun):
     assert race.recipes(data)[0].run.class_weights == "balanced"
     assert "unweighted classes" in names(data)
     data = with_clock(begun(train=written(pd.concat([many, many.assign(text=many["text"] + " z")]))), 60)
-    assert "twice the epochs" not in names(data)
+    assert not {"twice the epochs", PAIRS} & set(names(data))
     assert all(isinstance(recipe.run, Run) for recipe in race.recipes(data))
 
 
@@ -161,7 +168,7 @@ def test_recipes_are_halved_and_the_last_is_trained_on_all_labels(many, written,
 def test_what_is_best_on_dev_is_chosen_whatever_its_kind(many, written, begun, monkeypatch):
     for error, kind in ((45, "words"), (0, "fine_tune")):
         data = with_clock(begun(train=written(many.iloc[error:])), 600)
-        fake_runs(monkeypatch, lambda run, error=error: error)
+        fake_runs(monkeypatch, lambda run, error=error: error if run.method == "fine_tune" else 50)
         race.words(data)
         race.plan(data)
         race.run_all(data)

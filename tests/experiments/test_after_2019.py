@@ -10,8 +10,9 @@ import pytest
 from bertstudy import Run, experiments, figures, stats, widgets
 from bertstudy.analysis.deciding import judged
 from bertstudy.experiments import after_2019, fewshot
-from bertstudy.experiments.ways import contrastive, floors
+from bertstudy.experiments.ways import floors
 from bertstudy.results.rows import squeeze
+from bertstudy.runs import by_method
 
 TRUTH = np.arange(200) % 2
 RECIPE = Run(corpus="movies", encoder="control", fraction=0.004, dev_fraction=0.0)
@@ -125,7 +126,7 @@ def rivals():
     for each, tuned, other in ((8, 90, 60), (32, 70, 56), (128, 30, 50)):
         run = replace(RECIPE, fraction=2 * each / 25_000)
         rows += rows_of(run, (tuned, tuned + 1, tuned + 2, tuned + 3, tuned + 4))
-        rows += rows_of(contrastive(run, 20), (other - 4, other - 3, other - 2, other - 1, other))
+        rows += rows_of(by_method(run, "contrastive:20"), (other - 4, other - 3, other - 2, other - 1, other))
         rows += [one for floor in floors(run) for one in rows_of(floor, range(other, other + 5))]
     return pd.DataFrame(rows)
 

@@ -7,7 +7,7 @@ import pytest
 
 from bertstudy import Classifier, load_corpus, train
 from bertstudy.model.explanations import SHARES, Word, deletion, shared_out, spans_of, without
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 
 TEXT = "a b c, x y z! q"
 
@@ -26,7 +26,7 @@ def test_words_are_taken_out_of_a_text():
 
 @pytest.mark.parametrize("method", ["fine_tune", "words"])
 def test_weights_and_rest_add_up_to_the_margin(small, method):
-    run = replace(small, epochs=6) if method == "fine_tune" else baseline(small, "words")
+    run = replace(small, epochs=6) if method == "fine_tune" else by_method(small, "words")
     classifier, _ = train(run, progress=False)
     told = classifier.explain(TEXT)
     (label,), ((*probabilities,),) = classifier.predict(TEXT)
@@ -42,7 +42,7 @@ def test_weights_and_rest_add_up_to_the_margin(small, method):
 
 
 def test_weights_of_words_are_the_classifiers_own(small):
-    classifier, _ = train(baseline(small, "words"), progress=False)
+    classifier, _ = train(by_method(small, "words"), progress=False)
     told = classifier.explain("a a b")
     vector = classifier.vectorizer.transform(["a a b"])
     known, number = classifier.vectorizer.vocabulary_, classifier.labels.index(told.label)
@@ -86,7 +86,7 @@ def test_pairs_are_refused(small):
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["fine_tune", "words"])
 def test_deleting_what_weighs_most_tells_more_than_deleting_by_chance(small, method):
-    run = replace(small, epochs=6) if method == "fine_tune" else baseline(small, "words")
+    run = replace(small, epochs=6) if method == "fine_tune" else by_method(small, "words")
     classifier, _ = train(run, progress=False)
     texts, random = load_corpus(small.corpus).test.texts, np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ import pytest
 from bertstudy.paths import ROOT
 from bertstudy.results import execution, plans, rows
 from bertstudy.results.rows import Store, check, stages_of
-from bertstudy.runs import Run, baseline
+from bertstudy.runs import Run, by_method
 from bertstudy.versions import LEGACY, STAGES
 
 PRETRAINED = dict(
@@ -48,8 +48,8 @@ def rows_check(folder, reports):
     ("run", "stages"),
     [
         (Run(), ("documents", "segments", "encoder", "fine_tuning")),
-        (baseline(Run(), "tfidf"), ("documents", "tfidf")),
-        (baseline(Run(), "features"), ("documents", "segments", "encoder", "fine_tuning", "features")),
+        (by_method(Run(), "tfidf"), ("documents", "tfidf")),
+        (by_method(Run(), "features"), ("documents", "segments", "encoder", "fine_tuning", "features")),
         (Run(multitask="imdb+trec"), ("documents", "segments", "encoder", "fine_tuning", "multitask")),
         (
             Run(retention="general"),
@@ -119,7 +119,7 @@ def test_a_row_of_a_choice_that_is_not_registered_here_is_counted_and_stops_noth
 
 def test_stale_rows_are_made_again_and_no_others(small, reports, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "bertstudy")
-    plan = [small, baseline(small, "tfidf"), replace(small, **PRETRAINED)]
+    plan = [small, by_method(small, "tfidf"), replace(small, **PRETRAINED)]
     before = plans.run_all(plan, "smoke", progress=False)
     assert "stale" not in caplog.text
     monkeypatch.setitem(STAGES, "pretraining", "1.1")  # another random stream makes nothing stale

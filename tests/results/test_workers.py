@@ -12,7 +12,7 @@ from bertstudy import grid
 from bertstudy.paths import runs
 from bertstudy.results import execution, plans, workers
 from bertstudy.results.rows import unsqueeze
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 
 PRETRAINED = dict(
     further_pretraining="within_task", pretraining_steps=3, pretraining_window=32, pretraining_batch_size=4
@@ -94,7 +94,7 @@ def test_an_encoder_of_256_units_is_small_on_a_cpu_and_none_is_anywhere(small, m
     assert [workers.is_small(replace(small, encoder=name)) for name in sizes] == [True, False]
     gpu = True
     assert not workers.is_small(replace(small, encoder="small"))
-    assert workers.is_small(baseline(small, "words"))
+    assert workers.is_small(by_method(small, "words"))
 
 
 def test_how_many_processes(small, monkeypatch):

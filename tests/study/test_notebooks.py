@@ -22,7 +22,7 @@ from bertstudy.experiments.large import encoders
 from bertstudy.experiments.multitask import together
 from bertstudy.paths import notebooks
 from bertstudy.results import plans
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.study import pages, readme, setup, site
 
 PATHS = sorted(notebooks().glob("*.ipynb"))
@@ -337,7 +337,7 @@ def test_the_profiles_corpora_that_can_not_be_had_are_left_out_and_told(caplog, 
 def test_plans_that_are_run_together_give_a_table_each(reports, caplog):
     caplog.set_level(logging.INFO, "bertstudy")
     study = setup.setup(profile="smoke")
-    floor = baseline(study.on(), "tfidf")
+    floor = by_method(study.on(), "tfidf")
     first, second = grid(floor, seed=[0, 1]), grid(floor, seed=[1, 2])
     told, read = study.run_all(first, second), "2 runs: 2 read from reports/smoke/rows."
     said = [line for line in caplog.messages if "read from" in line]
@@ -440,9 +440,9 @@ def test_tasks_are_the_profiles_the_named_ones_or_the_readers_corpus(letters):
 
 def test_a_typed_text_is_explained(small):
     from bertstudy import train, widgets
-    from bertstudy.runs import baseline
+    from bertstudy.runs import by_method
 
-    classifier, _ = train(baseline(small, "words"), progress=False)
+    classifier, _ = train(by_method(small, "words"), progress=False)
     text, words = widgets.explained(classifier).children
     assert words.value == ""
     text.value = "a <b> u"

@@ -8,7 +8,7 @@ import pytest
 from bertstudy import cli, grid, profile, write_plan
 from bertstudy.results import plans
 from bertstudy.results.rows import Store
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.study import prices
 from bertstudy.study.planning import planned, value_of
 
@@ -78,7 +78,7 @@ def test_costs_are_of_the_runs_without_a_row_and_shared_ones_count_once(small, r
     assert own.together([run, run]) == own.together([run])
     assert own.together([run], made=[run]) == 0
     read_once = len(own.library.of(run).train.texts) + run.test_size
-    frozen = baseline(run, "embeddings")
+    frozen = by_method(run, "embeddings")
     assert own.together([frozen]) == pytest.approx(read_once / prices.FASTER * pieces / 1000)
     sharing = ["05_fewshot", "06_further_pretraining"]
     table = prices.costs("control", sharing, speed=1000.0, hour=2.0).set_index("notebook")

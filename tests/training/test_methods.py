@@ -13,7 +13,7 @@ from bertstudy import Classifier, Run, run
 from bertstudy.data.sampling import Documents, Split
 from bertstudy.results.execution import compute
 from bertstudy.results.rows import wrong
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.training.fine_tuning import fit
 from bertstudy.training.methods import words
 from bertstudy.training.methods.features import Reader
@@ -64,7 +64,7 @@ def test_a_reader_sees_each_segment_alone():
 
 @pytest.mark.parametrize("kind", ["bert", "distilbert"])
 def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
-    frozen = baseline(replace(small, encoder=tiny(kind), epochs=6, learning_rate=1e-2), "features")
+    frozen = by_method(replace(small, encoder=tiny(kind), epochs=6, learning_rate=1e-2), "features")
     classifier = Classifier.build(frozen, ["a", "z"])
     before = {name: weight.clone() for name, weight in classifier.state_dict().items()}
     texts = ["a b c", "u v w", "b a", "x y"] * 8
@@ -78,7 +78,7 @@ def test_features_leave_the_encoder_as_it_is_and_learn(small, tiny, kind):
 
 def test_rows_of_baselines_stand_beside_the_others(small):
     for method in ("tfidf", "features", "words", "embeddings"):
-        row = run(baseline(small, method), "baselines", progress=False)
+        row = run(by_method(small, method), "baselines", progress=False)
         assert row["run"]["method"] == method
         assert row["documents"] == {"train": 108, "dev": 12, "test": 60}
         assert 0 < row["seconds"]["test"] < row["seconds"]["all"]
@@ -87,7 +87,7 @@ def test_rows_of_baselines_stand_beside_the_others(small):
 
 
 def test_without_dev_the_epoch_of_a_row_is_the_candidate_that_was_chosen(small):
-    row = run(replace(baseline(small, "words"), dev_fraction=0.0), "smoke", progress=False)
+    row = run(replace(by_method(small, "words"), dev_fraction=0.0), "smoke", progress=False)
     best = min(row["history"], key=lambda entry: (entry["dev_rank"], entry["dev_loss"]))
     assert row["epoch"] == best["epoch"]
     assert len({entry["dev_rank"] for entry in row["history"]} | {entry["dev_loss"] for entry in row["history"]}) > 1
@@ -96,7 +96,7 @@ def test_without_dev_the_epoch_of_a_row_is_the_candidate_that_was_chosen(small):
 def test_vectors_of_other_weights_in_the_same_folder_are_read_anew(small, tiny, tmp_path):
     folder = tmp_path / "encoder"
     shutil.copytree(small.encoder, folder)
-    asked = baseline(replace(small, encoder=str(folder), piece_pooling="mean"), "embeddings")
+    asked = by_method(replace(small, encoder=str(folder), piece_pooling="mean"), "embeddings")
     losses = [compute(asked, progress=False)["loss"]]
     weights = load_file(folder / "model.safetensors")
     save_file({name: 2 * weight for name, weight in weights.items()}, folder / "model.safetensors", {"format": "pt"})
@@ -106,7 +106,7 @@ def test_vectors_of_other_weights_in_the_same_folder_are_read_anew(small, tiny, 
 
 def test_vectors_of_another_seeds_pooling_are_read_anew(small):
     run = replace(small, truncation="chunks:3", segment_pooling="attention", window=16, sample_seed=0)
-    first, second = (baseline(replace(run, seed=seed), "embeddings") for seed in (0, 1))
+    first, second = (by_method(replace(run, seed=seed), "embeddings") for seed in (0, 1))
     alone = compute(second, progress=False)["loss"]
     compute(first, progress=False)
     assert compute(second, progress=False)["loss"] == alone
@@ -121,7 +121,7 @@ def test_texts_that_an_earlier_run_has_read_count_as_if_they_were_read_now(small
         return embed(classifier, documents, **options)
 
     monkeypatch.setattr(Classifier, "embed", slowly)
-    asked = replace(baseline(small, "embeddings"), sample_seed=0)
+    asked = replace(by_method(small, "embeddings"), sample_seed=0)
     first, second = (compute(replace(asked, seed=seed), progress=False) for seed in (0, 1))
     assert read == [120, 60, 0, 0]
     for row in (first, second):

@@ -6,7 +6,7 @@ import pytest
 
 from bertstudy.model import progress
 from bertstudy.results import execution
-from bertstudy.runs import baseline
+from bertstudy.runs import by_method
 from bertstudy.training.methods import embeddings
 
 
@@ -73,7 +73,7 @@ def test_nothing_is_shown_where_it_is_not_wanted(small, bars):
 
 def test_embeddings_and_several_tasks_are_shown(small, bars):
     embeddings._known.cache_clear()
-    execution.train(baseline(small, "embeddings"))
+    execution.train(by_method(small, "embeddings"))
     assert {bar.desc for bar in bars} == {"embedding"}
     assert sum(bar.done for bar in bars) == 120 + 60
     bars.clear()

@@ -12,6 +12,7 @@ from ...model.memory import sent
 from ...model.precision import grad_scaler
 from ...model.progress import ticking
 from ...model.segments import Document
+from ...runs import Run
 from ..fine_tuning import epochs_of
 from ..job import Job, stopping
 from ..optim import Optimizer, parameter_groups
@@ -86,6 +87,7 @@ def _backward(classifier, documents, batch, scale):
     "contrastive",
     number="1.0",
     example=20,
+    settings={"epochs": 1, "min_steps": 0, "batch_size": 16, "learning_rate": 2e-5, "piece_pooling": "mean"},
     ignores=("head_dropout", "class_weights", "evaluations", "retention"),  # of fine-tuning with a head
 )
 class Contrastive(Embeddings):
@@ -99,6 +101,11 @@ class Contrastive(Embeddings):
 
     def __init__(self, argument: int):
         self.rounds = argument
+
+    def read(self, run: Run, documents: int) -> int:
+        """Two documents a pair."""
+        number = 2 * self.rounds * documents
+        return 2 * number * epochs_of(run, number)
 
     def encoder(self, job: Job) -> Classifier:
         """A classifier whose encoder has learnt from pairs."""

@@ -78,6 +78,7 @@ def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, *
 @method(
     "embeddings",
     reads=("documents", "segments", "encoder", "vector", "pretraining", "multitask"),
+    settings={"piece_pooling": "mean"},
     stages=("segments", "encoder"),
     number="2.0",
 )

@@ -13,7 +13,7 @@ from ...data.corpora import LIBRARY, Corpus, Library
 from ...data.sampling import Split
 from ...model.classifier import Classifier
 from ...runs import Run
-from ..fine_tuning import Labelled, Technique, evaluate, fit
+from ..fine_tuning import Labelled, Technique, epochs_of, evaluate, fit
 from ..job import Job, Outcome, stopping
 from ..multitask import fine_tuned_together, take_head
 from ..pretraining import further_pretrained
@@ -43,6 +43,10 @@ class FineTune(Technique):
     def documents(self, train: Split, run: Run) -> Split:
         """The documents to train on, from those drawn for the run."""
         return train
+
+    def read(self, run: Run, documents: int) -> int:
+        """How many documents are read in training on so many, each as often as it is read."""
+        return epochs_of(run, documents) * documents * self.copies
 
     def begin(self, classifier: Classifier, train: Labelled) -> None:
         """Before the first step, with the documents of segments to train on and their classes."""
