@@ -70,9 +70,8 @@ def per_point(rows: pd.DataFrame, keys: list[str], pooled: bool = False) -> pd.D
         if math.isnan(low):  # one seed: all that is known is the sampling error of the test set
             n = group["documents"].iloc[0]["test"]
             low, high = stats.wilson(round(mean * n / 100), n)
-        lines.append(
-            {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean, "low": low, "high": high}
-        )
+        line = {**dict(zip(keys, values, strict=True)), "seeds": len(group), "error": mean}
+        lines.append({**line, "low": max(0.0, low), "high": min(100.0, high)})
     return pd.DataFrame(lines)
 
 
@@ -157,6 +156,7 @@ def result_of(name: str, data: pd.DataFrame) -> str:
     if not ordered:
         return ""
 
+    most = max(line.get("seeds", 0) for line in ordered)
     own = f"{value}_" if f"{value}_low" in data else ""  # beside an interval of the mean error
 
     def told(line):
@@ -164,9 +164,10 @@ def result_of(name: str, data: pd.DataFrame) -> str:
         style = ".1f" if unit == "%" or not own else ".3g"
         interval = "" if math.isnan(low) else f" [{low:{style}}, {high:{style}}]"
         number = f"{line[value]:.1f}" if unit == "%" else f"{line[value]:.3g}"
+        alone = " (one seed)" if line.get("seeds") == 1 < most else ""
         if "corpus" in line:  # a reader's own is a path
             line = {**line, "corpus": Path(line["corpus"]).name}
-        return f"{point.format(**line)}: {number}{f' {unit}'.rstrip()}{interval}"
+        return f"{point.format(**line)}: {number}{f' {unit}'.rstrip()}{interval}{alone}"
 
     if len(ordered) > 1 and ordered[0][value] == ordered[-1][value]:
         alike = told(ordered[0]).rpartition(": ")[2].partition(" [")[0]

@@ -10,6 +10,7 @@ import pytest
 from conftest import NO_TORCH
 
 from bertstudy import Run, claims, experiments, figures, paper, stats, widgets
+from bertstudy.analysis.drawing import result_of
 from bertstudy.experiments.further_pretraining import plan_sources
 
 ROOT = Path(figures.__file__).parents[2]
@@ -133,6 +134,21 @@ def test_the_numbers_of_the_few_shot_figure(rows):
     half = 4.302653 * 2.0 / 3**0.5
     assert data.loc[0, ["low", "high"]].tolist() == pytest.approx([28 - half, 28 + half], rel=1e-5)
     assert data.loc[1, ["low", "high"]].tolist() == pytest.approx(stats.wilson(400, 2000))
+
+
+def test_the_caption_of_a_figure_tells_what_one_seed_says_alone(rows):
+    told = result_of("few_shot", figures.few_shot_data(rows))
+    assert told.startswith(
+        "Lowest error: FiT with 250 labels: 20.0 % [18.3, 21.8] (one seed). Highest: FiT with 100 labels"
+    )
+    assert told.endswith("].")
+    assert "one seed" not in result_of("few_shot", figures.few_shot_data(rows[rows["seed"] == 0]))
+
+
+def test_no_interval_of_errors_goes_beyond_all_or_none(rows):
+    for error, end, value in ((1.0, "low", 0.0), (99.0, "high", 100.0)):
+        data = figures.few_shot_data(rows.assign(error=[error, 50.0, error, 50.0]))
+        assert data[end].iloc[0] == value
 
 
 def test_the_few_shot_figure_shows_seeds_means_intervals_and_the_papers_points(rows):
