@@ -32,7 +32,7 @@ from ..training.metrics import rank
 from . import budget
 from .checks import BEYOND, beyond, measure_lengths
 from .documents import YourData
-from .figures import EMBEDDINGS, PAIRS, TUNED, WORDS, chosen, measured, your_recipes_data
+from .figures import EMBEDDINGS, FEW, PAIRS, TUNED, WORDS, chosen, is_tuned, measured, your_recipes_data
 from .findings import Finding
 
 LOG = logging.getLogger(__name__)
@@ -44,7 +44,6 @@ RATES = (2.0, 1.0, 4.0)  # times the profile's learning rate
 WINDOWS = (32, 64, 128, 256, 512)  # word pieces
 COVERED = 0.95  # share of the documents that has to fit the window
 SHORTEST = 128  # the window is shortened down to this before epochs are taken away
-FEW = 1000  # with fewer labels, twice the epochs and contrastive pairs are worth trying
 ENOUGH = 50_000  # with at least this many word pieces of text, further pretraining is worth trying
 PRETRAINING = 2.0  # what a piece costs in masked-LM training, in pieces of fine-tuning
 
@@ -79,6 +78,7 @@ def carry_out(run: Run, data: YourData, corpus: Corpus, stop: Any = None) -> dic
 def _tried(run, data, recipe, stop=None):
     """The row of a run on train, scored on dev, under the recipe's name; it is added to data.rows."""
     row = carry_out(run, data, data.corpus, stop) | {"recipe": recipe, "available": len(data.train.texts)}
+    row["metric"] = data.metric
     placed = rank(data.metric, unsqueeze(row["truth"]), unsqueeze(row["predictions"]), row["loss"])
     row["rank"] = (placed, row["loss"])  # the lowest is the best
     data.rows = [other for other in data.rows if other["id"] != row["id"]] + [row]
@@ -86,7 +86,7 @@ def _tried(run, data, recipe, stop=None):
 
 
 def best(data: YourData) -> dict:
-    """The row that is best on dev by data.metric; of each method only rows on its most labels are compared."""
+    """The row that is kept, by dev and data.metric: see `figures.chosen`."""
     return chosen(rows(data)).to_dict()
 
 
@@ -98,11 +98,6 @@ def rows(data: YourData) -> pd.DataFrame:
 def tried(data: YourData) -> pd.DataFrame:
     """What has been tried so far, one line per recipe, on its most labels: see `figures.your_recipes_data`."""
     return your_recipes_data(rows(data))
-
-
-def is_tuned(method: str) -> bool:
-    """Whether a method trains the encoder, which takes minutes."""
-    return "fine_tuning" in METHODS.entry(method).reads
 
 
 def _leave_out(data, recipe, labelled, seconds, why):

@@ -199,7 +199,7 @@ def verdict(result: dict) -> Finding:
     if METRICS.entry(metric).balanced:
         gain, low, high = difference(metric, truth, ours, words)
         unit = f"{'points ' if METRICS.entry(metric).unit else ''}of {metric.replace('_', '-')}"
-    text += f"{result['recipe'].capitalize()} was the best on the documents set aside, and is what is kept. On test it "
+    text += f"{result['recipe'].capitalize()} was chosen on the documents set aside, and is what is kept. On test it "
     text += f"is {abs(gain):.3g} {unit} {'better' if gain > 0 else 'worse'} than words (95 % interval of the gain "
     text += f"{low:.3g} to {high:.3g}): "
     text += "better." if low > 0 else "worse; keep words instead." if high < 0 else "inconclusive."
