@@ -51,6 +51,15 @@ def test_a_wrong_call_is_told_in_a_line(capsys, monkeypatch, arguments, says):
     assert says in refused(capsys, *arguments)
 
 
+def test_a_kind_of_several_fields_is_listed_by_field(capsys):
+    cli.main(["list", "poolings"])
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert len(set(names)) == len(names) == 10
+    assert {"piece_pooling=mean", "layers=mean", "segment_pooling=attention"} <= set(names)
+    cli.main(["list", "schedules"])
+    assert "slanted_triangular" in capsys.readouterr().out.split()
+
+
 @pytest.mark.parametrize("command", [["report", "00"], ["figures"], ["notebooks", "{place}/new"]], ids=" ".join)
 def test_a_folder_that_can_not_be_written_to_is_told_before_anything_runs(capsys, monkeypatch, tmp_path, command):
     (tmp_path / "file").write_text("")
