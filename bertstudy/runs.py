@@ -154,11 +154,11 @@ class Run:
     max_grad_norm: float = knob(1.0, above=0, part="training")  # over all parameters together; float('inf'): none
     dropout: float = knob(0.1, least=0, below=1, part="fine_tuning")  # on hidden states
     attention_dropout: float = knob(0.0, least=0, below=1, part="fine_tuning")  # the paper's is 0.1; 0 is faster
-    head_dropout: float = knob(0.1, least=0, below=1, part="training")
+    head_dropout: float = knob(0.1, least=0, below=1, part="head")
     # bf16: half precision where the hardware multiplies in it, else float32; the row records which it was
     precision: str = knob("fp32", names=PRECISIONS, part="encoder")
     # of the classes in the loss: "balanced" gives all classes the same total weight, whatever their sizes
-    class_weights: str = knob("none", names=CLASS_WEIGHTS, part="training", added=True)
+    class_weights: str = knob("none", names=CLASS_WEIGHTS, part="head", added=True)
 
     # further pretraining of the encoder (§4.2, §5.4): on the texts of this corpus ("within_task"), of all of its kind
     # ("in_domain"), of all ("cross_domain"), or of corpora by name ("movies+restaurants")
@@ -186,9 +186,9 @@ class Run:
 
     # what is measured, and what epochs and strengths are chosen by on dev
     metric: str = knob("error", check=METRICS.check, part="documents", off=NO_DEV, added=True)
-    evaluations: int = knob(1, least=1, part="training", off=NO_DEV, added=True)  # on dev in an epoch; the best is kept
+    evaluations: int = knob(1, least=1, part="head", off=NO_DEV, added=True)  # on dev in an epoch; the best is kept
     # measures masked-LM loss after the last step, on these texts ("general" or a corpus) and on the task's own
-    retention: str = knob("none", part="fine_tuning", corpora="one", added=True)
+    retention: str = knob("none", part="retention", corpora="one", added=True)
 
     def __post_init__(self):
         for declared in fields(self):
@@ -262,8 +262,6 @@ def unused_fields(run: Run) -> dict[str, str]:
         off = declared.metadata["off"]
         if declared.metadata["part"] not in reads and declared.name != "encoder":
             reasons[declared.name] = f"method={run.method!r}, which reads {', '.join(reads)} only"
-        elif entry and declared.name in entry.ignores:
-            reasons[declared.name] = f"method={run.method!r}"
         elif off and off.holds(run):
             reasons[declared.name] = off.reason(run)
     return reasons
@@ -292,8 +290,8 @@ def by_method(run: Run, method: str) -> Run:
     settings |= entry.settings
     if "learning_rate" in settings and run.encoder in CONTROL:
         settings["learning_rate"] *= CONTROL_RATE
-    copied = [name for name in fields_of(*entry.reads) if name not in entry.ignores]
-    return Run(**{name: getattr(run, name) for name in copied} | settings | {"method": method})
+    copied = {name: getattr(run, name) for name in fields_of(*entry.reads)}
+    return Run(**copied | settings | {"method": method})
 
 
 def check_field(name: str, value: Any) -> Any:

@@ -3,16 +3,16 @@
 A method is a file of its own in training/methods/, named as the method, with a class that is decorated by `@method`.
 It states which parts of a Run it reads (see `run.knob`), and which stages of computation its runs pass beside that
 of the documents (see `versions.STAGES`). number: that of what its own file computes, which is such a stage, by the name
-of the method; "" where it adds nothing. ignores: fields of these parts that have no effect all the same. settings:
-fields of which it has values of its own, as its source does (see `runs.by_method`). example: of the number that is
-given after a colon, as in "lora:8"; None where it takes none. To add a method, write such a file, or decorate a class
-anywhere else.
+of the method; "" where it adds nothing. settings: fields of which it has values of its own, as its source does (see
+`runs.by_method`). example: of the number that is given after a colon, as in "lora:8"; None where it takes none. To add
+a method, write such a file, or decorate a class anywhere else.
 """
 
 from ..registry import Registry
 from ..versions import STAGES
 
-PARTS = ("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask")
+PARTS = ("documents", "segments", "encoder", "vector", "training", "head", "fine_tuning", "pretraining", "multitask")
+PARTS += ("retention",)
 TUNED = ("segments", "encoder", "fine_tuning")  # the stages of fine-tuning, and of what is changed in it
 PAIRS, MOST_ROUNDS = 1000, 20  # of one class, of all documents together; of a document, as in their source
 
@@ -20,7 +20,6 @@ METHODS = method = Registry(
     "method",
     home="bertstudy.training.methods:method",
     reads=PARTS,
-    ignores=(),
     settings={},
     stages=TUNED,
     number="",

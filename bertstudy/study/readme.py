@@ -12,6 +12,7 @@ from ..analysis.deciding import p_shown
 from ..experiments.fewshot import RIVALS, crossings, rivals_data
 from ..paths import reports
 from ..profiles import SHOWS
+from ..registry import unique
 from ..results.rows import rows as stored_rows
 from ..whole import write_text
 from .telling import PROFILES, counted, finding, markdown_figure, shown_figures
@@ -19,7 +20,6 @@ from .verdicts import DECIDED, verdicts
 
 FRONT = "compact"  # the profile whose results the project's README tells
 SIZES = (8, 32, 64, 250)  # labels a class, of its table of rivals
-NONE = pd.Series(dtype=float)
 
 
 def write() -> Path:
@@ -68,15 +68,15 @@ def _rivals() -> list[str]:
     ids = next((figure.ids for figure in shown_figures(FRONT) if figure.name == "rivals"), [])
     rows = stored_rows(FRONT, ids)
     data, crossed = rivals_data(rows), crossings(rows)
-    points = data[data["seeds"] >= DRAWS].pivot_table("error", ["corpus", "arm"], "each", sort=False)
+    points = data[data["seeds"] >= DRAWS]
+    errors = {(point.corpus, point.arm, point.each): f"{point.error:.1f}" for point in points.itertuples()}
     lines = [
         f"| corpus | way | {' | '.join(map(str, SIZES))} | fine-tuning is |",
         f"|---|---|{'---:|' * len(SIZES)}---|",
     ]
-    for corpus, arm in points.index:
-        errors = [points.get(size, NONE).get((corpus, arm), float("nan")) for size in SIZES]
+    for corpus, arm in unique(zip(points["corpus"], points["arm"], strict=True)):
         told = crossed.get(f"{corpus}: {RIVALS[arm]}", {"fine-tuning is": ""})
-        numbers = " | ".join("" if pd.isna(error) else f"{error:.1f}" for error in errors)
+        numbers = " | ".join(errors.get((corpus, arm, size), "") for size in SIZES)
         lines.append(f"| {corpus} | {RIVALS[arm]} | {numbers} | {told['fine-tuning is']} |")
     return lines
 

@@ -85,10 +85,10 @@ def _backward(classifier, documents, batch, scale):
 
 @method(
     "contrastive",
+    reads=("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask"),
     number="1.0",
     example=20,
     settings={"epochs": 1, "min_steps": 0, "batch_size": 16, "learning_rate": 2e-5, "piece_pooling": "mean"},
-    ignores=("head_dropout", "class_weights", "evaluations", "retention"),  # of fine-tuning with a head
 )
 class Contrastive(Embeddings):
     """The encoder learns to tell pairs of one class from others; then logistic regression on its vectors.

@@ -15,7 +15,7 @@ READ_BY = 128  # units of the LSTM, in each direction
 
 @method(
     "features",
-    reads=("documents", "segments", "encoder", "training", "pretraining", "multitask"),
+    reads=("documents", "segments", "encoder", "training", "head", "pretraining", "multitask"),
     number="2.0",
 )
 class Features(FineTune):
