@@ -165,8 +165,8 @@ def test_a_field_of_run_is_its_declaration_and_the_place_that_reads_it(house):
     check = ("-m", "bertstudy", "rows", "check")
     before = run(house, *check, BERTSTUDY_REPORTS=str(ROOT / "reports"))
     runs = house / "bertstudy" / "runs.py"
-    line = '    evaluations: int = knob(1, least=1, part="training"'
-    field = '    head_bias: float = knob(0.0, most=9, part="training", added=True)\n'
+    line = '    evaluations: int = knob(1, least=1, part="head"'
+    field = '    head_bias: float = knob(0.0, most=9, part="head", added=True)\n'
     runs.write_text(runs.read_text().replace(line, field + line))
     classifier = house / "bertstudy" / "model" / "classifier.py"
     start = "nn.init.zeros_(self.head.bias)"
