@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 import bertstudy
-from bertstudy.study.readme import with_tables
+from bertstudy.study.readme import FRONT, with_tables
+from bertstudy.study.verdicts import verdicts
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,11 +104,12 @@ def test_no_file_has_two_jobs_and_nothing_built_is_in_git():
 def test_the_readmes_tables_are_those_of_the_rows(monkeypatch):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(ROOT / "reports"))
     readme = (ROOT / "README.md").read_text()
-    assert with_tables(readme) == readme
+    judged = verdicts(FRONT)
+    assert with_tables(readme, judged) == readme
     emptied = re.sub(r"(?s)(<!-- (\w+) -->\n).*?(<!-- /\2 -->)", r"\1\n\3", readme)
     assert len(emptied) < len(readme) - 2000
-    assert with_tables(emptied) == readme
-    assert with_tables("No marks.") == "No marks."
+    assert with_tables(emptied, judged) == readme
+    assert with_tables("No marks.", judged) == "No marks."
 
 
 def test_the_walk_of_a_run_names_files_that_are_there_and_goes_one_way():

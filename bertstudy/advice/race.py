@@ -77,8 +77,8 @@ def carry_out(run: Run, data: YourData, corpus: Corpus, stop: Any = None) -> dic
 
 def _tried(run, data, recipe, stop=None):
     """The row of a run on train, scored on dev, under the recipe's name; it is added to data.rows."""
-    row = carry_out(run, data, data.corpus, stop) | {"recipe": recipe, "available": len(data.train.texts)}
-    row["metric"] = data.metric
+    told = {"recipe": recipe, "available": len(data.train.texts), "metric": data.metric}
+    row = carry_out(run, data, data.corpus, stop) | told
     placed = rank(data.metric, unsqueeze(row["truth"]), unsqueeze(row["predictions"]), row["loss"])
     row["rank"] = (placed, row["loss"])  # the lowest is the best
     data.rows = [other for other in data.rows if other["id"] != row["id"]] + [row]
@@ -142,7 +142,7 @@ def embeddings(data: YourData) -> pd.DataFrame:
     not enough, it is left out.
     """
     _prepare(data)
-    run = by_method(replace(data.base, piece_pooling="mean"), "embeddings")
+    run = by_method(data.base, "embeddings")
     documents = len(data.train.texts) + len(data.dev.texts)
     for window in sorted({run.window, *(w for w in WINDOWS[1:3] if w < run.window)}, reverse=True):
         run = _cut(run, window)

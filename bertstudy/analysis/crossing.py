@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
+
+from .. import stats
 
 DRAWS = 5  # with fewer draws, Student's t is too wide to say anything
 
@@ -51,9 +52,8 @@ def crossing(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> Crossi
     draws = np.isfinite(gain).sum(0)
     if draws.min(initial=DRAWS) < DRAWS:
         raise ValueError(f"A crossing needs {DRAWS} draws or more of both ways at each size, not {draws.min()}.")
-    mean = np.nanmean(gain, 0)
-    half = stdtrit(draws - 1, 0.975) * np.nanstd(gain, 0, ddof=1) / draws**0.5
-    return Crossing(*(crossing_of(sizes, mean + shift * half, np.zeros(len(sizes))) for shift in (0, 1, -1)))
+    mean, low, high = np.transpose([stats.mean_interval(one[np.isfinite(one)]) for one in gain.T])
+    return Crossing(*(crossing_of(sizes, curve, np.zeros(len(sizes))) for curve in (mean, high, low)))
 
 
 def labels_for(sizes: np.ndarray, errors: np.ndarray, target: float) -> float:

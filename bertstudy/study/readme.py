@@ -10,7 +10,7 @@ from ..analysis.claims import interval, number
 from ..analysis.crossing import DRAWS
 from ..analysis.deciding import p_shown
 from ..experiments.fewshot import RIVALS, crossings, rivals_data
-from ..paths import reports
+from ..paths import IS_CHECKOUT, reports
 from ..profiles import SHOWS
 from ..registry import unique
 from ..results.rows import rows as stored_rows
@@ -23,36 +23,36 @@ SIZES = (8, 32, 64, 250)  # labels a class, of its table of rivals
 
 
 def write() -> Path:
-    """Write reports/README.md from the stored rows and figures, and the tables of the README beside it. Gives the path
-    of the first. The same rows give the same bytes."""
-    parts = [HEAD]
+    """Write reports/README.md from the stored rows and figures, and the tables of a checkout's README beside it. Gives
+    the path of the first. The same rows give the same bytes."""
+    parts, beside = [HEAD], reports().parent / "README.md"
     for profile in PROFILES:
         table = stored_rows(profile)
         if len(table):
+            judged = verdicts(profile)
             parts += [
                 f"## Profile {profile}: {len(table)} runs",
                 SHOWS[profile],
-                *_claims(profile),
+                *_claims(judged),
                 *_questions(profile),
             ]
-    beside = reports().parent / "README.md"
-    if beside.exists():
-        write_text(beside, with_tables(beside.read_text(encoding="utf-8")))
+            if profile == FRONT and IS_CHECKOUT and beside.exists():
+                write_text(beside, with_tables(beside.read_text(encoding="utf-8"), judged))
     return write_text(reports() / "README.md", "\n\n".join(parts) + "\n")
 
 
-def with_tables(text: str) -> str:
-    """A text with the tables of today's rows between its marks, <!-- found --> and <!-- rivals -->; others stay."""
-    for name, table in (("found", _found), ("rivals", _rivals)):
+def with_tables(text: str, judged: pd.DataFrame) -> str:
+    """A text with tables between its marks: <!-- found -->, of the claims judged (`verdicts(FRONT)`) those that are
+    decided, and <!-- rivals -->. Without such marks it stays."""
+    for name, table in (("found", _found(judged)), ("rivals", _rivals())):
         begin, end = f"<!-- {name} -->\n", f"\n<!-- /{name} -->"
         if begin in text and end in text:
-            text = text.partition(begin)[0] + begin + "\n".join(table()) + end + text.partition(end)[2]
+            text = text.partition(begin)[0] + begin + "\n".join(table) + end + text.partition(end)[2]
     return text
 
 
-def _found() -> list[str]:
-    """The findings that are decided on real text, as a table."""
-    table = verdicts(FRONT)
+def _found(table):
+    """The findings that are decided, as a table."""
     return [
         "| finding | verdict | effect, points | seeds |",
         "|---|---|---:|---:|",
@@ -63,7 +63,7 @@ def _found() -> list[str]:
     ]
 
 
-def _rivals() -> list[str]:
+def _rivals():
     """The errors of all rivals where labels are few, and from how many labels on fine-tuning is better, as a table."""
     ids = next((figure.ids for figure in shown_figures(FRONT) if figure.name == "rivals"), [])
     rows = stored_rows(FRONT, ids)
@@ -108,9 +108,8 @@ segments of the whole text are read and pooled. ξ: a layer's learning rate, as 
 `bertstudy report` and `bertstudy figures` write this file from the stored rows and build its pages, `reports/site/`."""
 
 
-def _claims(profile: str) -> list[str]:
-    """The claims as a table, judged by a profile's rows."""
-    table = verdicts(profile)
+def _claims(table: pd.DataFrame) -> list[str]:
+    """The claims judged, as a table."""
     lines = ["| finding | verdict | effect | p | paper | seeds | labels | test documents |"]
     lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
     for claim in table.to_dict("records"):
