@@ -25,6 +25,7 @@ ALIKE = (*(name for name in DEFAULTS if name not in ("seed", "retention")), "mea
 FRACTIONS = frozenset(paper.few_shot()["fraction"])  # other samples are no evidence: curves of their own have them
 USUAL = {"warmup": 0.1, "bias_correction": True, "max_grad_norm": 1.0}
 LEAST = 0.1  # the least effect of interest, as a share of the first setting's error: half a point of the paper's five
+FEW = 2  # fields, of which a contrast's values can be told in a line
 SEEDS = 3  # without as many there is no verdict, however many the documents
 DOMAIN_WORDS = "Opinions use words of the domain, which the encoder has not met, beside everyday ones, which it knows."
 NUMBERS = ("seeds", "documents", "effect", "low", "high", "error", "freedom", "seeds_share")
@@ -196,7 +197,7 @@ def _effect(rows, contrast, plan, most):
     """The setting of a contrast, its stats.Effect and the least effect of interest, in points; None without rows.
 
     The last is LEAST of the first setting's error, with `less` of that at the largest value. The setting has `labels`,
-    the number of labelled documents, dev included.
+    the number of labelled documents, dev included, and `values` (`_values`).
     """
     found = compared(rows, contrast, plan, most)
     if found is None:
@@ -209,7 +210,20 @@ def _effect(rows, contrast, plan, most):
             for pair in ((first, away[0]), (second, away[1]))
         )
     labelled = max(one["train"] + one["dev"] for one in found[1][0]["documents"])
-    return {**found[0], "labels": labelled}, stats.paired(first, second), least
+    setting = {**found[0], "labels": labelled, "values": _values(contrast, *found[1][:2])}
+    return setting, stats.paired(first, second), least
+
+
+def _values(contrast, first, second):
+    """The values that differ of a contrast that is free in few fields, such as "layers: last against 4"; else ""."""
+    if len(contrast.free) > FEW:
+        return ""
+    pairs = {name: [_shown(side[name].iloc[0]) for side in (second, first)] for name in contrast.free}
+    return ", ".join(f"{name}: {new} against {old}" for name, (new, old) in pairs.items() if new != old)
+
+
+def _shown(value):
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def evidence(kind: str, effect: stats.Effect, least: float) -> tuple[float, float]:
@@ -236,13 +250,13 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     A claim of several contrasts holds where all do, so that p_holds is the largest of theirs, and the line has the
     numbers of that contrast, but for the fewest seeds of all; it doesn't hold where one doesn't, so that p_fails is the
     smallest, adjusted for their number. least: the least effect of interest in points, LEAST of the first setting's
-    error. settings: how many are compared, of each of which a seed is a run. parts: of several contrasts the effect of
-    each, in words. labels: labelled documents. Numbers are None where rows are lacking; the paper's is then that of the
-    contrast which is the weakest there.
+    error. settings: how many are compared, of each of which a seed is a run. detail: of several contrasts the effect of
+    each, in words; of one that is free in few fields their values. labels: labelled documents. Numbers are None
+    where rows are lacking; the paper's is then that of the contrast which is the weakest there.
     plan, most: as `compared` takes them.
     """
     line = {"claim": claim.name, "statement": claim.statement, "section": claim.section, "notebook": claim.notebook}
-    line |= {"kind": claim.kind, "planted": "", "parts": ""}
+    line |= {"kind": claim.kind, "planted": "", "detail": ""}
     results = [(contrast, _effect(rows, contrast, plan, most)) for contrast in claim.contrasts]
     if any(result is None for _, result in results):
         papers = pd.Series([contrast.paper for contrast in claim.contrasts], dtype=float)
@@ -254,11 +268,12 @@ def judge(claim: Claim, rows: pd.DataFrame, plan: Plan = ANY_PLAN, most: int | N
     unjudged = any(np.isnan(holds) for holds, *_ in found)
     weakest = max(found, key=lambda one: (one[2].seeds < SEEDS, np.nan_to_num(one[0]), -one[2].effect))
     p_holds, _, effect, contrast, setting, least = weakest
+    effects = [f"{other.name}: {interval(one._asdict())}" for _, _, one, other, *_ in found]
     return {
         **line,
         "corpus": setting["corpus"],
         "labels": setting["labels"],
-        "parts": "; ".join(f"{one[3].name}: {interval(one[2]._asdict())}" for one in found if len(found) > 1),
+        "detail": setting["values"] if len(found) == 1 else "; ".join(effects),
         **{name: getattr(effect, name) for name in NUMBERS},
         "seeds": min(one.seeds for _, _, one, *_ in found),
         "least": least,

@@ -215,20 +215,20 @@ def _vote(rows):
 
 
 def _beside(recipe, rows):
-    """A way's effect: its error, and how much less it is than the recipe's on the same seeds, in points."""
+    """A way's error and loss, and its effect: how many points less error it has than the recipe on the same seeds."""
     seeds = recipe.index.intersection(rows.index)
     first, second = ([wrong(row).astype(int) for row in side.loc[seeds].to_dict("records")] for side in (recipe, rows))
-    line = {"seeds": len(seeds), "error": rows.loc[seeds, "error"].mean()}
+    line = {"seeds": len(seeds), **rows.loc[seeds, ["error", "loss"]].mean()}
     effect = stats.paired(first, second)
     told = {"effect": effect.effect, "low": effect.low, "high": effect.high}
     return line | (told if rows is not recipe else {"effect": 0.0})
 
 
 def beside_the_recipe_data(rows: pd.DataFrame) -> pd.DataFrame:
-    """Each way beside the recipe: corpus, labelled, way, seeds, error (mean, %), effect (points less error than the
-    recipe on the same seeds) with its 95 % interval over seeds and documents, seconds (to a classifier, the fastest),
-    source and what it reports. A vote is of the recipe's runs on one sample: it stands beside their mean, with the
-    interval over documents alone, and takes as long as all of them.
+    """Each way beside the recipe: corpus, labelled, way, seeds, error (mean, %), loss (mean cross-entropy, nats),
+    effect (points less error than the recipe on the same seeds) with its 95 % interval over seeds and documents,
+    seconds (to a classifier, the fastest), source and what it reports. A vote is of the recipe's runs on one sample:
+    it stands beside their mean, with the interval over documents alone, takes as long as all of them, and has no loss.
     """
     lines = []
     for (corpus, labelled), group in _with_ways(rows).groupby(["corpus", "labelled"], sort=False):

@@ -89,14 +89,15 @@ its figures.
 
 Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
-IMDb. A finding of several comparisons tells each, and is judged by the weakest. The least effect of interest is a tenth
-of the error of the setting that is compared with. That something is better **holds** where the effect is surely above
-zero, and **doesn't hold** where it is surely below the least of interest. That something is as good, or gains nothing,
-**holds** where a loss, or a gain, of that size is excluded, and **doesn't hold** where there surely is one. "Surely" is
-by p values adjusted over the findings of a notebook (Holm's method): the chance of any false verdict among them is at
-most 5 %, later looks with more seeds counted. All planned seeds must be there, three at the least. **inconclusive**:
-all else (`bertstudy next` says what would decide it). Findings are judged on IMDb alone (control: movies) with the
-fewest labels of their notebook; figures show other corpora too. **not run**: the runs that would judge it are missing.
+IMDb. A finding of several comparisons tells each, and is judged by the weakest; one that is about a field or two of the
+runs tells their values. The least effect of interest is a tenth of the error of the setting that is compared with. That
+something is better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below the
+least of interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is
+excluded, and **doesn't hold** where there surely is one. "Surely" is by p values adjusted over the findings of a
+notebook (Holm's method): the chance of any false verdict among them is at most 5 %, later looks with more seeds
+counted. All planned seeds must be there, three at the least. **inconclusive**: all else (`bertstudy next` says what
+would decide it). Findings are judged on IMDb alone (control: movies) with the fewest labels of their notebook; figures
+show other corpora too. **not run**: the runs that would judge it are missing.
 
 The tenth was chosen when 284 of compact's runs had been seen; it was half a point before, which is a thirtieth or less
 of MiniLM's errors with some hundreds of labels, and which 2,000 test documents can't exclude.

@@ -63,8 +63,8 @@ def alt_of(figure: Shown) -> str:
 
 
 def finding(claim: dict[str, Any]) -> str:
-    """A claim's statement; of several contrasts with the effect of each, the first number being the weakest one's."""
-    return f"{claim['statement']} ({claim['parts']})" if claim["parts"] else claim["statement"]
+    """A claim's statement, with the effect of each of several contrasts or the values of the fields it is about."""
+    return f"{claim['statement']} ({claim['detail']})" if claim["detail"] else claim["statement"]
 
 
 def counted(table: pd.DataFrame) -> str:
@@ -105,7 +105,7 @@ def verdict_line(claim: dict[str, Any]) -> str:
         evidence.append(f"{claim['documents']:,.0f} test documents")
         parts = (f"{effect} points", p and f"p {p}", *evidence, paper and f"paper {paper}")
         said = ", ".join(part for part in parts if part)
-        told.append(f"{said} ({claim['parts']})" if claim["parts"] else said)
+        told.append(f"{said} ({claim['detail']})" if claim["detail"] else said)
     return ". ".join([*told, claim["needs"]]).rstrip(". ")
 
 

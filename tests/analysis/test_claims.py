@@ -210,6 +210,17 @@ def test_the_weakest_contrast_decides():
     assert line["effect"] == pytest.approx(-10)
 
 
+def test_a_finding_tells_the_values_that_were_compared():
+    """Who reads of the lowest and the highest rate sees which these are; of many fields at once none are told."""
+    rate = [one for rate, error in ((1e-4, 20), (1e-3, 50)) for one in seeds(error, learning_rate=rate, retention="g")]
+    assert told("high rate fails", rate)["detail"] == "learning_rate: 0.0001 against 0.001"
+    lora = seeds(10, fraction=0.004, method="lora:8", learning_rate=5e-4)
+    values = told("LoRA", [*seeds(20, fraction=0.004, learning_rate=1e-4), *lora])["detail"]
+    assert values == "method: lora:8 against fine_tune, learning_rate: 0.0005 against 0.0001"
+    after = seeds(10, further_pretraining="within_task", pretraining_steps=9)
+    assert told("within the task", [*seeds(20), *after])["detail"] == ""
+
+
 def test_what_was_planted_is_known_of_composed_corpora_alone():
     rate = [one for rate, error in ((1e-4, 20), (1e-3, 50)) for one in seeds(error, learning_rate=rate, retention="g")]
     assert told("high rate fails", rate)["planted"] == claim("high rate fails").planted != ""

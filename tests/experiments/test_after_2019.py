@@ -24,6 +24,7 @@ def row(run, errors):
     labelled = round(run.fraction * 25_000)
     told = {"documents": {"train": labelled, "dev": 0, "test": 200}, "labels": ["n", "p"], "retention": None}
     told |= {"pretraining": None, "multitasked": None, "depth": 4, "error": errors / 2, "truth": squeeze(TRUTH)}
+    told["loss"] = errors / 100
     seconds = {"train": 10.0 + run.seed, "test": 1.0, "all": 14.0}
     predicted = squeeze(np.where(wrong, 1 - TRUTH, TRUTH))
     return {**asdict(run), **told, "id": f"{run}", "seconds": seconds, "predictions": predicted}
@@ -59,7 +60,7 @@ def test_each_way_stands_beside_the_recipe_on_its_seeds(table):
         "words (TF-IDF, linear)",
         "frozen embeddings, linear",
     ]
-    assert own.loc["top layers anew", ["error", "effect", "seeds"]].tolist() == [20, 5, 3]
+    assert own.loc["top layers anew", ["error", "loss", "effect", "seeds"]].tolist() == [20, pytest.approx(0.4), 5, 3]
     assert own.loc["LoRA", ["effect", "seeds"]].tolist() == [0, 2]
     assert own.loc["words (TF-IDF, linear)", "effect"] == -15
     errors = [np.random.default_rng(seed).permutation(200) < one for seed, one in enumerate((40, 50, 60))]
