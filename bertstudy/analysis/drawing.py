@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from typing import NamedTuple
@@ -88,6 +88,20 @@ def grid_across(axes: plt.Axes) -> None:
     """Vertical grid lines only, for figures with the error on the x axis."""
     axes.grid(axis="x")
     axes.grid(visible=False, axis="y")
+
+
+def effects_across(axes: plt.Axes, low: float, high: float, linear: float, ticks: Sequence[float]) -> None:
+    """An x axis for effects, small ones beside large ones: zero marked, linear within ±linear and logarithmic beyond.
+
+    low, high: what has to fit. ticks: those are shown that do.
+    """
+    grid_across(axes)
+    axes.axvline(0, color="#888888", linewidth=1)
+    axes.set_xscale("symlog", linthresh=linear)
+    axes.set_xlim(1.3 * low, 1.3 * high)
+    shown = [tick for tick in ticks if 1.3 * low <= tick <= 1.3 * high]
+    axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axes.minorticks_off()
 
 
 def span(counts: pd.Series) -> str:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from .drawing import STYLE, grid_across
+from .drawing import STYLE, effects_across
 
 COLORS = {"holds": 2, "doesn't hold": 1, "inconclusive": 4, "not run": 4}  # places in the palette
 MARKS = {"holds": "o", "doesn't hold": "X", "inconclusive": "d", "not run": "d"}
@@ -21,8 +21,8 @@ def claims(table: pd.DataFrame) -> plt.Figure:
     with plt.style.context(STYLE):
         palette = sns.color_palette()
         chart, axes = plt.subplots(figsize=(7.4, 1.4 + 0.34 * len(table)))
-        grid_across(axes)
-        axes.axvline(0, color="#888888", linewidth=1)
+        reach = np.nanmax(np.abs(table[["effect", "low", "high", "paper"]].astype(float).to_numpy()), initial=1)
+        effects_across(axes, -reach, reach, 1, TICKS)
         run, least = table["least"].notna(), table["least"].dropna().astype(float)
         axes.barh(y[run], 2 * least, left=-least, height=0.6, color="#dddddd", label="below a tenth of the error")
         for decision, place in COLORS.items():
@@ -37,12 +37,7 @@ def claims(table: pd.DataFrame) -> plt.Figure:
         printed = table["paper"].notna()
         hollow = dict(color="#555555", markerfacecolor="white", markersize=5, label="paper: IMDb, one run each")
         axes.plot(table["paper"][printed].astype(float), y[printed] + 0.25, "o", **hollow)
-        axes.set_xscale("symlog", linthresh=1)
-        reach = np.nanmax(np.abs(table[["effect", "low", "high", "paper"]].astype(float).to_numpy()), initial=1)
-        shown = [tick for tick in TICKS if abs(tick) <= 1.5 * reach]
-        axes.set(ylim=(len(table) - 0.5, -0.7), xlim=(-1.3 * reach, 1.3 * reach))
-        axes.set_xticks(shown, [f"{tick:g}" for tick in shown])
-        axes.minorticks_off()
+        axes.set_ylim(len(table) - 0.5, -0.7)
         axes.set_xlabel("effect (points of error; beyond 1 logarithmic)\npositive: for a difference that was claimed")
         axes.set_yticks(y, table["claim"])
         chart.legend(loc="outside lower center", ncols=3)

@@ -11,7 +11,7 @@ import seaborn as sns
 
 from .. import stats
 from ..analysis.claims import FRACTIONS, LONG, MAIN, Claim, Contrast
-from ..analysis.drawing import STYLE, figure, grid_across
+from ..analysis.drawing import STYLE, effects_across, figure
 from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import METHODS
 from ..results.rows import unsqueeze, wrong
@@ -167,6 +167,7 @@ WAYS = (
     ),
 )
 FLOORS = {"words": "words (TF-IDF, linear)", "embeddings": "frozen embeddings, linear"}
+LINEAR, TICKS = 3, (-20, -2, 0, 2, 20)  # of the figure's axis, in points
 ORDER = (RECIPE, *(way.name for way in WAYS), VOTE, *FLOORS.values())
 
 
@@ -267,19 +268,20 @@ def _of_vote(voters):
 def beside_the_recipe(rows: pd.DataFrame) -> plt.Figure:
     """How many points less error each method found since has than the recipe, with 95 % intervals.
 
-    A panel a corpus, a mark a number of labels; to the right of zero a method is better than the recipe.
+    A panel a corpus, a mark a number of labels; to the right of zero a method is better than the recipe. The axis is
+    linear between -3 and 3 and logarithmic beyond.
     """
     data = beside_the_recipe_data(rows)
     data = data[data["way"] != RECIPE]
     corpora = data["corpus"].unique().tolist()
     ways = [way for way in ORDER if way in set(data["way"])]
     sizes = sorted(data["labelled"].unique())
+    low, high = min(-LINEAR, data["low"].min()), max(LINEAR, data["high"].max())
     with plt.style.context(STYLE):
         size = (7.4, 1.4 + 0.36 * len(ways))
         chart, panels = plt.subplots(1, len(corpora), figsize=size, sharey=True, squeeze=False)
         for axes, corpus in zip(panels[0], corpora, strict=True):
-            grid_across(axes)
-            axes.axvline(0, color="#888888", linewidth=1)
+            effects_across(axes, low, high, LINEAR, TICKS)
             for color, labelled, shift in zip(
                 sns.color_palette(), sizes, np.linspace(-0.15, 0.15, len(sizes)) * (len(sizes) > 1), strict=False
             ):
@@ -288,9 +290,10 @@ def beside_the_recipe(rows: pd.DataFrame) -> plt.Figure:
                 y = [ways.index(way) + shift for way in part["way"]]
                 label = f"{labelled:,} labels"
                 axes.errorbar(part["effect"], y, xerr=bars, fmt="o", color=color, capsize=3, markersize=5, label=label)
-            axes.set(ylim=(len(ways) - 0.5, -0.5), xlabel="gain (points)")
+            axes.set_ylim(len(ways) - 0.5, -0.5)
             axes.set_title(corpus.replace(", tested on ", ",\ntested on\n"))
             axes.set_yticks(range(len(ways)), ways)
+        panels[0, len(corpora) // 2].set_xlabel(f"points less error than the recipe\n(beyond {LINEAR} logarithmic)")
         handles = handles_of(panels)
         chart.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles))
     return chart

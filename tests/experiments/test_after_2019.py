@@ -1,6 +1,8 @@
 """Notebooks 12 and 05: methods beside the recipe, a vote of seeds, rivals' curves and where they cross."""
 
+from collections import Counter
 from dataclasses import asdict, replace
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -157,6 +159,32 @@ def test_the_rivals_are_drawn_with_a_bar_for_each_crossing(rivals):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "32", "128"]
     assert len(axes.containers) == 4 + 1 + 3  # an empty one: no row is further pretrained
     plt.close(chart)
+
+
+def test_what_others_published_stands_beside_the_points_that_both_have(rivals):
+    news = rivals.assign(corpus="ag_news")
+    data = fewshot.published_data(news).set_index(["arm", "each"])
+    assert data.index.tolist() == [("Embeddings", 8), ("Contrastive", 8), ("FiT", 8)]
+    assert data.loc[("Contrastive", 8), ["theirs", "seeds", "error"]].tolist() == [16.9, 5, 29]
+    assert fewshot.published_data(rivals).empty
+    chart = figures.FIGURES["rivals"](news)
+    hollow = [line for line in chart.axes[0].lines if line.get_markerfacecolor() == "white" and len(line.get_xdata())]
+    assert sorted(float(*line.get_ydata()) for line in hollow) == [16.9, 18.3, 25.7]
+    assert "Tunstall" in chart.legends[0].get_texts()[-1].get_text()
+    plt.close(chart)
+
+
+def test_where_others_published_there_are_as_many_draws():
+    study = SimpleNamespace(
+        scale=SimpleNamespace(corpora=["ag_news", "trec"], each=[8, 16]),
+        seeds=range(3),
+        base=RECIPE,
+        reachable=lambda names: names,
+        load=lambda name: SimpleNamespace(labels="abcd", train=SimpleNamespace(texts=range(1000))),
+        reading=lambda name: replace(RECIPE, corpus=name),
+    )
+    draws = Counter((run.corpus, run.fraction) for run in fewshot.plan_rivals(study) if run.method == "words")
+    assert draws == {("ag_news", 0.032): 10, ("ag_news", 0.064): 5, ("trec", 0.032): 5, ("trec", 0.064): 5}
 
 
 def test_the_widget_tells_the_expected_error_of_each_method(rivals):

@@ -3,19 +3,25 @@
 import shutil
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from sentence_transformers import SentenceTransformer
+from sklearn.linear_model import LogisticRegression
 
 from bertstudy import Classifier, Run, run
-from bertstudy.data.sampling import Documents, Split
+from bertstudy.data.corpora import Library
+from bertstudy.data.sampling import Documents, Split, draw
+from bertstudy.model.locations import where
 from bertstudy.results.execution import compute
 from bertstudy.results.rows import wrong
 from bertstudy.runs import by_method
 from bertstudy.training.fine_tuning import fit
-from bertstudy.training.methods import words
+from bertstudy.training.linear import cross_entropy
+from bertstudy.training.methods import embeddings, words
 from bertstudy.training.methods.features import Reader
 from bertstudy.training.methods.tfidf import floor, score
 
@@ -129,6 +135,44 @@ def test_texts_that_an_earlier_run_has_read_count_as_if_they_were_read_now(small
         assert row["seconds"]["test"] > 0.002 * 60
         assert row["seconds"]["all"] > row["seconds"]["train"] + row["seconds"]["test"]
         assert "saved" not in row["seconds"]
+
+
+@pytest.mark.parametrize(("place", "scale"), [(0, 1), (0, 30), (9, 1)])
+def test_the_head_on_vectors_is_as_good_as_logistic_regression_wherever_they_lie(place, scale):
+    """Classes that overlap in few of many directions; far from zero too, as a masked-LM encoder's vectors lie."""
+    draws = np.random.default_rng(0)
+    classes, truth = np.arange(300) % 3, np.arange(3000) % 3
+    widths = 1 / np.sqrt(np.arange(1, 385))
+    middles = draws.normal(0, 1, (3, 384)) * widths * (np.arange(384) < 6)
+    few, many = (middles[one] + draws.normal(0, 1, (len(one), 384)) * widths for one in (classes, truth))
+    usual = LogisticRegression(max_iter=1000).fit(few / np.linalg.norm(few, axis=1).mean(), classes)
+    expected = (usual.predict(many / np.linalg.norm(few, axis=1).mean()) != truth).mean()
+    head = SimpleNamespace(head=torch.nn.Linear(384, 3), labels="abc")
+    embeddings.fit_head(head, (scale * (few + place)).astype(np.float32), classes)
+    logits = head.head(torch.from_numpy(scale * (many + place)).float()).detach().numpy()
+    assert (logits.argmax(1) != truth).mean() < expected + 0.01
+    assert cross_entropy(logits, truth) < 0.6  # of three that are as likely: 1.1
+
+
+def test_a_head_on_vectors_that_are_all_the_same_tells_the_shares_of_the_classes():
+    head = SimpleNamespace(head=torch.nn.Linear(4, 2), labels="ab")
+    embeddings.fit_head(head, np.ones((200, 4), np.float32), np.arange(200) % 4 // 3)
+    probabilities = torch.softmax(head.head(torch.ones(4)), 0).tolist()
+    assert probabilities == pytest.approx([0.75, 0.25], abs=0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("corpus", "labelled"), [("ag_news", 256), ("imdb", 300)])
+def test_frozen_embeddings_err_no_more_than_five_lines_of_scikit_learn(real_data, corpus, labelled):
+    asked = Run(corpus=corpus, encoder="minilm", truncation="head", window=128, dev_fraction=0.0, test_size=500)
+    library = Library(str(real_data))
+    asked = by_method(replace(asked, fraction=labelled / len(library.of(asked).train.texts)), "embeddings")
+    train, _, test = draw(library.of(asked), asked)
+    body = SentenceTransformer(where("minilm"))
+    body.max_seq_length = 128
+    five = LogisticRegression(max_iter=1000).fit(body.encode(train.texts), train.classes)
+    error = 100 * (five.predict(body.encode(test.texts)) != test.classes).mean()
+    assert compute(asked, progress=False, library=library)["error"] < error + 1
 
 
 def test_logistic_regression_on_words_is_tried_up_to_the_largest_number_of_weights(monkeypatch):

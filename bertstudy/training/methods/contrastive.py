@@ -86,7 +86,7 @@ def _backward(classifier, documents, batch, scale):
 @method(
     "contrastive",
     reads=("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask"),
-    number="1.0",
+    number="2.0",
     example=20,
     settings={"epochs": 1, "min_steps": 0, "batch_size": 16, "learning_rate": 2e-5, "piece_pooling": "mean"},
 )

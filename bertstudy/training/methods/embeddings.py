@@ -17,14 +17,18 @@ from ..job import Job, Outcome, stopping
 from ..linear import fit_linear
 from .fine_tune import FineTune, untrained
 
+STRENGTHS = (1.0, 10.0, 100.0)
 ITERATIONS = 4e10  # of a fit, times the cells of its vectors, times its classes: it takes seconds
 
 
-def _candidates(vectors, classes):
+def _candidates(cells, classes):
     """Logistic regressions, iterated until they are settled: no processor's rounding decides where they stop."""
-    most = int(np.clip(ITERATIONS / (vectors.size * classes), 50, 1000))
-    kinds = ({"C": 1.0}, {"C": 10.0}, {"C": 1.0, "class_weight": "balanced"})
-    return [LogisticRegression(**kind, max_iter=most, tol=1e-6) for kind in kinds]
+    most = int(np.clip(ITERATIONS / (cells * classes), 50, 1000))
+    return [
+        LogisticRegression(C=strength, class_weight=weights, max_iter=most, tol=1e-6)
+        for weights, strengths in ((None, STRENGTHS), ("balanced", STRENGTHS[:2]))
+        for strength in strengths
+    ]
 
 
 @lru_cache(maxsize=1)
@@ -65,13 +69,19 @@ def embedded(classifier: Classifier, texts: list[str], known: dict, progress: bo
 
 
 def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, **options: Any) -> list[dict]:
-    """Fit the head to vectors (n, width) and their classes (n): its history. options: of `linear.fit_linear`."""
-    unit, count = vectors.std(), len(classifier.labels)
-    scaled = vectors.astype(float) / unit
-    model, history = fit_linear(scaled, classes, count, _candidates(scaled, count), **options)
+    """Fit the head to vectors (n, width) and their classes (n): its history. options: of `linear.fit_linear`.
+
+    Vectors are moved and scaled to a mean of zero and a mean length of one, so that a strength means the same for all
+    encoders; both are put into the head afterwards.
+    """
+    middle, count = vectors.mean(0, dtype=float), len(classifier.labels)
+    centred = vectors - middle
+    unit = float(np.linalg.norm(centred, axis=1).mean()) or 1.0  # 0: all vectors are the same
+    model, history = fit_linear(centred / unit, classes, count, _candidates(vectors.size, count), **options)
+    weights = model.weights / unit
     with torch.no_grad():
-        classifier.head.weight.copy_(torch.from_numpy(model.weights / unit))
-        classifier.head.bias.copy_(torch.from_numpy(model.bias))
+        classifier.head.weight.copy_(torch.from_numpy(weights))
+        classifier.head.bias.copy_(torch.from_numpy(model.bias - weights @ middle))
     return history
 
 
@@ -80,7 +90,7 @@ def fit_head(classifier: Classifier, vectors: np.ndarray, classes: np.ndarray, *
     reads=("documents", "segments", "encoder", "vector", "pretraining", "multitask"),
     settings={"piece_pooling": "mean"},
     stages=("segments", "encoder"),
-    number="2.0",
+    number="3.0",
 )
 class Embeddings(FineTune):
     """Logistic regression on the frozen encoder's vectors, its strength chosen on dev, fitted to train and dev."""

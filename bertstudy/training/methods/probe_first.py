@@ -9,7 +9,7 @@ from .embeddings import fit_head
 from .fine_tune import FineTune
 
 
-@method("probe_first", number="1.0")
+@method("probe_first", number="2.0")
 class ProbeFirst(FineTune):
     """Fine-tuning that begins with a head fitted to the frozen encoder's vectors, by logistic regression.
 
