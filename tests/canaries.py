@@ -101,7 +101,7 @@ CANARIES = {
         )
     },
     "contrastive:2": replace(
-        BASE, method="contrastive:2", piece_pooling="mean", epochs=1, head_dropout=Run().head_dropout
+        BASE, method="contrastive:2", piece_pooling="normalized_mean", epochs=1, head_dropout=Run().head_dropout
     ),
 }
 

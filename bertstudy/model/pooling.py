@@ -7,6 +7,7 @@ anywhere else.
 
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
 from ..choices.pooling import LAYER_POOLINGS as layer_pooling
 from ..choices.pooling import PIECE_POOLINGS as piece_pooling
@@ -95,6 +96,17 @@ class Mean(Pooling):
 
     def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         return (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+
+
+@piece_pooling("normalized_mean")
+class NormalizedMean(Mean):
+    """The mean of each group, scaled to a length of one: where cosines compare vectors, only directions count."""
+
+    def forward(self, rows: torch.Tensor, bounds: torch.Tensor) -> torch.Tensor:
+        return normalize(super().forward(rows, bounds), dim=-1)
+
+    def padded(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return normalize(super().padded(states, mask), dim=-1)
 
 
 @piece_pooling("max")

@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch import nn
 
-from bertstudy.choices.pooling import LAYER_POOLINGS, SEGMENT_POOLINGS, parse_layers
+from bertstudy.choices.pooling import LAYER_POOLINGS, PIECE_POOLINGS, SEGMENT_POOLINGS, parse_layers
 
 DOCUMENTS = torch.tensor([0, 1, 4, 6])  # three documents of one, three and two segments
 
@@ -50,7 +51,26 @@ def test_layer_poolings(name, by_hand):
     assert torch.allclose(LAYER_POOLINGS.find(name)(2, 4)(states), by_hand(states))
 
 
-def test_every_layer_pooling_is_tested():
+@pytest.mark.parametrize(
+    ("name", "by_hand"),
+    [
+        ("cls", lambda rows: rows[0]),
+        ("mean", lambda rows: rows.mean(0)),
+        ("max", lambda rows: rows.max(0).values),
+        ("normalized_mean", lambda rows: rows.mean(0) / rows.mean(0).norm()),
+    ],
+)
+def test_piece_poolings_with_and_without_padding(name, by_hand):
+    rows, bounds = torch.randn(6, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 2, 6])
+    groups = [rows[:2], rows[2:]]
+    expected, pooling = torch.stack([by_hand(group) for group in groups]), PIECE_POOLINGS.find(name)(4)
+    assert torch.allclose(pooling(rows, bounds), expected)
+    mask = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]])
+    assert torch.allclose(pooling.padded(nn.utils.rnn.pad_sequence(groups, batch_first=True), mask), expected)
+
+
+def test_every_pooling_is_tested():
+    assert set(PIECE_POOLINGS) == {"cls", "mean", "max", "normalized_mean"}
     assert set(LAYER_POOLINGS) == {"concat", "mean", "max"}
 
 

@@ -99,7 +99,7 @@ def test_every_way_is_in_the_plan_and_is_known_by_its_row():
             run.method.partition(":")[0]: run for run in after_2019.plan_for(replace(RECIPE, encoder=encoder), True)
         }
         assert (plan["lora"].learning_rate, plan["contrastive"].learning_rate) == rates
-        assert plan["contrastive"].piece_pooling == "mean"
+        assert plan["contrastive"].piece_pooling == "normalized_mean"
         assert plan["r_drop"].learning_rate == RECIPE.learning_rate
 
 

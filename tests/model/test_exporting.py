@@ -124,6 +124,7 @@ def test_an_unknown_format_is_told(tiny, tmp_path):
     [
         ("bert", {"truncation": "head+tail:8", "piece_pooling": "mean", "prefix": "q r"}),
         ("mpnet", {"piece_pooling": "max"}),
+        ("bert", {"layers": "concat:0-2", "piece_pooling": "normalized_mean"}),
         ("modernbert", {"layers": "concat:0-2", "piece_pooling": "mean"}),
         ("roberta", {"layers": "max:1-2"}),
         ("deberta-v2", {"truncation": "key_sentences"}),

@@ -88,13 +88,14 @@ def _backward(classifier, documents, batch, scale):
     reads=("documents", "segments", "encoder", "vector", "training", "fine_tuning", "pretraining", "multitask"),
     number="2.0",
     example=20,
-    settings={"epochs": 1, "min_steps": 0, "batch_size": 16, "learning_rate": 2e-5, "piece_pooling": "mean"},
+    settings={"epochs": 1, "min_steps": 0, "batch_size": 16, "learning_rate": 2e-5, "piece_pooling": "normalized_mean"},
 )
 class Contrastive(Embeddings):
     """The encoder learns to tell pairs of one class from others; then logistic regression on its vectors.
 
     Each document is in `argument` pairs with others of its class and as many with those of another; a batch is of
-    pairs. The loss of a pair is (cosine - 1)² or cosine². An epoch reads 2 · argument · n pairs of two documents: with
+    pairs. The loss of a pair is (cosine - 1)² or cosine²: only directions are learnt, so the head reads vectors of
+    length one. An epoch reads 2 · argument · n pairs of two documents: with
     a hundred documents it takes as long as fine-tuning on thousands. The source has one epoch, batches of 16, a rate
     of 2e-5 and 20 pairs.
     """
