@@ -54,7 +54,7 @@ def test_a_wrong_call_is_told_in_a_line(capsys, monkeypatch, arguments, says):
 def test_a_kind_of_several_fields_is_listed_by_field(capsys):
     cli.main(["list", "poolings"])
     names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
-    assert len(set(names)) == len(names) == 10
+    assert len(set(names)) == len(names) == 11
     assert {"piece_pooling=mean", "layers=mean", "segment_pooling=attention"} <= set(names)
     cli.main(["list", "schedules"])
     assert "slanted_triangular" in capsys.readouterr().out.split()
