@@ -154,8 +154,12 @@ def published_data(rows: pd.DataFrame) -> pd.DataFrame:
     """What others published and what came out here: corpus, arm, each (labels a class), theirs (error, %),
     their_encoder, seeds (draws), error with interval; of the points that both have.
     """
-    points = rivals_data(rows)[["corpus", "arm", "each", "seeds", "error", "low", "high"]]
-    return PUBLISHED.merge(points, on=["corpus", "arm", "each"])
+    return _published(rivals_data(rows))
+
+
+def _published(points):
+    ours = points[["corpus", "arm", "each", "seeds", "error", "low", "high"]]
+    return PUBLISHED.merge(ours, on=["corpus", "arm", "each"])
 
 
 def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
@@ -205,7 +209,8 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
     Below each panel's curves a bar marks from how many labels on fine-tuning is better than the rival of that colour,
     with its 95 % interval. Hollow points are what others published, of other encoders.
     """
-    data, crossed, published = rivals_data(rows), crossings_data(rows), published_data(rows)
+    data, crossed = rivals_data(rows), crossings_data(rows)
+    published = _published(data)
     corpora, crossed = data["corpus"].unique().tolist(), crossed[crossed["high"] < float("inf")]
     marks = crossed["corpus"].value_counts().max() if len(crossed) else 0
     colors = dict(zip(RIVALS, sns.color_palette(), strict=False))
