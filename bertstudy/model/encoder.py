@@ -142,6 +142,23 @@ class Encoder(nn.Module):
         """The encoder's blocks, from the bottom."""
         return max((m for m in self.model.modules() if isinstance(m, nn.ModuleList)), key=len)
 
+    @property
+    def levels(self) -> list[list[nn.Parameter]]:
+        """All weights, from the bottom: the embeddings and what the layers share, then each layer.
+
+        A norm above the last layer belongs to that layer.
+        """
+        levels = [[], *(list(layer.parameters()) for layer in self.layers)]
+        levels[-1] += self.norm.parameters()
+        above = {id(weight) for level in levels for weight in level}
+        levels[0] = [weight for weight in self.parameters() if id(weight) not in above]
+        return levels
+
+    @property
+    def norm(self) -> nn.Module:
+        """What the states of the last layer go through: a norm, or nothing."""
+        return self.model.get_submodule(self.adapter.norm) if self.adapter and self.adapter.norm else nn.Identity()
+
     def forward(self, batch: Batch, layers: Sequence[int]) -> list[torch.Tensor]:
         options = {"output_hidden_states": len(layers) > 1}
         if self.padding_free:
@@ -192,7 +209,6 @@ class Encoder(nn.Module):
         """
         if len(layers) == 1:
             return [output.last_hidden_state]
-        norm = self.model.get_submodule(self.adapter.norm) if self.adapter and self.adapter.norm else nn.Identity()
         top = len(output.hidden_states) - 2
         states = [output.hidden_states[layer + 1] for layer in layers]
-        return [state if layer == top else norm(state) for state, layer in zip(states, layers, strict=True)]
+        return [state if layer == top else self.norm(state) for state, layer in zip(states, layers, strict=True)]

@@ -24,17 +24,16 @@ def parameter_groups(classifier: nn.Module, run: Run) -> list[dict]:
     Each group has "name", "lr" and "weight_decay". What is above the encoder learns at the base rate.
     Raises ValueError where layer_decay is asked of an encoder whose layers share their weights.
     """
-    layers, depth = classifier.encoder.layers, classifier.encoder.config.num_hidden_layers
-    if run.layer_decay != 1 and len(layers) != depth:
+    encoder, depth = classifier.encoder, classifier.encoder.config.num_hidden_layers
+    if run.layer_decay != 1 and len(encoder.layers) != depth:
         raise ValueError(f"layer_decay={run.layer_decay}: the layers of encoder={run.encoder!r} share their weights.")
     rates = layer_rates(depth, run.learning_rate, run.layer_decay, run.decay_embeddings)
-    place = {id(weight): number + 1 for number, layer in enumerate(layers) for weight in layer.parameters()}
-    encoder_ids = {id(weight) for weight in classifier.encoder.parameters()}
+    place = {id(weight): number for number, level in enumerate(encoder.levels) for weight in level}
     groups = {}
     for weight in classifier.parameters():
         if not weight.requires_grad:
             continue
-        level = place.get(id(weight), 0 if id(weight) in encoder_ids else depth + 1)
+        level = place.get(id(weight), depth + 1)
         decays = has_weight_decay(weight)
         group = groups.setdefault(
             (level, decays),

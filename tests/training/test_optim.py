@@ -65,6 +65,16 @@ def test_groups_hold_every_parameter_once_at_its_layers_rate(tiny):
         assert (id(weight) in spared) == (name.endswith("bias") or "LayerNorm" in name), name
 
 
+@pytest.mark.parametrize(("kind", "norm"), [("modernbert", "final_norm"), ("eurobert", "norm")])
+def test_a_norm_above_the_last_layer_learns_at_that_layers_rate(tiny, kind, norm):
+    run = Run(encoder=tiny(kind), learning_rate=1e-3, layer_decay=0.5)
+    classifier = Classifier.build(run, ["a", "b"])
+    above = classifier.encoder.model.get_submodule(norm).weight
+    (group,) = [one for one in parameter_groups(classifier, run) if any(above is weight for weight in one["params"])]
+    assert group["name"] == "layer 2"
+    assert group["lr"] == 1e-3
+
+
 def test_biases_of_an_lstm_and_norms_of_any_name_have_no_weight_decay():
     module = nn.ModuleDict({"lstm": nn.LSTM(3, 2), "norm1": nn.LayerNorm(3), "linear": nn.Linear(3, 2)})
     decays = {name for name, weight in module.named_parameters() if has_weight_decay(weight)}

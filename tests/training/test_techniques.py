@@ -168,6 +168,19 @@ def test_frozen_layers_stay_and_the_others_learn(small):
     assert every.head.weight.requires_grad
 
 
+def test_a_norm_above_the_last_layer_is_frozen_and_joins_with_that_layer(small, tiny):
+    of_pre_norm = replace(small, encoder=tiny("modernbert"))
+    weight = [of(of_pre_norm, f"freeze_layers:{n}")[0].encoder.norm.weight.requires_grad for n in (2, 3)]
+    assert weight == [True, False]
+    classifier, _ = of(of_pre_norm, "unfreezing")
+    joined = []
+    for done in (0.0, 0.11, 0.5):
+        Unfreezing().before_step(classifier, done)
+        level = [classifier.encoder.norm, classifier.encoder.layers[-1], classifier.encoder.layers[0]]
+        joined.append([all(one.requires_grad for one in module.parameters()) for module in level])
+    assert joined == [[False, False, False], [True, True, False], [True, True, True]]
+
+
 def test_layers_join_from_the_top(small):
     classifier, _ = of(small, "unfreezing")
     technique = Unfreezing()

@@ -17,9 +17,9 @@ class FreezeLayers(FineTune):
 
     def prepare(self, classifier: Classifier) -> None:
         """Freeze them. Raises ValueError where the encoder has fewer layers."""
-        layers = classifier.encoder.layers
-        if self.lowest > len(layers):
-            raise ValueError(f"method='freeze_layers:{self.lowest}': the encoder has {len(layers)} layers only.")
-        learning = {id(weight) for layer in layers[self.lowest :] for weight in layer.parameters()}
-        for weight in classifier.encoder.parameters():
-            weight.requires_grad_(id(weight) in learning)
+        levels = classifier.encoder.levels
+        if self.lowest >= len(levels):
+            raise ValueError(f"method='freeze_layers:{self.lowest}': the encoder has {len(levels) - 1} layers only.")
+        for number, level in enumerate(levels):
+            for weight in level:
+                weight.requires_grad_(number > self.lowest)

@@ -28,11 +28,8 @@ class Unfreezing(FineTune):
 
     def before_step(self, classifier: Classifier, done: float) -> None:
         """Let the layers learn whose turn has come."""
-        layers = classifier.encoder.layers
-        learning = min(len(layers) + 1, int(done / UNTIL * (len(layers) + 2)))  # of layers, then embeddings
-        own = {id(weight) for layer in layers for weight in layer.parameters()}
-        for weight in classifier.encoder.parameters():
-            if id(weight) not in own:
-                weight.requires_grad_(learning > len(layers))
-        for place, layer in enumerate(reversed(layers)):
-            layer.requires_grad_(place < learning)
+        levels = classifier.encoder.levels
+        learning = min(len(levels), int(done / UNTIL * (len(levels) + 1)))  # of layers, then the embeddings
+        for place, level in enumerate(reversed(levels)):
+            for weight in level:
+                weight.requires_grad_(place < learning)
