@@ -19,7 +19,6 @@ from ..profiles import profile as find_profile
 from ..registry import unique
 from ..results.rows import Store, cores_of, name_of
 from ..runs import NO_ENCODER, Run, fields_of
-from ..training.fine_tuning import epochs_of
 from .planning import planned
 
 FASTER = 3  # times that prediction is, compared with training, by piece
@@ -74,7 +73,7 @@ class Prices:
         tested = min(run.test_size or len(corpus.test.texts), len(corpus.test.texts))
         if "training" not in METHODS.entry(run.method).reads:
             return (labelled + tested) / FASTER
-        return labelled * epochs_of(run, labelled) + tested / FASTER
+        return METHODS.find(run.method)().read(run, labelled) + tested / FASTER
 
     def _pieces(self, run):
         """How many pieces of a document are read, by a sample."""

@@ -80,6 +80,12 @@ def test_costs_are_of_the_runs_without_a_row_and_shared_ones_count_once(small, r
     read_once = len(own.library.of(run).train.texts) + run.test_size
     frozen = by_method(run, "embeddings")
     assert own.together([frozen]) == pytest.approx(read_once / prices.FASTER * pieces / 1000)
+    labelled = len(own.library.of(run).train.texts)
+    in_pairs = 2 * (2 * 3 * labelled) + run.test_size / prices.FASTER  # two documents each
+    assert own.together([by_method(run, "contrastive:3")]) == pytest.approx(in_pairs * pieces / 1000)
+    twice, tested = own.together([by_method(run, "r_drop:1")]), run.test_size / prices.FASTER * pieces / 1000
+    assert twice - tested == pytest.approx(2 * (own.together([run]) - tested))
+    assert own.together([by_method(run, "eda:1")]) == pytest.approx(twice)
     sharing = ["05_fewshot", "06_further_pretraining"]
     table = prices.costs("control", sharing, speed=1000.0, hour=2.0).set_index("notebook")
     assert table.loc["all", "missing"] == table.loc["all", "runs"] < table["runs"][:2].sum()

@@ -58,6 +58,10 @@ class Eda(FineTune):
     def __init__(self, argument: int):
         self.copies_of = argument
 
+    def read(self, run: Run, documents: int) -> int:
+        """Copies are documents too."""
+        return super().read(run, documents * (1 + self.copies_of))
+
     def documents(self, train: Split, run: Run) -> Split:
         """The documents, and behind them their changed copies."""
         random = np.random.default_rng(run.seed)
