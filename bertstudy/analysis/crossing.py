@@ -36,6 +36,19 @@ def crossing_of(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> flo
     return float(np.exp(ends[0] + share * (ends[1] - ends[0])))
 
 
+def gains(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """How many points less error the second way has at each of n sizes, (3, n): the mean over draws and the ends of its
+    95 % interval (Student's t). first, second: (draws, n) errors on the same samples, nan where one is lacking.
+
+    Raises ValueError where a size has fewer than DRAWS draws of both.
+    """
+    gain = np.asarray(first, float) - np.asarray(second, float)
+    draws = np.isfinite(gain).sum(0)
+    if draws.min(initial=DRAWS) < DRAWS:
+        raise ValueError(f"A crossing needs {DRAWS} draws or more of both ways at each size, not {draws.min()}.")
+    return np.transpose([stats.mean_interval(one[np.isfinite(one)]) for one in gain.T])
+
+
 def crossing(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> Crossing:
     """The crossing of two curves of several draws, with the crossings of their gain's 95 % band as its interval.
 
@@ -48,12 +61,8 @@ def crossing(sizes: np.ndarray, first: np.ndarray, second: np.ndarray) -> Crossi
 
     Raises ValueError where a size has fewer than DRAWS draws of both.
     """
-    gain = np.asarray(first, float) - np.asarray(second, float)
-    draws = np.isfinite(gain).sum(0)
-    if draws.min(initial=DRAWS) < DRAWS:
-        raise ValueError(f"A crossing needs {DRAWS} draws or more of both ways at each size, not {draws.min()}.")
-    mean, low, high = np.transpose([stats.mean_interval(one[np.isfinite(one)]) for one in gain.T])
-    return Crossing(*(crossing_of(sizes, curve, np.zeros(len(sizes))) for curve in (mean, high, low)))
+    band = gains(first, second)
+    return Crossing(*(crossing_of(sizes, curve, np.zeros(len(sizes))) for curve in band[[0, 2, 1]]))
 
 
 def labels_for(sizes: np.ndarray, errors: np.ndarray, target: float) -> float:

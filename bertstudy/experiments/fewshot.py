@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..analysis import paper
 from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
-from ..analysis.crossing import DRAWS, crossing
+from ..analysis.crossing import DRAWS, crossing, gains
 from ..analysis.drawing import STYLE, bars_of, figure, names, per_point, span
 from ..analysis.experiment import declare, numbers, words
 from ..choices.methods import contrastive_for
@@ -104,6 +104,7 @@ PUBLISHED = pd.DataFrame(
 )
 THEIR_DRAWS = 10
 BETTER, WORSE = ("labels", "low", "high"), ("worse", "worse_low", "worse_high")  # columns of a crossing
+SOMEWHERE = ("better_at", "worse_at")  # and of the sizes where one is sure, whatever is with more labels
 
 
 def plan_rivals(study: Any) -> list[Run]:
@@ -165,8 +166,9 @@ def _published(points):
 
 def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
     """From how many labels a class on fine-tuning is better than each rival: corpus, rival, labels with a 95 % interval
-    (`crossing`), from how many on it is worse (worse, worse_low, worse_high), draws, most and fewest (the sizes with
-    DRAWS draws or more). inf: nowhere up to that.
+    (`crossing`), from how many on it is worse (worse, worse_low, worse_high), at which sizes it is better and worse by
+    the 95 % interval of that size (better_at, worse_at: tuples), draws, most and fewest (the sizes with DRAWS draws or
+    more). inf: nowhere up to that.
     """
     lines = []
     for corpus, group in _rivals(rows).groupby("corpus", sort=False):
@@ -181,7 +183,9 @@ def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
                 tried = {"draws": int(draws[first.columns].min()), "most": int(sizes.max()), "fewest": int(sizes.min())}
                 lines.append({"corpus": corpus, "rival": rival, **dict(zip(BETTER, better, strict=False))})
                 lines[-1] |= dict(zip(WORSE, worse, strict=False)) | tried
-    return pd.DataFrame(lines, columns=["corpus", "rival", *BETTER, *WORSE, "draws", "most", "fewest"])
+                _, low, high = gains(*curves_of)
+                lines[-1] |= {"better_at": tuple(sizes[low > 0]), "worse_at": tuple(sizes[high < 0])}
+    return pd.DataFrame(lines, columns=["corpus", "rival", *BETTER, *WORSE, *SOMEWHERE, "draws", "most", "fewest"])
 
 
 def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
@@ -190,10 +194,18 @@ def crossings(rows: pd.DataFrame) -> dict[str, dict[str, str]]:
     for line in crossings_data(rows).to_dict("records"):
         sides = {"better": [line[name] for name in BETTER], "worse": [line[name] for name in WORSE]}
         sure = [_from_on(name, *side, line["fewest"]) for name, side in sides.items() if side[-1] < float("inf")]
-        text = (sure or ["neither better nor worse for sure"])[0]
+        text = sure[0] if sure else _at({name: line[f"{name}_at"] for name in sides})
         tried = f"{line['fewest']:,} to {line['most']:,}"
         told[f"{Path(line['corpus']).name}: {RIVALS[line['rival']]}"] = {"fine-tuning is": text, "tried": tried}
     return told
+
+
+def _at(sides):
+    """Where it is better and where worse, a tuple of sizes each."""
+    told = [f"{name} at {', '.join(f'{size:,.0f}' for size in sizes)}" for name, sizes in sides.items() if sizes]
+    if not told:
+        return "neither better nor worse for sure"
+    return f"{' and '.join(told)} labels a class, else neither for sure"
 
 
 def _from_on(name, labels, low, high, fewest):

@@ -152,6 +152,15 @@ def test_where_fine_tuning_passes_its_rivals(rivals):
     assert told == {"fine-tuning is": "neither better nor worse for sure", "tried": "8 to 128"}
 
 
+def test_what_is_sure_at_some_sizes_only_is_told(rivals):
+    few = rivals["fraction"] < 0.001
+    at_last = np.where(rivals["method"] == "words", 30.0, 30.0 + rivals["seed"] % 2 - 0.4)
+    errors = {"worse": np.where(few, rivals["error"], at_last), "better": np.where(few, 150 - rivals["error"], at_last)}
+    for name, error in errors.items():
+        told = fewshot.crossings(rivals.assign(error=error))["movies: words (TF-IDF, linear)"]
+        assert told["fine-tuning is"] == f"{name} at 8 labels a class, else neither for sure"
+
+
 def test_the_rivals_are_drawn_with_a_bar_for_each_crossing(rivals):
     chart = figures.FIGURES["rivals"](rivals)
     (axes,) = chart.axes
