@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 
 from ..analysis import paper
 from ..analysis.claims import DOMAIN_WORDS, PRETRAINING, Claim, Contrast, after
@@ -27,7 +28,7 @@ ARMS = {
     "Words": "words (TF-IDF, linear)",
     "Embeddings": "frozen embeddings, linear",
 }
-COLORS = {"FiT": "C0", "ITPT-FiT": "C1", "Words": "C2", "Embeddings": "C3", "Contrastive": "C4"}  # of the style
+DRAWN = (*ARMS, "Contrastive")  # in the order of the style's colours
 
 
 def few_shot_data(rows: pd.DataFrame) -> pd.DataFrame:
@@ -52,8 +53,7 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
     ours, theirs, rows = few_shot_data(rows), paper.few_shot(), with_arms(rows)
     with plt.style.context(STYLE):
         chart, axes = plt.subplots()
-        for arm, shift in zip(ARMS, (1.0, 0.93, 1.0, 1.0), strict=True):
-            color = COLORS[arm]
+        for arm, color, shift in zip(ARMS, sns.color_palette(), (1.0, 0.93, 1.0, 1.0), strict=False):
             points, reference = ours[ours["arm"] == arm], theirs[theirs["arm"] == arm]
             if len(reference):
                 x, y = reference["documents"], reference["error"]
@@ -228,21 +228,22 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
     marks = crossed["corpus"].value_counts().max() if len(crossed) else 0
     with plt.style.context(STYLE):
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.4), squeeze=False)
+        colors = dict(zip(DRAWN, sns.color_palette(), strict=False))
         for axes, corpus in zip(panels[0], corpora, strict=True):
             part = data[data["corpus"] == corpus]
             for shift, arm in enumerate(RIVALS):
                 points = part[part["arm"] == arm]
                 x = points["each"] * (1 + 0.03 * (shift - 2))
                 axes.errorbar(
-                    x, points["error"], bars_of(points), marker="o", color=COLORS[arm], capsize=2, markersize=4
+                    x, points["error"], bars_of(points), marker="o", color=colors[arm], capsize=2, markersize=4
                 )
                 theirs = published[(published["corpus"] == corpus) & (published["arm"] == arm)]
-                axes.plot(theirs["each"], theirs["theirs"], "o", color=COLORS[arm], markerfacecolor="white")
+                axes.plot(theirs["each"], theirs["theirs"], "o", color=colors[arm], markerfacecolor="white")
             top = axes.get_ylim()[1]
             for place, line in enumerate(crossed[crossed["corpus"] == corpus].to_dict("records")):
                 y = -top * (0.04 + 0.045 * place)
                 reach = [[line["labels"] - line["low"]], [line["high"] - line["labels"]]]
-                axes.errorbar(line["labels"], y, xerr=reach, fmt="|", color=COLORS[line["rival"]], capsize=3, ms=9)
+                axes.errorbar(line["labels"], y, xerr=reach, fmt="|", color=colors[line["rival"]], capsize=3, ms=9)
             ticks = sorted(set(part["each"]))
             axes.set(xscale="log", title=Path(corpus).name, ylim=(-top * 0.045 * (marks + bool(marks)), top))
             axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=45 if len(ticks) > 5 else 0)
@@ -252,7 +253,7 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
         below = "\nmarks below zero: from where on fine-tuning is better, 95 % interval" if marks else ""
         panels[0, len(corpora) // 2].set_xlabel(f"labels a class, logarithmic{below}")
         drawn = [arm for arm in RIVALS if arm in set(data["arm"])]
-        handles = [plt.Line2D([], [], color=COLORS[arm], marker="o", label=RIVALS[arm]) for arm in drawn]
+        handles = [plt.Line2D([], [], color=colors[arm], marker="o", label=RIVALS[arm]) for arm in drawn]
         if len(published):
             hollow = dict(color="#888888", marker="o", markerfacecolor="white", linestyle="")
             handles.append(plt.Line2D([], [], **hollow, label="other encoders (Tunstall et al. 2022)"))

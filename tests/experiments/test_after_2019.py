@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import to_hex
 
 from bertstudy import Run, experiments, figures, stats, widgets
 from bertstudy.analysis.deciding import judged
@@ -168,6 +169,13 @@ def test_the_rivals_are_drawn_with_a_bar_for_each_crossing(rivals):
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "32", "128"]
     assert len(axes.containers) == 4 + 1 + 3  # an empty one: no row is further pretrained
     plt.close(chart)
+
+
+def test_a_way_has_the_same_colour_of_the_style_in_both_figures(rivals):
+    (few,), (many,) = (figures.FIGURES[name](rivals).axes for name in ("few_shot", "rivals"))
+    words = next(bars for bars in few.containers if bars.get_label().startswith("words"))
+    assert to_hex(words.lines[0].get_color()) == to_hex(many.containers[0].lines[0].get_color()) == "#009e73"
+    plt.close("all")
 
 
 def test_what_others_published_stands_beside_the_points_that_both_have(rivals):
