@@ -178,13 +178,13 @@ def crossings_data(rows: pd.DataFrame) -> pd.DataFrame:
             draws = (first.notna() & second.notna()).sum()
             first, second = first.loc[:, draws >= DRAWS], second.loc[:, draws >= DRAWS]
             if first.shape[1] > 1:
-                sizes, curves_of = first.columns.to_numpy(float), (first.to_numpy(), second.to_numpy())
-                better, worse = crossing(sizes, *curves_of), crossing(sizes, *curves_of[::-1])
+                sizes, band = first.columns.to_numpy(float), gains(first.to_numpy(), second.to_numpy())
+                mean, low, high = band
+                better, worse = crossing(sizes, band), crossing(sizes, np.stack([-mean, -high, -low]))
                 tried = {"draws": int(draws[first.columns].min()), "most": int(sizes.max()), "fewest": int(sizes.min())}
-                lines.append({"corpus": corpus, "rival": rival, **dict(zip(BETTER, better, strict=False))})
-                lines[-1] |= dict(zip(WORSE, worse, strict=False)) | tried
-                _, low, high = gains(*curves_of)
-                lines[-1] |= {"better_at": tuple(sizes[low > 0]), "worse_at": tuple(sizes[high < 0])}
+                somewhere = tuple(sizes[low > 0]), tuple(sizes[high < 0])
+                found = zip((*BETTER, *WORSE, *SOMEWHERE), (*better, *worse, *somewhere), strict=True)
+                lines.append({"corpus": corpus, "rival": rival, **dict(found), **tried})
     return pd.DataFrame(lines, columns=["corpus", "rival", *BETTER, *WORSE, *SOMEWHERE, "draws", "most", "fewest"])
 
 

@@ -209,6 +209,6 @@ class Encoder(nn.Module):
         """
         if len(layers) == 1:
             return [output.last_hidden_state]
-        top = len(output.hidden_states) - 2
+        norm, top = self.norm, len(output.hidden_states) - 2
         states = [output.hidden_states[layer + 1] for layer in layers]
-        return [state if layer == top else self.norm(state) for state, layer in zip(states, layers, strict=True)]
+        return [state if layer == top else norm(state) for state, layer in zip(states, layers, strict=True)]

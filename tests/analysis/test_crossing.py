@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bertstudy.analysis.crossing import crossing, crossing_of, labels_for
+from bertstudy.analysis.crossing import crossing, crossing_of, gains, labels_for
 
 SIZES = np.array([16, 32, 64, 128, 256, 512])
 STEADY, STEEP = 40 * SIZES**-0.3, 60 * SIZES**-0.4  # they cross at 1.5 ** 10 labels
@@ -39,7 +39,7 @@ def test_the_interval_covers_as_often_as_it_says(gain, draws):
     random, covered, truth = np.random.default_rng(0), [], crossing_of(SIZES, gain, 0 * gain)
     for _ in range(600):
         noise = 1.5 * random.standard_normal((2, draws, len(SIZES)))
-        found = crossing(SIZES, 20 + gain + noise[0], 20 + noise[1])
+        found = crossing(SIZES, gains(20 + gain + noise[0], 20 + noise[1]))
         covered.append(found.low <= truth * (1 + 1e-9) and truth <= found.high * (1 + 1e-9))
         assert found.low <= found.labels <= found.high
     assert 0.92 <= np.mean(covered) <= 0.995
@@ -47,22 +47,22 @@ def test_the_interval_covers_as_often_as_it_says(gain, draws):
 
 def test_a_size_may_lack_a_draw_but_not_have_fewer_than_five():
     first, second = drawn(np.random.default_rng(0), 6, 0.7)
-    whole, first[5, 3] = crossing(SIZES, first, second), np.nan
-    assert crossing(SIZES, first, second) != whole
+    whole, first[5, 3] = crossing(SIZES, gains(first, second)), np.nan
+    assert crossing(SIZES, gains(first, second)) != whole
     first[4, 3] = np.nan
     with pytest.raises(ValueError, match="5 draws or more of both ways at each size, not 4"):
-        crossing(SIZES, first, second)
+        gains(first, second)
 
 
 def test_curves_that_are_one_have_no_sure_crossing():
     random = np.random.default_rng(0)
     first, second = STEADY + random.standard_normal((2, 5, len(SIZES)))
-    assert crossing(SIZES, first, second).high == np.inf
+    assert crossing(SIZES, gains(first, second)).high == np.inf
 
 
 def test_four_draws_are_too_few():
     with pytest.raises(ValueError, match="needs 5 draws or more of both ways at each size, not 4"):
-        crossing(SIZES, *drawn(np.random.default_rng(0), 4, 1.0))
+        gains(*drawn(np.random.default_rng(0), 4, 1.0))
 
 
 def test_a_target_is_read_between_sizes():

@@ -95,9 +95,8 @@ class Contrastive(Embeddings):
 
     Each document is in `argument` pairs with others of its class and as many with those of another; a batch is of
     pairs. The loss of a pair is (cosine - 1)² or cosine²: only directions are learnt, so the head reads vectors of
-    length one. An epoch reads 2 · argument · n pairs of two documents: with
-    a hundred documents it takes as long as fine-tuning on thousands. The source has one epoch, batches of 16, a rate
-    of 2e-5 and 20 pairs.
+    length one. An epoch reads 2 · argument · n pairs of two documents: with a hundred documents it takes as long as
+    fine-tuning on thousands. The source has one epoch, batches of 16, a rate of 2e-5 and 20 pairs.
     """
 
     def __init__(self, argument: int):
