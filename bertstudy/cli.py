@@ -265,10 +265,13 @@ def _run(given):
     from .study.planning import planned, value_of
 
     name = profile(given.profile).name
-    plan = planned(given.plan, name, {parameter: value_of(value) for parameter, value in given.parameter})
+    try:
+        plan = planned(given.plan, name, {parameter: value_of(value) for parameter, value in given.parameter})
+    except TypeError as error:  # of a parameter, in Python; here a wrong call
+        raise ValueError(error) from error
     runs = in_order(plan.runs)
     if given.slurm:
-        _write_slurm(given, name, runs)
+        _write_slurm(given, name, runs, plan.library.data_dir)
         return
     from .results import plans
 
@@ -280,13 +283,16 @@ def _run(given):
     print(f"All {len(runs)} rows are in {Store.of(name).folder}.")
 
 
-def _write_slurm(given, profile, runs):
+def _write_slurm(given, profile, runs, data_dir):
     from .results.plan_files import write_plan
     from .results.slurm import plan_beside, write_script
 
+    if given.part:
+        raise ValueError("--part goes without --slurm, whose tasks do a part of the plan each: see --tasks.")
+    further = [f"--{name}={value}" for name in ("remake", "workers", "log") if (value := getattr(given, name))]
     tasks = min(given.tasks, len(runs)) or 1
     plan = write_plan(runs, plan_beside(given.slurm))
-    script = write_script(given.slurm, profile, tasks, given.sbatch)
+    script = write_script(given.slurm, profile, tasks, given.sbatch, further, data_dir)
     print(f"{len(runs)} runs are listed in {plan}.\nSubmit them in {tasks} parts: sbatch {script}")
 
 

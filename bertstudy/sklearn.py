@@ -12,6 +12,11 @@ from .advice.documents import in_memory
 from .advice.fitting import train
 
 
+def _name(label):
+    """A label as the classifier names it."""
+    return str(label).strip()
+
+
 class TextClassifier(ClassifierMixin, BaseEstimator):
     """From texts to labels by the best of words, frozen embeddings and fine-tuned encoders that the minutes allow.
 
@@ -31,15 +36,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """Race on n texts (or pairs of texts) and their labels; gives itself. Raises ValueError as `bs.fit` does."""
         X, y = list(X), np.asarray(list(y))
         self.classes_ = np.unique(y)
-        settings = {"profile": self.profile, "encoder": self.encoder, "metric": self.metric}
-        data = in_memory(X, [str(label) for label in y], minutes=self.minutes, tested=False, progress=False, **settings)
+        if len(set(map(_name, self.classes_))) < len(self.classes_):
+            raise ValueError("y: some labels differ in outer blanks only. Strip them first.")
+        settings = {"profile": self.profile, "encoder": self.encoder, "metric": self.metric, "minutes": self.minutes}
+        data = in_memory(X, [_name(label) for label in y], tested=False, progress=False, **settings)
         self.classifier_ = train(data)
         return self
 
     def predict_proba(self, X: Iterable[str]) -> np.ndarray:
         """Probabilities (n, classes) of n texts (or pairs of texts), in the order of `classes_`."""
         check_is_fitted(self)
-        places = [self.classifier_.labels.index(str(label)) for label in self.classes_]
+        places = [self.classifier_.labels.index(_name(label)) for label in self.classes_]
         return self.classifier_.predict(list(X)).probabilities[:, places]
 
     def predict(self, X: Iterable[str]) -> np.ndarray:

@@ -40,6 +40,16 @@ def refused(capsys, *arguments, code=2):
         (["list", "truncatoins"], "Did you mean 'truncations'"),
         (["run", "05_fewshto"], "Did you mean '05_fewshot'"),
         (["run", "no.jsonl"], "no.jsonl"),
+        (
+            ["run", "05_fewshot", "--profile", "smoke", "-p", "data_dir", "5"],
+            "data_dir=5: expected the name",
+        ),
+        (["run", "05_fewshot", "--profile", "smoke", "-p", "fraction", "x"], "fraction='x': expected"),
+        (
+            ["run", "05_fewshot", "--profile", "smoke", "--slurm", "job.sh", "--part", "0/2"],
+            "--part goes without",
+        ),
+        (["run", "05_fewshot", "--profile", "smoke", "--slurm", "job.jsonl"], "would take its plan's place"),
         (["price", "--hour", "-1"], "'-1' is not allowed: give a price above zero"),
         (["price", "--profile", "papre"], "Did you mean 'paper'"),
         (["predict", "no-model", "no.csv"], "no.csv"),

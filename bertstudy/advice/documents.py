@@ -32,7 +32,7 @@ from ..registry import brief, no_such
 from ..results.rows import Store
 from ..runs import FILE_TYPES, Run, file_type
 from . import budget
-from .splitting import Numbered, split
+from .splitting import Numbered, spelt_as, split
 
 MINUTES = {"smoke": 1.0, "control": 3.0, "compact": 20.0, "paper": 60.0}
 SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -148,7 +148,8 @@ def begin(
         tested = (_existing("test", test), "test") if test else (path, "train")
         rival = files.read_column(*tested, rival_column, "rival_column", encoding)
     data = of(str(path), columns, ours, theirs, others, find_profile(profile), clock, test=test, **settings)
-    data.rival_column, data.rival = rival_column, rival
+    spelt = spelt_as(data.labels, rival.values()) if join_labels else rival.values()
+    data.rival_column, data.rival = rival_column, dict(zip(rival, spelt, strict=True))
     return data
 
 
@@ -178,12 +179,12 @@ def in_memory(
         if not isinstance(test, (tuple, list)) or len(test) != 2:
             raise TypeError(f"test={brief(test)}: expected texts and their labels, as in test=(texts, labels).")
         theirs = _labelled(*test, "test")[1]
-    wrong = [text for text in _listed("unlabelled", unlabelled) if not isinstance(text, str)]
-    if wrong:
+    unlabelled = _listed("unlabelled", unlabelled)
+    if wrong := [text for text in unlabelled if not isinstance(text, str)]:
         raise TypeError(f"unlabelled: expected a list of texts; {brief(wrong[0])} is none.")
     chosen = find_profile(profile)
     settings |= {"test": "test", "tested": tested}
-    data = of("texts.csv", columns, ours, theirs, list(unlabelled), chosen, clock, **settings)
+    data = of("texts.csv", columns, ours, theirs, unlabelled, chosen, clock, **settings)
     data.progress = progress
     return data
 

@@ -1,5 +1,6 @@
 """The result on the reader's labels: one test, the verdict, the classes, the outlook, the classifier to keep."""
 
+import hashlib
 import json
 from dataclasses import replace
 from math import ceil
@@ -14,10 +15,11 @@ from ..data.sampling import stratified_order
 from ..model.classifier import Classifier
 from ..model.words import WordsClassifier
 from ..paths import ROOT, runs
-from ..results.rows import squeeze, unsqueeze, write_json, wrong
+from ..results.rows import name_of, squeeze, stages_of, unsqueeze, write_json, wrong
 from ..results.workers import few_threads
 from ..runs import Run
 from ..training.metrics import METRICS, cross_entropy, macro_f1
+from ..versions import STAGES
 from . import budget
 from .certainty import calibrated, rounded, sharpened, sure
 from .checks import SHOWN
@@ -71,12 +73,18 @@ def final(row: dict, data: YourData) -> Final:
 
     A fine-tuned encoder is kept as it is where there is no time for that.
     """
-    run, corpus = _on_all_labels(row, data), data.whole
-    seconds = seconds_of(run, data, len(corpus.train.texts), 0) if is_tuned(run.method) else 0.0
-    if not is_stored(run, data, corpus) and not data.clock.fits(seconds) and seconds:
-        run, corpus = replace(Run(**row["run"]), corpus=data.base.corpus), data.corpus
+    run, corpus = _kept(row, data)
     made = carry_out(run, data, corpus)
     return Final(made, _classifier(made, run, data, corpus), made["documents"]["train"])
+
+
+def _kept(row, data):
+    """The run by which a tried row is kept, and its corpus."""
+    run, corpus = _on_all_labels(row, data), data.whole
+    seconds = seconds_of(run, data, len(corpus.train.texts), 0) if is_tuned(run.method) else 0.0
+    if seconds and not is_stored(run, data, corpus) and not data.clock.fits(seconds):
+        return replace(Run(**row["run"]), corpus=data.base.corpus), data.corpus
+    return run, corpus
 
 
 def _classifier(row, run, data, corpus) -> Classifier | WordsClassifier:
@@ -103,7 +111,7 @@ def _calibrated(winner, data):
 
 
 def score(data: YourData) -> dict:
-    """Score the best recipe and words on test, once: its row, kept, and read where these documents were scored before.
+    """Score the best recipe and words on test, once: its row, kept, and read where they were scored before.
 
     Both are first trained on train and dev together (a fine-tuned encoder where there is time for it). The row has
     truth, predictions and those of words (squeezed), the probabilities of the classes predicted, before they were
@@ -111,12 +119,12 @@ def score(data: YourData) -> dict:
     the reader's file. Of very many documents a stratified sample is scored.
     """
     winner, floor = best(data), max((row for row in data.rows if row["recipe"] == WORDS), key=_labelled)
-    path = runs() / "your_data" / "scores" / f"{winner['id']}-{data.whole.fingerprint}-sure.json"
-    order = stratified_order(data.test.classes, np.random.default_rng(0))
+    order, most = stratified_order(data.test.classes, np.random.default_rng(0)), _most(data, winner)
+    path = _score_path(data, winner, floor, most)
     if not path.is_file():
         told = _calibrated(winner, data)
         kept, words = final(winner, data), final(floor, data)
-        test = data.test.take(np.sort(order[: _most(data, winner)]))
+        test = data.test.take(np.sort(order[:most]))
         with few_threads(kept.classifier.run):
             unscaled = kept.classifier.predict(test.texts).probabilities
         probabilities = sharpened(unscaled, told["scale"] / kept.classifier.scale)
@@ -129,6 +137,18 @@ def score(data: YourData) -> dict:
         write_json(path, row | {"documents": len(data.test.texts), "labelled": [words.labelled, kept.labelled]})
     row = json.loads(path.read_text(encoding="utf-8"))
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
+
+
+def _score_path(data, winner, floor, most):
+    """Where a score is: its name is a hash of the classifiers, of what they were chosen by, and of the minutes where
+    these do not suffice for all test documents."""
+    kept = [_kept(row, data) for row in (winner, floor)]
+    stages = sorted({stage for run, _ in kept for stage in stages_of(run)})
+    made_of = [winner["id"], *(name_of(run, data.library(corpus)).id for run, corpus in kept), data.metric]
+    made_of += [[stage, STAGES[stage]] for stage in stages]
+    made_of += [data.clock.seconds] if most < len(data.test.texts) else []
+    name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
+    return runs() / "your_data" / "scores" / f"{name}.json"
 
 
 def _labelled(row):
@@ -231,6 +251,8 @@ def keep(data: YourData, result: dict) -> tuple[Classifier | WordsClassifier, di
     test and how sure it may be, for `Classifier.save`."""
     dev, errors = best(data), wrong(result)
     kept, told = final(dev, data), sure(result, data.accept_error)
+    if kept.row["id"] != result["id"]:
+        raise ValueError("this result is of another classifier than the one that is kept now: score it again.")
     kept.classifier.rescale(result["scale"])
     kept.classifier.threshold = told.values["threshold"] if "left" in told.values else None
     documents = {"train": kept.labelled, "dev": len(data.dev.texts), "test": len(errors)}

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -55,10 +56,13 @@ def alike_labels(counts: Counter) -> list[list[str]]:
     return [names for names in groups.values() if len(names) > 1]
 
 
-def _joined(documents, groups):
-    """The documents, each label of a group replaced by the group's commonest."""
-    first = {name: names[0] for names in groups for name in names}
-    return documents._replace(names=[first.get(name, name) for name in documents.names])
+def spelt_as(labels: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names, each spelt as the first of the labels that differs from it in case, blanks or the form of a number only;
+    one that is like no label stays as it is."""
+    known = {}
+    for label in labels:
+        known.setdefault(_spelling(label), label)
+    return [known.get(_spelling(name), name) for name in names]
 
 
 def split(
@@ -78,7 +82,8 @@ def split(
     """
     found = {"alike": alike_labels(Counter(ours.names)), "joined": join_labels}
     if join_labels:
-        ours, theirs = _joined(ours, found["alike"]), theirs and _joined(theirs, found["alike"])
+        commonest = [name for name, _ in Counter(ours.names).most_common()]
+        ours, theirs = (part and part._replace(names=spelt_as(commonest, part.names)) for part in (ours, theirs))
     pairs = "|" in columns[0]
     texts, found["control"] = without_control(ours.texts, pairs)
     tested_texts = without_control(theirs.texts, pairs)[0] if theirs else []

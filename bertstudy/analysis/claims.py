@@ -127,7 +127,7 @@ def with_places(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype(dict.fromkeys(rows.select_dtypes("string"), object))  # whose values are many times faster to get
 
 
-def _settings(rows, contrast):
+def _settings(rows, contrast, enough):
     """The settings in which both sides of a contrast have rows: (fields that they share, first rows, second rows)."""
     names = [name for name in ALIKE if name not in contrast.free]
     rows = rows[(rows["tested_on"] != "") == contrast.elsewhere]
@@ -136,7 +136,7 @@ def _settings(rows, contrast):
     groups = [dict(list(side.groupby(names, sort=True))) if len(side) else {} for side in sides]
     for key in groups[0].keys() & groups[1].keys():
         pair = _after_as_many_steps([group[key] for group in groups])
-        pair = [_one_setting(side, contrast.free).set_index("seed") for side in pair]
+        pair = [_one_setting(side, contrast.free, enough).set_index("seed") for side in pair]
         seeds = pair[0].index.intersection(pair[1].index).sort_values()
         if len(seeds):
             yield dict(zip(names, key, strict=True)), *(side.loc[seeds] for side in pair)
@@ -148,10 +148,15 @@ def _after_as_many_steps(sides):
     return [side[side["pretraining_steps"].isin(shared)] if shared else side for side in sides]
 
 
-def _one_setting(side, free):
-    """Of rows that differ in the free fields, those of one setting: the one with most pretraining steps, then seeds."""
-    settings = (rows for _, rows in side.groupby(list(free), sort=True, dropna=False))
-    return max(settings, key=lambda rows: (rows["pretraining_steps"].iloc[0], len(rows)))
+def _one_setting(side, free, enough):
+    """Of rows that differ in the free fields, those of one setting: after the most steps of further pretraining, then
+    with `enough` seeds or the most, then with the most usual values. Seeds beyond `enough` change nothing."""
+
+    def rank(rows):
+        usual = sum(rows[name].iloc[0] == DEFAULTS[name] for name in free)
+        return rows["pretraining_steps"].iloc[0], min(len(rows), enough), usual
+
+    return max((rows for _, rows in side.groupby(list(free), sort=True, dropna=False)), key=rank)
 
 
 def _wrong(side):
@@ -175,7 +180,7 @@ def compared(
     """
     if plan.fraction:
         rows = rows[rows["fraction"] == plan.fraction]
-    settings = list(_settings(rows, contrast))
+    settings = list(_settings(rows, contrast, plan.seeds))
     if not settings:
         return None
     enough = min(plan.seeds, max(len(first) for _, first, _ in settings))

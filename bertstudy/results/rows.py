@@ -83,9 +83,17 @@ class Store:
 
 
 def as_table(rows: Iterable[dict]) -> pd.DataFrame:
-    """Rows as a table: see `Store.table`. Fields of Run that a row is too old to have get their defaults."""
-    lines = [{**DEFAULTS, **row.pop("run"), **dict.fromkeys(TOLD), **row} for row in rows]
-    return pd.DataFrame(lines, columns=None if lines else [*DEFAULTS, *TOLD])
+    """Rows as a table: see `Store.table`. Fields of Run that a row is too old to have get their defaults; stale: the
+    `stale_stages`, "" where there are none."""
+    lines = [
+        {**DEFAULTS, **row["run"], **dict.fromkeys(TOLD), **_but_run(row), "stale": ", ".join(stale_stages(row))}
+        for row in rows
+    ]
+    return pd.DataFrame(lines, columns=None if lines else list(dict.fromkeys([*DEFAULTS, *TOLD, "stale"])))
+
+
+def _but_run(row):
+    return {name: value for name, value in row.items() if name != "run"}
 
 
 def rows(profile: str | Store, ids: Iterable[str] | None = None, kind: str = "rows") -> pd.DataFrame:
@@ -179,6 +187,15 @@ def cores_of(row: dict) -> int:
     return int(threads.split()[0]) if device.startswith("cpu") else 1
 
 
+def run_of(row: dict) -> Run | None:
+    """The run of a row; None where it has a choice, or a field, that there is not: one from outside the package, whose
+    module was not imported."""
+    try:
+        return Run(**row["run"])
+    except (TypeError, ValueError):
+        return None
+
+
 def recomputed_id(row: dict) -> str:
     """The id that follows from a row's contents."""
     return run_id(Run(**row["run"]), row["fingerprint"], row.get("made_from"))
@@ -203,12 +220,10 @@ def check(profile: str | Store) -> Check:
     store, wrong_ids, stale, stale_rows, unknown = Store.of(profile), [], {}, 0, []
     for row_id in store.ids():
         row = store.read(row_id)
-        try:
-            recomputed = recomputed_id(row)
-        except ValueError:
+        if run_of(row) is None:
             unknown.append(row_id)
             continue
-        if not row_id == row["id"] == recomputed:
+        if not row_id == row["id"] == recomputed_id(row):
             wrong_ids.append(row_id)
         stages = stale_stages(row)
         stale_rows += bool(stages)

@@ -59,16 +59,22 @@ def how_many(runs: list[Run], asked: int = 0) -> int:
     return asked or (cpu_count() if all(map(is_small, runs)) else 1)
 
 
-def _makes(run):
-    """What names each encoder that has to be made before a run can begin: none, one or two.
+def pretrained_of(run: Run) -> tuple:
+    """What names the further pretrained encoder that a run starts from; () where it asks for none.
 
     Two corpora that name the same sources are taken to share the encoder. They do, unless a test text of one of them is
     among the sources, where it is left out for that corpus.
     """
-    first = ()
-    if run.further_pretraining != "none":
-        settings = [getattr(run, name) for name in fields_of("pretraining") if name != "further_pretraining"]
-        yield (first := (run.encoder, *settings, *sorted(sources(run))))
+    if run.further_pretraining == "none":
+        return ()
+    settings = [getattr(run, name) for name in fields_of("pretraining") if name != "further_pretraining"]
+    return run.encoder, *settings, *sorted(sources(run))
+
+
+def _makes(run):
+    """What names each encoder that has to be made before a run can begin: none, one or two."""
+    if first := pretrained_of(run):
+        yield first
     if run.multitask != "none":
         yield first, run.seed, *[getattr(run, name) for name in fields_of("multitask", "encoder", "segments")]
 

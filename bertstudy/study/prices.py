@@ -17,8 +17,9 @@ from ..model.predictions import reads_pairs
 from ..model.segments import Segmenter
 from ..profiles import profile as find_profile
 from ..registry import unique
-from ..results.rows import Store, cores_of, name_of
-from ..runs import NO_ENCODER, Run, fields_of
+from ..results.rows import Store, cores_of, name_of, run_of
+from ..results.workers import pretrained_of
+from ..runs import NO_ENCODER, Run
 from .planning import planned
 
 FASTER = 3  # times that prediction is, compared with training, by piece
@@ -39,8 +40,10 @@ class Prices:
     def __init__(self, profile: str, library: Library = LIBRARY, speed: float = 0.0):
         rows, self.library, taken, speeds = list(Store.of(profile).all()), library, {}, {}
         for row in sorted(rows, key=lambda row: row["made"]):
-            run, cores, last = Run(**row["run"]), cores_of(row), (row["history"] or [{}])[-1]
-            taken.setdefault(_but_seed(run), []).append(cores * row["seconds"]["all"])
+            if (run := run_of(row)) is None:
+                continue
+            cores, last = cores_of(row), (row["history"] or [{}])[-1]
+            taken.setdefault(_but_seed(run), []).append(cores * _seconds(row["seconds"], run))
             if run.encoder != NO_ENCODER and last.get("pieces"):
                 for corpus in (run.corpus, ANY):
                     speeds.setdefault((run.encoder, corpus), []).append(last["pieces"] / (cores * last["seconds"]))
@@ -92,7 +95,7 @@ class Prices:
         """Core-seconds of runs when those `made` are there: each run once, and each further pretraining."""
         made = set(made)
         runs = [run for run in unique(runs) if run not in made]
-        known, encoders = set(map(encoder_of, made)), {encoder_of(run): run for run in runs}
+        known, encoders = set(map(pretrained_of, made)), {pretrained_of(run): run for run in runs}
         return sum(map(self.of, runs)) + sum(self.before(run) for key, run in encoders.items() if key not in known)
 
 
@@ -102,13 +105,13 @@ def _size(encoder):
     return config.num_hidden_layers * config.hidden_size**2
 
 
+def _seconds(seconds, run):
+    """What a run took, without the further pretraining that it made or waited for."""
+    return seconds["all"] if run.further_pretraining == "none" else seconds["train"] + seconds["test"]
+
+
 def _but_seed(run):
     return replace(run, seed=0)
-
-
-def encoder_of(run: Run) -> tuple:
-    """What names the further pretrained encoder that a run starts from."""
-    return tuple(getattr(run, name) for name in ("encoder", *fields_of("pretraining")))
 
 
 def costs(profile: str, notebooks: Iterable[str], speed: float = 0.0, hour: float = 0.0) -> pd.DataFrame:

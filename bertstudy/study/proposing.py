@@ -13,7 +13,6 @@ from ..analysis.deciding import beside, plan_for, seeds_to_decide
 from ..model.loading import encoder_config
 from ..registry import unique
 from ..results import plans
-from ..results.rows import Store, name_of
 from ..results.workers import cores, in_order
 from ..runs import NO_ENCODER, Run
 from .planning import plan_of
@@ -53,7 +52,7 @@ def proposals(profile: str) -> pd.DataFrame:
     these on all cores, by measured speed; nan where nothing is known). A claim that the profile's plan does not
     reach, and one that no number of seeds decides, has no runs.
     """
-    table, store, prices = verdicts(profile), Store.of(profile), Prices(profile)
+    table, prices = verdicts(profile), Prices(profile)
     named = {claim.name: claim for claim in experiments.all_claims()}
     lines = []
     for line, others in zip(table.to_dict("records"), beside(table), strict=True):
@@ -62,7 +61,7 @@ def proposals(profile: str) -> pd.DataFrame:
         seeds = seeds_to_decide(line, others) if line["verdict"] == "inconclusive" else line["planned"]
         try:
             runs = runs_for(named[line["claim"]], profile, seeds) if seeds else []
-            missing = [run for run in runs if name_of(run).id not in store]
+            missing = plans.missing(runs, profile, remake="stale")
             needs = line["needs"] or ("" if runs else "not in the plan of this profile")
         except ValueError as error:  # an encoder or a corpus that is not here keeps no other claim from being decided
             missing, needs = [], f"can't be run here: {re.split('[:.] ', str(error))[0]}"
@@ -92,7 +91,7 @@ def run_next(
     """Carry proposals out, those that fit into the minutes, and yield (claim, all `verdicts` now) after each.
     Resumable: rows are stored one by one. workers: processes, as `plans.run_all` takes them."""
     for line in within(proposed, minutes).to_dict("records"):
-        plans.run_all(in_order(line["runs"]), profile, workers=workers)
+        plans.run_all(in_order(line["runs"]), profile, workers=workers, remake="stale")
         yield line["claim"], verdicts(profile)
 
 

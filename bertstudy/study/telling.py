@@ -53,6 +53,8 @@ def _shown(profile, place, recipe):
     if draw.kind == "rows" and (earlier := len(rows) - len(of_recipe(rows, profile))):
         which = "All" if earlier == len(rows) else "Some"
         remark = f"{remark} {which} of these runs are {EARLIER}".strip()
+    if draw.kind == "rows" and (old := (rows["stale"] != "").sum()):
+        remark = f"{remark} Stale: {old} of {len(rows)} runs were made by earlier code.".strip()
     result, path = result_of(place.stem, draw.data(rows)), place.with_suffix("")
     return Shown(place.stem, recipe["notebook"], path, figures.shows(place.stem), result, remark, ids, draw.kind)
 

@@ -19,6 +19,6 @@ def of_recipe(rows: pd.DataFrame, profile: str) -> pd.DataFrame:
 
 
 def verdicts(profile: str) -> pd.DataFrame:
-    """All claims judged by the stored rows of a profile: the table of `deciding.judged`."""
+    """All claims judged by the stored rows of a profile that are not stale: the table of `deciding.judged`."""
     rows = of_recipe(stored_rows(profile), profile)
-    return judged(rows, experiments.all_claims(), experiments.planned(profile))
+    return judged(rows[rows["stale"] == ""], experiments.all_claims(), experiments.planned(profile))

@@ -7,6 +7,7 @@ import pytest
 from letters import texts_of
 
 from bertstudy.advice import checks, splitting
+from bertstudy.advice.documents import in_memory
 from bertstudy.advice.splitting import Numbered
 from bertstudy.data import files
 from bertstudy.data.control import example
@@ -76,6 +77,22 @@ def test_labels_that_differ_in_case_blanks_or_form_are_told_and_joined_where_ask
     data = begun(train=written(table), join_labels=True)
     assert data.labels == ("1", "Good one")
     assert data.found["counts"] == {"1": 60, "Good one": 60}
+
+
+def test_labels_are_joined_in_the_test_file_and_in_a_rivals_column_too(table, written, begun):
+    tested = table.iloc[:20].assign(label=table["label"].iloc[:20].str.upper(), gpt=" " + table["label"].iloc[:20])
+    tested["text"] = "new " + tested["text"]
+    files = {"train": written(table), "test": written(tested, "test.csv"), "rival_column": "gpt"}
+    with pytest.raises(ValueError, match="label='(AZ|ZA)' is unknown"):
+        begun(**files)
+    data = begun(**files, join_labels=True)
+    assert [data.labels[number] for number in data.test.classes] == [*data.rival.values()]
+
+
+def test_texts_without_labels_may_come_one_by_one(table, tiny):
+    unlabelled = (text for text in ["one more", "and another"])
+    data = in_memory([*table["text"]], [*table["label"]], unlabelled=unlabelled, profile="smoke", encoder=tiny())
+    assert data.unlabelled == ["one more", "and another"]
 
 
 def test_control_characters_are_removed_and_counted(table, written, begun):

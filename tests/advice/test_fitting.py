@@ -131,6 +131,15 @@ def test_it_stands_in_pipelines_and_cross_validation(quick):
     assert fitted.score(texts, labels) > 0.9
 
 
+def test_labels_with_blanks_around_are_given_back_as_they_were(quick):
+    texts, labels = texts_of(60)
+    padded = np.array([f"{label} " for label in labels])
+    model = TextClassifier(1.0, "smoke").fit(texts, padded)
+    assert set(model.predict(texts)) <= set(padded)
+    with pytest.raises(ValueError, match="differ in outer blanks only"):
+        TextClassifier(1.0, "smoke").fit(texts, [*labels[:-1], f"{labels[-1]} "])
+
+
 def test_the_command_fits_and_predicts(tmp_path):
     texts, labels = texts_of(120)
     table = pd.DataFrame({"body": texts, "topic": labels})

@@ -58,6 +58,18 @@ def test_from_file_to_classifier_whatever_is_best(table, written, begun, monkeyp
     result.save(again, scored)
 
 
+def test_a_score_is_that_of_these_classifiers_chosen_by_this_metric(table, written, begun):
+    files, scores = {"train": written(table)}, []
+    for metric in ("error", "mcc", "error"):
+        data = begun(**files, metric=metric)
+        race.words(data)
+        scores.append(result.score(data))
+        assert scores[-1]["metric"] == metric
+    assert scores[0] == scores[2]
+    with pytest.raises(ValueError, match="of another classifier"):
+        result.keep(data, {**scores[0], "id": "0" * 16})
+
+
 @pytest.mark.slow
 def test_row_numbers_are_those_of_the_file_as_it_is_now(table, written, begun):
     longer = pd.concat([table.iloc[[5, 5, 5]], table.assign(text=table["text"])])

@@ -312,6 +312,14 @@ def test_more_seeds_of_one_number_of_labels_do_not_make_it_the_one_that_is_judge
     assert told("within the task", rows)["effect"] == pytest.approx(5)
 
 
+def test_more_seeds_of_one_way_to_pretrain_do_not_make_it_the_one_that_is_judged():
+    further = {"further_pretraining": "within_task", "pretraining_steps": 300}
+    rows = seeds(20) + seeds(15, **further) + seeds(10, **further, next_sentence=False)
+    more = [row(10, seed, **further, next_sentence=False) for seed in range(3, 6)]
+    for stored in (rows, rows + more, rows + more + [row(20, seed) for seed in range(3, 6)]):
+        assert told("within the task", stored)["effect"] == pytest.approx(5)
+
+
 def test_a_claim_is_judged_at_the_labels_of_its_notebooks_plan():
     further = {"further_pretraining": "within_task", "pretraining_steps": 300}
     rows = [one for share, error in ((0.004, 20), (0.01, 30)) for one in seeds(error, fraction=share)]

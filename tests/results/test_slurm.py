@@ -48,6 +48,16 @@ def test_what_is_no_part_is_told(part):
         slurm.part_of([1], part)
 
 
+def test_the_script_passes_on_what_the_runs_are_made_with(tmp_path, monkeypatch):
+    monkeypatch.delenv("BERTSTUDY_DATA", raising=False)
+    asked = ["-p", "data_dir", str(tmp_path), "--remake", "stale", "--workers", "2", "--log", "tensorboard"]
+    monkeypatch.setenv("BERTSTUDY_LOG", "")  # which --log sets
+    cli.main(["run", "11_seeds", "--profile", "smoke", *asked, "--slurm", str(tmp_path / "job.sh")])
+    script = (tmp_path / "job.sh").read_text()
+    assert f"export BERTSTUDY_DATA={tmp_path}\n" in script
+    assert "--profile smoke --remake=stale --workers=2 --log=tensorboard --part" in script
+
+
 @pytest.mark.slow
 def test_the_tasks_of_the_array_make_all_rows(small, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("BERTSTUDY_REPORTS", str(tmp_path / "reports"))

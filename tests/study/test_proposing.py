@@ -8,12 +8,13 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bertstudy import cli, experiments, profile
+from bertstudy import Run, cli, experiments, profile
 from bertstudy.paths import ROOT
 from bertstudy.results import plans, rows
 from bertstudy.study import proposing, verdicts
 from bertstudy.study.modes import PLANNING
 from bertstudy.study.prices import ANY, Prices, _size
+from bertstudy.versions import STAGES
 
 CLAIMS = {claim.name: claim for claim in experiments.all_claims()}
 
@@ -71,6 +72,15 @@ def test_what_is_proposed_is_what_is_missing_cheapest_first(store):
     assert len(proposing.within(proposed, 1e6)) == len(priced)
 
 
+def test_a_stale_row_is_no_evidence_and_is_proposed_to_be_made_again(store):
+    row = next(row for row in store.all() if row["run"]["layers"] == "2" and row["run"]["seed"] == 2)
+    store.write({**row, "stages": dict.fromkeys(STAGES, "0.9")})
+    claim = verdicts.verdicts("control").set_index("claim").loc["last layer"]
+    assert (claim["seeds"], claim["verdict"]) == (2, "inconclusive")
+    proposed = proposing.proposals("control").set_index("claim").loc["last layer", "runs"]
+    assert [(run.layers, run.seed) for run in proposed] == [("2", 2)]
+
+
 def test_what_is_not_here_keeps_no_other_claim_from_being_proposed(store, monkeypatch):
     without(store, lambda run: run["layers"] != "2" and run["encoder"] != "control-large")
     of = proposing.plan_of
@@ -109,6 +119,27 @@ def test_an_encoder_without_rows_is_priced_by_what_it_multiplies(store):
     assert ratio > 2
     assert prices.of(large) == pytest.approx(ratio * prices.of(small), rel=1e-6)
     assert prices.of(replace(small, fraction=0.25)) < 0.6 * prices.of(small)  # half of the documents, as many tests
+
+
+def test_a_further_pretraining_is_priced_once_for_its_texts_and_not_as_part_of_a_run(store):
+    row = next(row for row in store.all() if row["run"]["further_pretraining"] == "within_task")
+    run = Run(**row["run"])
+    before = Prices("control").of(run)
+    store.write({**row, "seconds": {**row["seconds"], "all": row["seconds"]["all"] + 1e4}})  # it waited
+    prices = Prices("control")
+    assert prices.of(run) == before
+    other = replace(run, corpus="topics")
+    both = prices.together([run, other]) - prices.of(run) - prices.of(other)
+    assert both == pytest.approx(prices.before(run) + prices.before(other))
+    assert prices.together([run, replace(run, seed=7)]) == pytest.approx(2 * before + prices.before(run))
+
+
+def test_a_row_of_a_choice_that_is_not_registered_stops_no_prices(store):
+    row, known = next(store.all()), Prices("control").known
+    store.write({**row, "id": "0" * 16, "run": {**row["run"], "truncation": "of_my_own"}})
+    store.write({**row, "id": "1" * 16, "run": {**row["run"], "no_such_field": 1}})
+    assert Prices("control").known == known
+    assert set(rows.check("control").unknown) == {"0" * 16, "1" * 16}
 
 
 def test_a_corpus_has_a_speed_of_its_own(store):
