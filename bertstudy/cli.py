@@ -308,10 +308,10 @@ def _price(given):
     for line in table.to_dict("records"):
         said = f"can't be planned here: {line['needs']}" if isna(line["runs"]) else told(line)
         print(f"{line['notebook']}: {said}")
-    machine = f"on a machine of {given.speed:,.0f} pieces a second" if given.speed else "of a core like those so far"
+    machine = f"on a machine of {given.speed:,.0f} pieces a second" if given.speed else "of a CPU core"
     print(f"Hours {machine}.")
     if given.out:
-        write_picture(draw(table, f"Profile {given.profile}, hours {machine}"), given.out)
+        write_picture(draw(table, f"Profile {given.profile}: hours {machine}"), given.out)
         print(given.out)
 
 

@@ -23,7 +23,7 @@ class Told(NamedTuple):
     """How a figure's numbers are put into a sentence: the name of a point, which column, what it is, its unit."""
 
     point: str  # a template of columns, such as "{arm}, {labelled} labels"
-    value: str
+    value: str  # "" where the extremes of no number say anything
     what: str
     unit: str
 
@@ -117,13 +117,9 @@ def names(rows: pd.DataFrame) -> str:
     return ", ".join(Path(name).name for name in sorted(set(rows["corpus"])))
 
 
-def incomplete(chart: plt.Figure, missing: list[str]) -> plt.Figure:
-    """Mark a figure whose plan has runs without rows, and say which."""
-    chart.suptitle(
-        f"INCOMPLETE: {len(missing)} runs missing ({'; '.join([*missing[:3], *(['…'] if missing[3:] else [])])})",
-        color="#b00020",
-        fontsize=9,
-    )
+def incomplete(chart: plt.Figure, missing: int) -> plt.Figure:
+    """Mark a figure whose plan has so many runs without rows."""
+    chart.suptitle(f"INCOMPLETE: {missing} run{'s' * (missing != 1)} missing", color="#b00020", fontsize=9)
     return chart
 
 
@@ -143,7 +139,7 @@ def save(chart: plt.Figure, data: pd.DataFrame, place: Path | str, built: Path |
     with plt.style.context(STYLE):
         write_picture(chart, place.with_suffix(".svg"))
         write_picture(chart, built.with_suffix(".png"))
-    write_text(place.with_suffix(".csv"), data.to_csv(index=False, float_format="%.4f"))
+    write_text(place.with_suffix(".csv"), data.to_csv(index=False, float_format="%.6g"))
     for ending, kind in TABLES.items():
         write_text(built.with_suffix(ending), _table(data, kind))
 
@@ -166,6 +162,8 @@ def _table(data, kind):
 def result_of(name: str, data: pd.DataFrame) -> str:
     """The lowest and the highest number of a registered figure in a sentence, with their intervals; "" without any."""
     point, value, what, unit = FIGURES[name].told
+    if not value:
+        return ""
     ordered = data.dropna(subset=[value]).sort_values(value, kind="stable").to_dict("records")
     if not ordered:
         return ""

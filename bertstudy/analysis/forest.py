@@ -38,7 +38,7 @@ def claims(table: pd.DataFrame) -> plt.Figure:
         hollow = dict(color="#555555", markerfacecolor="white", markersize=5, label="paper: IMDb, one run each")
         axes.plot(table["paper"][printed].astype(float), y[printed] + 0.25, "o", **hollow)
         axes.set_ylim(len(table) - 0.5, -0.7)
-        axes.set_xlabel("effect (points of error; beyond 1 logarithmic)\npositive: for a difference that was claimed")
+        axes.set_xlabel("points of error (beyond 1 logarithmic)\npositive: what the finding names first errs less")
         axes.set_yticks(y, table["claim"])
         chart.legend(loc="outside lower center", ncols=3)
     return chart

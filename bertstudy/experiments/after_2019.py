@@ -266,7 +266,7 @@ def _of_vote(voters):
     unit="points",
 )
 def beside_the_recipe(rows: pd.DataFrame) -> plt.Figure:
-    """How many points less error each method found since has than the recipe, with 95 % intervals.
+    """Points of test error that each method saves against the recipe, with 95 % intervals; negative: it errs more.
 
     A panel a corpus, a mark a number of labels; to the right of zero a method is better than the recipe. The axis is
     linear between -3 and 3 and logarithmic beyond.

@@ -27,13 +27,7 @@ def lengths_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-@figure(
-    lengths_data,
-    point="{from} to {to} pieces in {corpus}",
-    value="percent",
-    what="share of the documents",
-    kind="corpora",
-)
+@figure(lengths_data, value="", kind="corpora")
 def lengths(rows: pd.DataFrame) -> plt.Figure:
     """Lengths of documents in word pieces, one panel per corpus; its title has the share beyond the window (shaded).
 

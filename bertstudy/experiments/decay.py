@@ -82,9 +82,7 @@ def rates_over_time_data(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines).assign(layer_decay=row["layer_decay"])
 
 
-@figure(
-    rates_over_time_data, point="{layer} after {steps:.0f} % of the steps", value="rate", what="learning rate", unit=""
-)
+@figure(rates_over_time_data, value="")
 def rates_over_time(rows: pd.DataFrame) -> plt.Figure:
     """The learning rate of each layer over the steps of a run, for the strongest decay in the plan (Equation 2)."""
     data = rates_over_time_data(rows)

@@ -70,7 +70,7 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
             axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)
             seeds = rows[rows["arm"] == arm].merge(points[["fraction", "labelled"]])
             x, y = 1.04 * shift * seeds["labelled"], seeds["error"]
-            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0)
+            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0, label="its single seeds")
         axes.set_xscale("log")
         ticks = sorted({*theirs["documents"], *ours["labelled"]})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
@@ -204,15 +204,16 @@ def _at(sides):
     """Where it is better and where worse, a tuple of sizes each."""
     told = [f"{name} at {', '.join(f'{size:,.0f}' for size in sizes)}" for name, sizes in sides.items() if sizes]
     if not told:
-        return "neither better nor worse for sure"
-    return f"{' and '.join(told)} labels a class, else neither for sure"
+        return "undecided at every size tried"
+    return f"{' and '.join(told)} labels a class, else undecided"
 
 
 def _from_on(name, labels, low, high, fewest):
     if high == fewest:
-        return f"{name} from {fewest:,} labels a class on, the fewest tried"
-    fewer = " or fewer" if labels == fewest else ""
-    return f"{name} from {labels:,.0f}{fewer} labels a class on [{low:,.0f}, {high:,.0f}]"
+        return f"{name} at every size tried"
+    if labels == fewest:
+        return f"{name} from {fewest:,} labels a class or fewer, for sure from {high:,.0f}"
+    return f"{name} from about {labels:,.0f} labels a class (95 % interval: {low:,.0f} to {high:,.0f})"
 
 
 @figure(rivals_data, point="{arm} on {corpus} with {each} labels a class")
@@ -224,7 +225,8 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
     """
     data, crossed = rivals_data(rows), crossings_data(rows)
     published = _published(data)
-    corpora, crossed = data["corpus"].unique().tolist(), crossed[crossed["high"] < float("inf")]
+    is_between = (crossed["high"] < float("inf")) & (crossed["high"] > crossed["fewest"])
+    corpora, crossed = data["corpus"].unique().tolist(), crossed[is_between]
     marks = crossed["corpus"].value_counts().max() if len(crossed) else 0
     with plt.style.context(STYLE):
         chart, panels = plt.subplots(1, len(corpora), figsize=(7.4, 4.4), squeeze=False)
@@ -250,7 +252,7 @@ def rivals(rows: pd.DataFrame) -> plt.Figure:
             axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= top])
             axes.xaxis.set_minor_locator(plt.NullLocator())
         panels[0, 0].set_ylabel("test error (%)")
-        below = "\nmarks below zero: from where on fine-tuning is better, 95 % interval" if marks else ""
+        below = "\nbelow: from where on fine-tuning is better, 95 % interval" if marks else ""
         panels[0, len(corpora) // 2].set_xlabel(f"labels a class, logarithmic{below}")
         drawn = [arm for arm in RIVALS if arm in set(data["arm"])]
         handles = [plt.Line2D([], [], color=colors[arm], marker="o", label=RIVALS[arm]) for arm in drawn]

@@ -51,7 +51,7 @@ def rate_curves(rows: pd.DataFrame) -> plt.Figure:
             near = min(printed, key=lambda candidate: abs(candidate / printed[0] - rate / rates[0]))
             points = theirs[theirs["learning_rate"] == near]
             x = points["step"] / 5000 * part["step"].max()
-            label = "paper: dev error (IMDb)"
+            label = "paper: dev error (IMDb), at the same share of its steps"
             axes.plot(x, points["dev"], "o", color=reference, markerfacecolor="white", label=label)
             axes.set(title=f"{rate:g} (paper: {near:g})", xlabel="steps")
         panels[0][0].set(ylabel="error (%)", ylim=(0, 1.05 * max(data[["dev", "train"]].max().max(), 10)))
@@ -79,7 +79,8 @@ def retained_data(rows: pd.DataFrame) -> pd.DataFrame:
     unit="nats",
 )
 def retained(rows: pd.DataFrame) -> plt.Figure:
-    """Left: the masked-LM loss of the fine-tuned encoder under its pretrained head; dotted: before fine-tuning.
+    """Left: the masked-LM loss of the fine-tuned encoder under the head it had before (MiniLM: one trained on it,
+    frozen); dotted: before fine-tuning.
 
     Right: linear CKA between the hidden states before and after fine-tuning, layer by layer; 1 is unchanged.
     """
@@ -167,7 +168,7 @@ EXPERIMENT = declare(
         ),
         Claim(
             "high rate fails",
-            "The highest of the learning rates is worse than the lowest, even at its best epoch.",
+            "The lowest of the learning rates is better than the highest, even at the best epoch of that.",
             "§5.3.3, Figure 2",
             "03_forgetting",
             (Contrast(_rate(-1), _rate(0), ("learning_rate",), np.nan),),

@@ -66,6 +66,7 @@ def pretraining_steps(rows: pd.DataFrame) -> plt.Figure:
 
 
 WORDS_ALONE = ",\nmasked words alone"
+SAID = {"in_domain": "its domain", "cross_domain": "all domains"}
 
 
 def pretraining_sources_data(rows: pd.DataFrame) -> pd.DataFrame:
@@ -109,13 +110,13 @@ def pretraining_sources(rows: pd.DataFrame) -> plt.Figure:
     words = np.where(sure, table.map("{:.1f} *".format), table.map("{:.1f}".format))
     with plt.style.context(STYLE):
         chart, axes = plt.subplots(figsize=(7.2, 0.6 * len(order) + 1.6))
-        scale = max(1.0, float(gain.abs().max().max()))
+        scale = max(3.0, float(gain.abs().max().max()))  # small gains are to look small
         colors = dict(cmap="PuOr", center=0, vmin=-scale, vmax=scale)
         bar = {"label": "points gained over none"}
         sns.heatmap(gain, annot=words, fmt="", ax=axes, linewidths=1.5, cbar_kws=bar, **colors)
         axes.set(xlabel="task", ylabel="further pretraining on")
-        axes.set_yticks(axes.get_yticks(), [name.replace("+", " +\n") for name in order], rotation=0)
-        axes.set_title("Test error (%); * the 95 % interval of the gain leaves out zero")
+        axes.set_yticks(axes.get_yticks(), [SAID.get(name, name).replace("+", " +\n") for name in order], rotation=0)
+        axes.set_title("Test error (%)\n*: the 95 % interval of the gain leaves out zero")
     return chart
 
 

@@ -64,7 +64,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
         times.plot(share, data["seconds"], "o-", color=third)
         times.set(ylabel="training time (s)", ylim=(0, None))
         for panel in (axes, times):
-            panel.set(xlabel=f"depth read (% of {depth} layers)", xlim=(0, 105))
+            panel.set(xlabel="depth read (% of the layers)", xlim=(0, 105))
         chart.legend(loc="outside lower center", ncols=2)
     return chart
 

@@ -1,14 +1,13 @@
-"""Why a classifier says so: a weight for each word of a text, and a test of whether the weights are honest."""
+"""Why a classifier says so: a weight for each word of a text."""
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 WORDS = r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+"  # a word, or one Chinese character
 WORD = re.compile(WORDS)
-SHARES = tuple(share / 10 for share in range(6))  # of a text's words that are deleted
 
 
 class Word(NamedTuple):
@@ -51,30 +50,3 @@ def shared_out(spans: list[tuple[int, int]], places: Sequence[tuple[int, int]], 
         inside = word >= 0 and start < spans[word][1] and end > start
         found[word if inside else len(spans)] += weight
     return found
-
-
-def without(text: str, words: Sequence[Word]) -> str:
-    """A text without some of its words."""
-    kept, at = [], 0
-    for word in sorted(words, key=lambda one: one.start):
-        kept.append(text[at : word.start])
-        at = word.end
-    return "".join([*kept, text[at:]])
-
-
-def deletion(
-    classifier: Any, texts: Sequence[str], order: Callable[[Explanation], Sequence[Word]] | None = None
-) -> np.ndarray:
-    """How the probability of a text's label falls as its words are deleted: (texts, len(SHARES)).
-
-    order: an explanation's words, those to be deleted first in front; None: the largest weights first. An order that
-    knows what matters makes it fall faster than one by chance does (Samek et al. 2017; DeYoung et al. 2020).
-    """
-    order = order or (lambda told: sorted(told.words, key=lambda word: -word.weight))
-    curves = []
-    for text in texts:
-        told = classifier.explain(text)
-        words, label = order(told), classifier.labels.index(told.label)
-        shorter = [without(text, words[: round(share * len(words))]) for share in SHARES]
-        curves.append(classifier.predict(shorter).probabilities[:, label])
-    return np.array(curves)

@@ -53,6 +53,8 @@ def _row(row_id, store, remake, compute):
             broadcast_object_list(exists)
         if not exists[0]:
             row = compute()
+            if row["id"] != row_id:
+                raise ValueError(f"{row_id}: its corpus or encoder changed while it was made. Make the run again.")
             if state.is_main_process:
                 store.write(row)
         state.wait_for_everyone()

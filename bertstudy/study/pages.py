@@ -102,7 +102,7 @@ def redraw() -> list[Path]:
         table = rows(profile, present, kind)
         chart = figures.FIGURES[content["figure"]](table)
         if len(present) < len(content["rows"]):
-            figures.incomplete(chart, sorted(set(content["rows"]) - set(present)))
+            figures.incomplete(chart, len(set(content["rows"]) - set(present)))
         built = site() / profile / "figures" / recipe.stem
         figures.save(chart, figures.FIGURES[content["figure"]].data(table), recipe.with_suffix(""), built)
         plt.close(chart)

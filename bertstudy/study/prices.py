@@ -169,7 +169,9 @@ def draw(table: pd.DataFrame, title: str) -> plt.Figure:
             axes.annotate(f" {told(line)}", (line["hours"], place), va="center", fontsize=8)
         axes.set_yticks(y, data["notebook"])
         axes.set(xlabel="hours", title=title, ylim=(len(data) - 0.5, -0.5))
-        axes.set_xlim(0, 2.2 * data["hours"].max() or 1)
+        most = data["hours"].max() or 1
+        axes.set_xlim(0, 2.2 * most)
+        axes.set_xticks([tick for tick in axes.get_xticks() if tick <= 1.2 * most])
         chart.legend(loc="outside lower center", ncols=2)
     plt.close(chart)
     return chart

@@ -54,10 +54,11 @@ def with_tables(text: str, judged: pd.DataFrame) -> str:
 def _found(table):
     """The findings that are decided, as a table."""
     return [
-        "| finding | verdict | effect, points | seeds |",
-        "|---|---|---:|---:|",
+        "| finding | verdict | effect, points | labels | seeds |",
+        "|---|---|---:|---:|---:|",
         *(
-            f"| {finding(claim)} | {claim['verdict']} | {interval(claim)} | {claim['seeds']:.0f} |"
+            f"| {finding(claim)} | {claim['verdict']} | {interval(claim)} | {claim['labels']:,.0f} | "
+            f"{claim['seeds']:.0f} |"
             for claim in table[table["verdict"].isin(DECIDED)].to_dict("records")
         ),
     ]
@@ -87,17 +88,18 @@ How should a BERT be fine-tuned for text classification? The experiments of Sun 
 for each profile (a scale to run them at), which findings hold, the paper's and some made since, and every question with
 its figures.
 
-Effects are differences in test error, in points, positive in the direction that the finding is about, with 95 %
+Effects are differences in test error, in points: positive where what the finding names first errs less. They have 95 %
 intervals over seeds and test documents (of one seed: over test documents alone); the paper's are of single runs on
-IMDb. A finding of several comparisons tells each, and is judged by the weakest; one that is about a field or two of the
-runs tells their values. The least effect of interest is a tenth of the error of the setting that is compared with. That
-something is better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below the
-least of interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is
+IMDb. A finding of several comparisons lists them and is judged by the weakest; where settings differ in a field or two,
+the values are in brackets. The least effect of interest is a tenth of the error of the setting that is compared with.
+That something is better **holds** where the effect is surely above zero, and **doesn't hold** where it is surely below
+the least of interest. That something is as good, or gains nothing, **holds** where a loss, or a gain, of that size is
 excluded, and **doesn't hold** where there surely is one. "Surely" is by p values adjusted over the findings of a
 notebook (Holm's method): the chance of any false verdict among them is at most 5 %, later looks with more seeds
-counted. All planned seeds must be there, three at the least. **inconclusive**: all else (`bertstudy next` says what
-would decide it). Findings are judged on IMDb alone (control: movies) with the fewest labels of their notebook; figures
-show other corpora too. **not run**: the runs that would judge it are missing.
+counted. An interval is of one finding alone, and so may exclude what the verdict leaves open. All planned seeds must be
+there, three at the least. **inconclusive**: all else (`bertstudy next` says what would decide it). **not run**: the
+runs that would judge it are missing. Findings are judged on IMDb alone (control: movies) with the fewest labels of
+their notebook, by all seeds that there are; figures show other corpora too, by the planned seeds.
 
 The tenth was chosen when 284 of compact's runs had been seen; it was half a point before, which is a thirtieth or less
 of MiniLM's errors with some hundreds of labels, and which 2,000 test documents can't exclude.

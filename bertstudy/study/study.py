@@ -156,7 +156,7 @@ class Study:
         """Draw a registered figure of rows; while a report is made, also write it, its numbers and its rows' ids."""
         chart, lacking = figures.FIGURES[name](rows), rows.attrs.get("missing", [])
         if lacking:
-            figures.incomplete(chart, lacking)
+            figures.incomplete(chart, len(lacking))
         if os.environ.get(PUBLISHING):
             place = reports() / self.profile.name / "figures" / name
             built = site() / self.profile.name / "figures" / name

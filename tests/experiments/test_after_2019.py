@@ -143,14 +143,16 @@ def test_where_fine_tuning_passes_its_rivals(rivals):
     assert found.loc["Words", "labels"] == pytest.approx(32 * 4 ** (14 / 34))
     assert 32 < found.loc["Words", "low"] <= found.loc["Words", "labels"] <= found.loc["Words", "high"] < 128
     told = fewshot.crossings(rivals)
-    assert told["movies: words (TF-IDF, linear)"]["fine-tuning is"].startswith("better from 57 labels a class on [")
+    assert told["movies: words (TF-IDF, linear)"]["fine-tuning is"].startswith(
+        "better from about 57 labels a class (95 %"
+    )
     never = fewshot.crossings(rivals[rivals["fraction"] < 0.01])
     line = never["movies: words (TF-IDF, linear)"]
-    assert line == {"fine-tuning is": "worse from 8 labels a class on, the fewest tried", "tried": "8 to 32"}
+    assert line == {"fine-tuning is": "worse at every size tried", "tried": "8 to 32"}
     assert fewshot.crossings(rivals[rivals["method"] != "fine_tune"]) == {}  # without fine-tuning nothing crosses it
     unsure = rivals.assign(error=np.where(rivals["method"] == "words", 30.0, 30.0 + rivals["seed"] % 2 - 0.4))
     told = fewshot.crossings(unsure)["movies: words (TF-IDF, linear)"]
-    assert told == {"fine-tuning is": "neither better nor worse for sure", "tried": "8 to 128"}
+    assert told == {"fine-tuning is": "undecided at every size tried", "tried": "8 to 128"}
 
 
 def test_what_is_sure_at_some_sizes_only_is_told(rivals):
@@ -159,7 +161,7 @@ def test_what_is_sure_at_some_sizes_only_is_told(rivals):
     errors = {"worse": np.where(few, rivals["error"], at_last), "better": np.where(few, 150 - rivals["error"], at_last)}
     for name, error in errors.items():
         told = fewshot.crossings(rivals.assign(error=error))["movies: words (TF-IDF, linear)"]
-        assert told["fine-tuning is"] == f"{name} at 8 labels a class, else neither for sure"
+        assert told["fine-tuning is"] == f"{name} at 8 labels a class, else undecided"
 
 
 def test_the_rivals_are_drawn_with_a_bar_for_each_crossing(rivals):

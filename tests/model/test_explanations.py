@@ -6,10 +6,35 @@ import numpy as np
 import pytest
 
 from bertstudy import Classifier, load_corpus, train
-from bertstudy.model.explanations import SHARES, Word, deletion, shared_out, spans_of, without
+from bertstudy.model.explanations import shared_out, spans_of
 from bertstudy.runs import by_method
 
 TEXT = "a b c, x y z! q"
+SHARES = tuple(share / 10 for share in range(6))  # of a text's words that are deleted
+
+
+def without(text, words):
+    """A text without some of its words."""
+    kept, at = [], 0
+    for word in sorted(words, key=lambda one: one.start):
+        kept.append(text[at : word.start])
+        at = word.end
+    return "".join([*kept, text[at:]])
+
+
+def deletion(classifier, texts, order=lambda told: sorted(told.words, key=lambda word: -word.weight)):
+    """How the probability of a text's label falls as its words are deleted: (texts, len(SHARES)).
+
+    order: an explanation's words, those to be deleted first in front. One that knows what matters makes it fall faster
+    than one by chance does (Samek et al. 2017; DeYoung et al. 2020).
+    """
+    curves = []
+    for text in texts:
+        told = classifier.explain(text)
+        words, label = order(told), classifier.labels.index(told.label)
+        shorter = [without(text, words[: round(share * len(words))]) for share in SHARES]
+        curves.append(classifier.predict(shorter).probabilities[:, label])
+    return np.array(curves)
 
 
 def test_words_stand_where_they_stand():
@@ -18,10 +43,6 @@ def test_words_stand_where_they_stand():
     spans = spans_of("good film!")
     found = shared_out(spans, [(0, 4), (5, 7), (7, 9), (9, 10), (0, 0)], np.array([1, 2, 4, 8, 16]))
     assert found.tolist() == [1, 6, 24]
-
-
-def test_words_are_taken_out_of_a_text():
-    assert without("good film, bad", [Word("bad", 11, 14, 0.0), Word("good", 0, 4, 0.0)]) == " film, "
 
 
 @pytest.mark.parametrize("method", ["fine_tune", "words"])
