@@ -33,7 +33,7 @@ def write() -> Path:
             parts += [
                 f"## Profile {profile}: {len(table)} runs",
                 SHOWS[profile],
-                *_claims(judged),
+                *_claims(judged, profile),
                 *_questions(profile),
             ]
             if profile == FRONT and IS_CHECKOUT and beside.exists():
@@ -111,10 +111,10 @@ segments of the whole text are read and pooled. ξ: a layer's learning rate, as 
 `bertstudy report` and `bertstudy figures` write this file from the stored rows and build its pages, `reports/site/`."""
 
 
-def _claims(table: pd.DataFrame) -> list[str]:
-    """The claims judged, as a table."""
-    lines = ["| finding | verdict | effect | p | paper | seeds | labels | test documents |"]
-    lines += ["|---|---|---:|---:|---:|---:|---:|---:|"]
+def _claims(table: pd.DataFrame, profile: str) -> list[str]:
+    """The claims judged, as a figure and a table."""
+    lines = ["| name | finding | verdict | effect | p | paper | seeds | labels | test documents |"]
+    lines += ["|---|---|---|---:|---:|---:|---:|---:|---:|"]
     for claim in table.to_dict("records"):
         effect, paper = interval(claim), number(claim["paper"])
         made_of = " | ".join(
@@ -122,8 +122,11 @@ def _claims(table: pd.DataFrame) -> list[str]:
         )
         needs = f"; {claim['needs']}" if claim["needs"] else ""
         told, p = f"{finding(claim)} ({claim['section']})", p_shown(claim["p"])
-        lines.append(f"| {told} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {made_of} |")
-    return ["### Which findings hold", counted(table), "\n".join(lines)]
+        lines.append(
+            f"| {claim['claim']} | {told} | **{claim['verdict']}**{needs} | {effect} | {p} | {paper} | {made_of} |"
+        )
+    forest = f"![The effect of each finding with its interval and verdict]({profile}/claims.svg)"
+    return ["### Which findings hold", counted(table), forest, "\n".join(lines)]
 
 
 def _questions(profile: str) -> list[str]:
