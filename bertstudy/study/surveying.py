@@ -11,6 +11,7 @@ import pandas as pd
 from ..analysis.surveys import DOCUMENTS, survey
 from ..data.corpora import LIBRARY, Library, data_folder
 from ..model.loading import load_tokenizer
+from ..model.locations import folder_hash, is_folder
 from ..paths import shown
 from ..results.rows import Store
 from ..runs import Run
@@ -22,7 +23,8 @@ NONE = "None of these corpora can be loaded (see above). Name a folder of corpor
 def _id(run, documents, library):
     """The id of the survey of a run's corpus with its encoder's tokenizer and its window: sixteen hex digits."""
     corpus = library.of(run)
-    key = [Path(corpus.name).name, corpus.fingerprint, run.encoder, run.window, documents]
+    encoder = folder_hash(run.encoder) if is_folder(run.encoder) else run.encoder
+    key = [Path(corpus.name).name, corpus.fingerprint, encoder, run.window, documents]
     return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
 
 

@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ import pytest
 from conftest import NO_TORCH
 
 from bertstudy import Run, figures, load_corpus, survey
-from bertstudy.data.corpora import Corpus
+from bertstudy.data.corpora import LIBRARY, Corpus
 from bertstudy.data.sampling import Split
 from bertstudy.model.loading import load_tokenizer
 from bertstudy.paths import ROOT
@@ -111,6 +112,14 @@ def test_another_corpus_encoder_window_or_sample_is_another_survey(run, reports,
     ids.append(surveying.stored(run, "smoke", 60)["id"])
     assert len(set(ids)) == len(ids)
     assert surveying.stored(replace(run, seed=3, truncation="tail"), "smoke", 50)["id"] == ids[0]
+
+
+def test_another_tokenizer_in_the_same_folder_is_another_survey(run, reports, tiny, tmp_path):
+    folder, ids = tmp_path / "mine", []
+    for kind in ("bert", "roberta"):
+        shutil.copytree(tiny(kind), folder, dirs_exist_ok=True)
+        ids.append(surveying._id(replace(run, encoder=str(folder)), 50, LIBRARY))
+    assert len(set(ids)) == 2
 
 
 def test_what_cannot_be_had_is_told_in_one_line_and_the_rest_is_surveyed(run, reports, caplog, monkeypatch, tmp_path):
