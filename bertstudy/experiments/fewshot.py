@@ -70,7 +70,7 @@ def few_shot(rows: pd.DataFrame) -> plt.Figure:
             axes.errorbar(x, y, bars, color=color, marker="o", capsize=4, label=name)
             seeds = rows[rows["arm"] == arm].merge(points[["fraction", "labelled"]])
             x, y = 1.04 * shift * seeds["labelled"], seeds["error"]
-            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0, label="its single seeds")
+            axes.plot(x, y, "o", color=color, alpha=0.5, markersize=4, markeredgewidth=0, label=f"{arm}: each seed")
         axes.set_xscale("log")
         ticks = sorted({*theirs["documents"], *ours["labelled"]})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
