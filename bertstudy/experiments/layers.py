@@ -63,7 +63,7 @@ def layer_depth(rows: pd.DataFrame) -> plt.Figure:
         axes.set(ylabel="test error (%)", ylim=(0, None))
         times.plot(share, data["seconds"], "o-", color=third)
         times.set(ylabel="training time (s), fastest run", ylim=(0, None))
-        times.set_title("compare on one machine only", fontsize=9)
+        times.set_title("runs may be of unlike machines", fontsize=9)
         for panel in (axes, times):
             panel.set(xlabel="depth read (% of the layers)", xlim=(0, 105))
         chart.legend(loc="outside lower center", ncols=2)
