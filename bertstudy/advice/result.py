@@ -1,6 +1,5 @@
 """The result on the reader's labels: one test, the verdict, the classes, the outlook, the classifier to keep."""
 
-import hashlib
 import json
 from dataclasses import replace
 from math import ceil
@@ -15,7 +14,7 @@ from ..data.sampling import stratified_order
 from ..model.classifier import Classifier
 from ..model.words import WordsClassifier
 from ..paths import ROOT, runs
-from ..results.rows import name_of, squeeze, stages_of, unsqueeze, write_json, wrong
+from ..results.rows import digest, name_of, squeeze, stages_of, unsqueeze, write_json, wrong
 from ..results.workers import few_threads
 from ..runs import Run
 from ..training.metrics import METRICS, cross_entropy, macro_f1
@@ -73,13 +72,16 @@ def final(row: dict, data: YourData) -> Final:
 
     A fine-tuned encoder is kept as it is where there is no time for that.
     """
-    run, corpus = _kept(row, data)
+    return _trained(*_kept(row, data), data)
+
+
+def _trained(run, corpus, data):
     made = carry_out(run, data, corpus)
     return Final(made, _classifier(made, run, data, corpus), made["documents"]["train"])
 
 
 def _kept(row, data):
-    """The run by which a tried row is kept, and its corpus."""
+    """The run by which a tried row is kept, and its corpus, by the minutes that are left."""
     run, corpus = _on_all_labels(row, data), data.whole
     seconds = seconds_of(run, data, len(corpus.train.texts), 0) if is_tuned(run.method) else 0.0
     if seconds and not is_stored(run, data, corpus) and not data.clock.fits(seconds):
@@ -120,10 +122,11 @@ def score(data: YourData) -> dict:
     """
     winner, floor = best(data), max((row for row in data.rows if row["recipe"] == WORDS), key=_labelled)
     order, most = stratified_order(data.test.classes, np.random.default_rng(0)), _most(data, winner)
-    path = _score_path(data, winner, floor, most)
+    choices = [_kept(row, data) for row in (winner, floor)]  # once: the minutes run on
+    path = _score_path(data, winner, choices, most)
     if not path.is_file():
         told = _calibrated(winner, data)
-        kept, words = final(winner, data), final(floor, data)
+        kept, words = (_trained(*choice, data) for choice in choices)
         test = data.test.take(np.sort(order[:most]))
         with few_threads(kept.classifier.run):
             unscaled = kept.classifier.predict(test.texts).probabilities
@@ -139,16 +142,14 @@ def score(data: YourData) -> dict:
     return row | {"row": data.test.numbers[np.sort(order[: len(row["probability"])])].tolist()}
 
 
-def _score_path(data, winner, floor, most):
+def _score_path(data, winner, choices, most):
     """Where a score is: its name is a hash of the classifiers, of what they were chosen by, and of the minutes where
     these do not suffice for all test documents."""
-    kept = [_kept(row, data) for row in (winner, floor)]
-    stages = sorted({stage for run, _ in kept for stage in stages_of(run)})
-    made_of = [winner["id"], *(name_of(run, data.library(corpus)).id for run, corpus in kept), data.metric]
+    stages = sorted({stage for run, _ in choices for stage in stages_of(run)})
+    made_of = [winner["id"], *(name_of(run, data.library(corpus)).id for run, corpus in choices), data.metric]
     made_of += [[stage, STAGES[stage]] for stage in stages]
     made_of += [data.clock.seconds] if most < len(data.test.texts) else []
-    name = hashlib.sha256(json.dumps(made_of).encode()).hexdigest()[:16]
-    return runs() / "your_data" / "scores" / f"{name}.json"
+    return runs() / "your_data" / "scores" / f"{digest(made_of)}.json"
 
 
 def _labelled(row):

@@ -80,9 +80,10 @@ def split(
     (none where `tested` is false); with them, their texts are removed from train. No text is in two parts. Raises
     ValueError for documents that don't make a corpus: one class, too few texts, labels that are no classes.
     """
-    found = {"alike": alike_labels(Counter(ours.names)), "joined": join_labels}
+    counts = Counter(ours.names)
+    found = {"alike": alike_labels(counts), "joined": join_labels}
     if join_labels:
-        commonest = [name for name, _ in Counter(ours.names).most_common()]
+        commonest = [name for name, _ in counts.most_common()]
         ours, theirs = (part and part._replace(names=spelt_as(commonest, part.names)) for part in (ours, theirs))
     pairs = "|" in columns[0]
     texts, found["control"] = without_control(ours.texts, pairs)

@@ -158,15 +158,16 @@ def _read(store: Store, ids: Iterable[str]) -> pd.DataFrame:
     minutes = sum(row["seconds"]["all"] for row in rows) / 60
     took = f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{minutes:.1f} minutes"
     LOG.info("One after the other they took %s.", took)
-    stale = [stages for row in rows if (stages := stale_stages(row))]
-    if stale:
-        counts = Counter(stage for stages in stale for stage in stages)
+    table = as_table(rows)
+    stale = table["stale"][table["stale"] != ""]
+    if len(stale):
+        counts = Counter(stage for stages in stale for stage in stages.split(", "))
         LOG.info(
             "%d of them are stale: some stages compute something else today (%s). remake='stale' makes them again.",
             len(stale),
             ", ".join(f"{stage} {count}" for stage, count in counts.items()),
         )
-    return as_table(rows)
+    return table
 
 
 def _made(todo, store, progress, workers, remake, library) -> Iterator[dict]:

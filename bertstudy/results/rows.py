@@ -105,10 +105,14 @@ def rows(profile: str | Store, ids: Iterable[str] | None = None, kind: str = "ro
     return store.table(ids) if kind == "rows" else pd.DataFrame(store.all(ids))
 
 
+def digest(value: Any) -> str:
+    """Sixteen hex digits that name a value of JSON; the order of keys does not matter."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def run_id(run: Run, fingerprint: str, made_from: dict[str, Any] | None = None) -> str:
     """Sixteen hex digits that name a run on a corpus with this fingerprint; made_from: what else it was made from."""
-    text = json.dumps({**identity(run), "fingerprint": fingerprint, **(made_from or {})}, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return digest({**identity(run), "fingerprint": fingerprint, **(made_from or {})})
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def name_of(run: Run, library: Library = LIBRARY) -> Name:
 def _pretraining_texts(run, library):
     if run.further_pretraining == "none" or all(map(is_known, sources(run))):
         return None
-    return hashlib.sha256(json.dumps(source_texts(run, library)).encode()).hexdigest()[:16]
+    return digest(source_texts(run, library))
 
 
 def _contents(names, library):
@@ -196,9 +200,10 @@ def run_of(row: dict) -> Run | None:
         return None
 
 
-def recomputed_id(row: dict) -> str:
-    """The id that follows from a row's contents."""
-    return run_id(Run(**row["run"]), row["fingerprint"], row.get("made_from"))
+def recomputed_id(row: dict) -> str | None:
+    """The id that follows from a row's contents; None where there is no such run (`run_of`)."""
+    run = run_of(row)
+    return None if run is None else run_id(run, row["fingerprint"], row.get("made_from"))
 
 
 @dataclass
@@ -220,10 +225,10 @@ def check(profile: str | Store) -> Check:
     store, wrong_ids, stale, stale_rows, unknown = Store.of(profile), [], {}, 0, []
     for row_id in store.ids():
         row = store.read(row_id)
-        if run_of(row) is None:
+        if (recomputed := recomputed_id(row)) is None:
             unknown.append(row_id)
             continue
-        if not row_id == row["id"] == recomputed_id(row):
+        if not row_id == row["id"] == recomputed:
             wrong_ids.append(row_id)
         stages = stale_stages(row)
         stale_rows += bool(stages)

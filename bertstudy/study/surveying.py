@@ -1,7 +1,5 @@
 """Which corpora can be loaded, and what is known of them: surveys, made once and stored."""
 
-import hashlib
-import json
 import logging
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,7 +11,7 @@ from ..data.corpora import LIBRARY, Library, data_folder
 from ..model.loading import load_tokenizer
 from ..model.locations import folder_hash, is_folder
 from ..paths import shown
-from ..results.rows import Store
+from ..results.rows import Store, digest
 from ..runs import Run
 
 LOG = logging.getLogger(__name__)
@@ -25,7 +23,7 @@ def _id(run, documents, library):
     corpus = library.of(run)
     encoder = folder_hash(run.encoder) if is_folder(run.encoder) else run.encoder
     key = [Path(corpus.name).name, corpus.fingerprint, encoder, run.window, documents]
-    return hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    return digest(key)
 
 
 def stored(run: Run, profile: str, documents: int = DOCUMENTS, library: Library = LIBRARY) -> dict:

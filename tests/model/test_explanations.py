@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bertstudy import Classifier, load_corpus, train
-from bertstudy.model.explanations import shared_out, spans_of
+from bertstudy.model.explanations import Word, shared_out, spans_of
 from bertstudy.runs import by_method
 
 TEXT = "a b c, x y z! q"
@@ -43,6 +43,10 @@ def test_words_stand_where_they_stand():
     spans = spans_of("good film!")
     found = shared_out(spans, [(0, 4), (5, 7), (7, 9), (9, 10), (0, 0)], np.array([1, 2, 4, 8, 16]))
     assert found.tolist() == [1, 6, 24]
+
+
+def test_words_are_taken_out_of_a_text():
+    assert without("good film, bad", [Word("bad", 11, 14, 0.0), Word("good", 0, 4, 0.0)]) == " film, "
 
 
 @pytest.mark.parametrize("method", ["fine_tune", "words"])
